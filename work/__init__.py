@@ -1,0 +1,1 @@
+"""SAM face ageing on PaddlePaddle."""
