@@ -1,0 +1,250 @@
+"""OpenVINO IR (XML graph + float32 blob) -> MobileStyleGAN `.pdparams`; needs neither OpenVINO nor torch.
+
+The files are `MappingNetwork.*` and `SynthesisNetwork.*` of the PyPI package random-face 2021.7.21.1.
+Constants are found by their place in the graph, not by their number in the file, and everything that the
+Paddle network takes for granted (slopes, gains, Haar filters) is checked while reading.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Optional, Union
+from xml.etree import ElementTree
+
+import numpy as np
+
+from work.errors import UserError
+
+DTYPES = {"f32": np.float32, "f16": np.float16, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
+LEAKY_SLOPE = 0.2
+N_LAYERS = 7
+
+
+class Node:
+    """One operation: `kind` (the IR type), `name`, the ids of its inputs and consumers, its constant if any."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.inputs: List[str] = []
+        self.users: List[str] = []
+        self.value: Optional[np.ndarray] = None
+
+
+class Graph:
+    """An IR file pair.
+
+    Raises:
+        UserError: a file is missing, is no IR, or the blob is shorter than the XML says.
+    """
+
+    def __init__(self, xml_path: Union[str, Path]) -> None:
+        self.path = Path(xml_path)
+        bin_path = self.path.with_suffix(".bin")
+        for path in (self.path, bin_path):
+            if not path.is_file():
+                raise UserError(f"{path}: no such file (an IR is an .xml with the .bin beside it)")
+        try:
+            root = ElementTree.parse(str(self.path)).getroot()
+        except ElementTree.ParseError as error:
+            raise UserError(f"{self.path}: not an OpenVINO IR file ({error})") from None
+        layers, edges = root.find("layers"), root.find("edges")
+        if layers is None or edges is None:
+            raise UserError(f"{self.path}: not an OpenVINO IR file (no <layers> or no <edges>)")
+        blob = bin_path.read_bytes()
+        self.nodes: Dict[str, Node] = {}
+        for layer in layers:
+            node = Node(layer.get("type", ""), layer.get("name", ""))
+            if node.kind == "Const":
+                node.value = self._constant(layer, blob)
+            self.nodes[layer.get("id", "")] = node
+        for edge in sorted(edges, key=lambda e: int(e.get("to-port", "0"))):
+            source, target = edge.get("from-layer", ""), edge.get("to-layer", "")
+            self.nodes[target].inputs.append(source)
+            self.nodes[source].users.append(target)
+        self.by_name = {node.name: node for node in self.nodes.values()}
+
+    def _constant(self, layer: ElementTree.Element, blob: bytes) -> np.ndarray:
+        data = layer.find("data")
+        if data is None or data.get("element_type") not in DTYPES:
+            raise UserError(
+                f"{self.path}: constant {layer.get('name')} has no type that is known here"
+            )
+        dtype = np.dtype(DTYPES[data.get("element_type", "")])
+        start, size = int(data.get("offset", "0")), int(data.get("size", "0"))
+        if start + size > len(blob):
+            raise UserError(
+                f"{self.path.with_suffix('.bin')}: cut short: {len(blob)} bytes, need {start + size}"
+            )
+        shape = [int(n) for n in data.get("shape", "").split(",") if n.strip()]
+        return np.frombuffer(blob, dtype, size // dtype.itemsize, start).reshape(shape)
+
+    def constant(self, name: str) -> np.ndarray:
+        """The float32 constant called `name`."""
+        node = self.by_name.get(name)
+        if node is None or node.value is None:
+            raise UserError(f"{self.path}: has no constant {name}; is it random-face 2021.7.21.1?")
+        return np.asarray(node.value, np.float32)
+
+    def operand(self, node: Node) -> np.ndarray:
+        """The one constant among the inputs of `node`, looking through reshapes to a fixed shape."""
+        for source in node.inputs:
+            inner = self.nodes[source]
+            if inner.value is not None:
+                return np.asarray(inner.value, np.float32)
+        for source in node.inputs:
+            inner = self.nodes[source]
+            if inner.kind == "Reshape" and self.nodes[inner.inputs[0]].value is not None:
+                return np.asarray(self.nodes[inner.inputs[0]].value, np.float32)
+        raise UserError(
+            f"{self.path}: {node.name} has no constant input; is it random-face 2021.7.21.1?"
+        )
+
+    def chain(self, node: Node, kinds: List[str]) -> List[Node]:
+        """The nodes that follow `node`, each the only user of the one before; their types must be `kinds`."""
+        found = []
+        for kind in kinds:
+            users = [self.nodes[user] for user in node.users if self.nodes[user].kind != "ShapeOf"]
+            if len(users) != 1 or users[0].kind != kind:
+                raise UserError(
+                    f"{self.path}: expected {kind} after {node.name}; is it random-face 2021.7.21.1?"
+                )
+            node = users[0]
+            found.append(node)
+        return found
+
+    def users_of_constant(self, name: str) -> Node:
+        """The operation that takes the constant `name`."""
+        return self.nodes[self.by_name[name].users[0]]
+
+
+def _require(condition: bool, graph: Graph, what: str) -> None:
+    if not condition:
+        raise UserError(f"{graph.path}: {what}; is it random-face 2021.7.21.1?")
+
+
+def grouped_by_pixel_block(channels: int) -> np.ndarray:
+    """Channel order [all LL, then (LH, HL, HH) per channel] -> [LL, LH, HL, HH] per channel (the network's)."""
+    count = channels // 4
+    return np.array(
+        [[c, *(count + 3 * c + band for band in range(3))] for c in range(count)]
+    ).reshape(-1)
+
+
+def mapping_state(graph: Graph) -> Dict[str, np.ndarray]:
+    """The eight linear layers of the mapping network; weights [in, out] (the IR holds [out, in])."""
+    state: Dict[str, np.ndarray] = {}
+    products = [node for node in graph.nodes.values() if node.kind == "MatMul"]
+    _require(len(products) == 8, graph, f"{len(products)} linear layers instead of 8")
+    for index, product in enumerate(products):
+        add, relu, gain = graph.chain(product, ["Add", "PReLU", "Multiply"])
+        _require(
+            np.allclose(graph.operand(relu), LEAKY_SLOPE),
+            graph,
+            "a leaky ReLU slope other than 0.2",
+        )
+        _require(np.allclose(graph.operand(gain), np.sqrt(2.0)), graph, "a gain other than sqrt(2)")
+        state[f"mapping.{index}.weight"] = graph.operand(product).T
+        state[f"mapping.{index}.bias"] = graph.operand(add)
+    return state
+
+
+def _style(
+    graph: Graph, prefix: str, order: Optional[np.ndarray], gain: float = 1.0
+) -> Dict[str, np.ndarray]:
+    """The affine from w to channel scales; constant gains behind it are multiplied in. Weight [512, channels]."""
+    weight = graph.constant(f"{prefix}.modulation.weight")
+    bias = graph.constant(f"{prefix}.modulation.bias").reshape(-1)
+    add = graph.chain(graph.users_of_constant(f"{prefix}.modulation.weight"), ["Add"])[0]
+    node = graph.chain(add, ["Reshape"])[0] if _next_kind(graph, add) == "Reshape" else add
+    after = graph.chain(node, ["Multiply"])[0]
+    constants = [graph.nodes[i].value for i in after.inputs if graph.nodes[i].value is not None]
+    if constants:
+        gain *= float(np.asarray(constants[0]).reshape(-1)[0])
+    if order is not None:
+        weight, bias = weight[order], bias[order]
+    return {"weight": (weight * gain).T, "bias": bias * gain}
+
+
+def _next_kind(graph: Graph, node: Node) -> str:
+    kinds = [graph.nodes[user].kind for user in node.users if graph.nodes[user].kind != "ShapeOf"]
+    return kinds[0] if kinds else ""
+
+
+def _biased(graph: Graph, conv: Node, order: Optional[np.ndarray]) -> Dict[str, np.ndarray]:
+    """Weight, learned noise map [1, 1, H, W] and bias [C] of a dense convolution and the two sums behind it."""
+    noise, bias, relu = graph.chain(conv, ["Add", "Add", "PReLU"])
+    _require(
+        np.allclose(graph.operand(relu), LEAKY_SLOPE), graph, "a leaky ReLU slope other than 0.2"
+    )
+    weight, shift = graph.operand(conv), graph.operand(bias).reshape(-1)
+    if order is not None:
+        weight, shift = weight[order], shift[order]
+    return {"weight": weight, "noise": graph.operand(noise), "bias": shift}
+
+
+def synthesis_state(graph: Graph) -> Dict[str, np.ndarray]:
+    """All of the synthesis network, under the names of `work.models.mobile_stylegan.MobileStyleGAN`."""
+    state: Dict[str, np.ndarray] = {}
+
+    def put(prefix: str, values: Dict[str, np.ndarray]) -> None:
+        state.update(
+            {f"{prefix}.{name}": np.ascontiguousarray(value) for name, value in values.items()}
+        )
+
+    haar = [n for n in graph.nodes.values() if n.kind == "GroupConvolutionBackpropData"]
+    _require(
+        len(haar) == 6 * (N_LAYERS + 1)
+        and all(np.allclose(np.abs(graph.operand(n)), np.sqrt(0.5)) for n in haar),
+        graph,
+        "an upsampling that is not Haar's",
+    )
+    state["const"] = graph.constant("m.input.input")
+    first = next(node for node in graph.nodes.values() if node.kind == "Convolution")
+    order = grouped_by_pixel_block(graph.operand(first).shape[0])
+    put("conv1", _biased(graph, first, order))
+    put("conv1.style", _style(graph, "m.conv1.conv", None))
+    for index in range(N_LAYERS):
+        old = f"m.layers.{index}"
+        # Haar's 1/sqrt(2) in each direction, 1/2 together, goes into the scales before it
+        put(f"layers.{index}.up", _style(graph, f"{old}.up", order, gain=0.5))
+        for name in ("conv1", "conv2"):
+            depthwise = graph.users_of_constant(f"{old}.{name}.conv.weight_dw")
+            dense = graph.chain(depthwise, ["Convolution"])[0]
+            kernel = graph.operand(depthwise)
+            last = name == "conv2" and index < N_LAYERS - 1  # what feeds the next Haar upsampling
+            order = grouped_by_pixel_block(graph.operand(dense).shape[0]) if last else None
+            put(f"layers.{index}.{name}", _biased(graph, dense, order))
+            put(f"layers.{index}.{name}.style", _style(graph, f"{old}.{name}.conv", None))
+            state[f"layers.{index}.{name}.depthwise"] = kernel.reshape(
+                -1, 1, *kernel.shape[-2:]
+            ).copy()
+    old = f"m.layers.{N_LAYERS - 1}.to_img"
+    order = grouped_by_pixel_block(12)
+    put("to_img", {"weight": graph.constant(f"{old}.conv.weight")[order] * np.float32(0.5)})
+    put("to_img", {"bias": graph.constant(f"{old}.bias").reshape(-1)[order] * np.float32(0.5)})
+    put("to_img.style", _style(graph, f"{old}.conv", None))
+    return state
+
+
+def mean_w(mapping: Dict[str, np.ndarray], count: int = 10000, seed: int = 0) -> np.ndarray:
+    """The mean of `count` mapped normal samples, [512]: the generator's `latent_avg`."""
+    x = np.random.RandomState(seed).standard_normal((count, 512)).astype(np.float32)
+    x = x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-8)
+    for index in range(8):
+        x = x @ mapping[f"mapping.{index}.weight"] + mapping[f"mapping.{index}.bias"]
+        x = np.where(x > 0, x, LEAKY_SLOPE * x) * np.float32(np.sqrt(2.0))
+    return x.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
+def convert_mobile_stylegan(folder: Union[str, Path]) -> Dict[str, object]:
+    """The checkpoint made from the four files in random-face's `data` folder.
+
+    Raises:
+        UserError: a file is missing, broken, or from another release.
+    """
+    folder = Path(folder)
+    mapping = mapping_state(Graph(folder / "MappingNetwork.xml"))
+    state = {**mapping, **synthesis_state(Graph(folder / "SynthesisNetwork.xml"))}
+    state = {name: np.ascontiguousarray(value, np.float32) for name, value in state.items()}
+    return {"kind": "mobile_stylegan", "state_dict": state, "latent_avg": mean_w(mapping)}

@@ -1,0 +1,112 @@
+"""Draw codes, render them at 256 px and keep (code, picture) pairs for fitting the encoder and the age path.
+
+Half of the codes are plain w samples, half are W+ codes: two samples crossed at a random layer, or one with
+whitened noise per layer, because photos are inverted into W+ and lie outside W. With `--age_axis` codes are
+also moved along the age axis, since old people and small children are rare among plain samples.
+
+    python -m work.training.embedded.render_pairs --generator mobile_stylegan.pdparams --out pairs --count 5000
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from PIL import Image
+
+CHUNK = 100
+
+
+def draw_codes(
+    mapped: np.ndarray, mean: np.ndarray, scatter: np.ndarray, rng: np.random.RandomState
+) -> np.ndarray:
+    """W+ codes [N // 2, 23, 512] from N mapped samples [N, 512]; `scatter` [512, 512] turns white noise into w."""
+    first, second = mapped[0::2], mapped[1::2]
+    codes = np.repeat(first[:, None], 23, axis=1)
+    for index in range(len(first)):
+        choice = rng.rand()
+        if choice < 0.25:
+            codes[index, rng.randint(2, 16) :] = second[index]
+        elif choice < 0.5:
+            codes[index] += rng.uniform(0.1, 0.4) * rng.standard_normal((23, 512)) @ scatter
+        spread = rng.uniform(
+            0.6, 1.0
+        )  # truncation: most photos lie nearer to the mean than samples do
+        codes[index] = mean + spread * (codes[index] - mean)
+    return codes.astype(np.float32)
+
+
+def whitening(w: np.ndarray) -> np.ndarray:
+    """[512, 512]: rows are principal axes scaled by their deviation, so white noise @ it is distributed as w."""
+    values, axes = np.linalg.eigh(np.cov(w.T))
+    values = np.clip(values, values.max() * 1e-4, None)
+    return (axes * np.sqrt(values)).T.astype(np.float32)
+
+
+def render_chunk(generator, number: int, seed: int, base, age_axis: Optional[np.ndarray]):
+    """Codes [CHUNK, 23, 512] and 256 px uint8 images [CHUNK, 256, 256, 3] of chunk `number`."""
+    import paddle
+    import paddle.nn.functional as F
+
+    mean, scatter = base
+    rng = np.random.RandomState(seed + number)
+    with paddle.no_grad():
+        z = rng.standard_normal((2 * CHUNK, 512)).astype(np.float32)
+        codes = draw_codes(generator.map(paddle.to_tensor(z)).numpy(), mean, scatter, rng)
+        if age_axis is not None:
+            codes += (rng.uniform(-1, 1, (CHUNK, 1, 1)) * age_axis).astype(np.float32)
+        images = []
+        for code in codes:
+            image = F.avg_pool2d(generator(paddle.to_tensor(code[None]), half=True), 2)
+            pixels = (image[0].numpy().transpose(1, 2, 0) * 127.5 + 127.5).round().clip(0, 255)
+            images.append(pixels.astype(np.uint8))
+    return codes, images
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--generator", type=Path, required=True, help="mobile_stylegan.pdparams")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for chunk_NNNN.npz and .jpg strips"
+    )
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first chunk")
+    parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument(
+        "--age_axis", type=Path, help=".npy [512]: codes move up to this far both ways"
+    )
+    args = parser.parse_args(argv)
+
+    import paddle
+
+    from work.models.mobile_stylegan import MobileStyleGAN
+
+    with open(args.generator, "rb") as handle:
+        checkpoint = pickle.load(handle)
+    generator = MobileStyleGAN()
+    generator.set_state_dict(checkpoint["state_dict"])
+    generator.freeze()
+    with paddle.no_grad():
+        z = np.random.RandomState(args.seed).standard_normal((10000, 512)).astype(np.float32)
+        base = (checkpoint["latent_avg"], whitening(generator.map(paddle.to_tensor(z)).numpy()))
+    axis = np.load(args.age_axis) if args.age_axis else None
+    args.out.mkdir(parents=True, exist_ok=True)
+    for number in range(args.first, args.first + args.count // CHUNK):
+        path = args.out / f"chunk_{number:04d}.npz"
+        if path.exists():
+            continue
+        codes, images = render_chunk(generator, number, args.seed, base, axis)
+        strip = Image.fromarray(np.concatenate(images))
+        strip.save(path.with_suffix(".jpg"), quality=95)
+        np.savez(path, codes=codes.astype(np.float16))
+        print(f"{path.name}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
