@@ -1,0 +1,5 @@
+"""LPIPS and its backbones."""
+
+from work.criteria.lpips.lpips import LPIPS
+
+__all__ = ["LPIPS"]

@@ -1,0 +1,20 @@
+"""Pictures to network inputs and back, as the reference's torchvision transforms do it."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+
+def to_input(image: Image.Image, size: int = 256) -> np.ndarray:
+    """An RGB image of any shape -> float32 [3, size, size] in [-1, 1] (bilinear with anti-aliasing)."""
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
+    return (pixels / 255 * 2 - 1).transpose(2, 0, 1)
+
+
+def to_picture(values: np.ndarray) -> Image.Image:
+    """[3, H, W] in [-1, 1] -> an RGB image. Clipped and truncated, not rounded, as in the reference."""
+    pixels = (values.transpose(1, 2, 0).astype(np.float32) + 1) / 2
+    return Image.fromarray((pixels.clip(0, 1) * 255).astype(np.uint8))

@@ -1,0 +1,147 @@
+"""What the scripts ask of an ageing model, and the two trained kinds: SAM and pSp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional, Protocol
+
+import paddle
+from paddle import Tensor
+
+from work.configs.options import ModelOptions
+from work.errors import UserError
+from work.models.checkpoint import Checkpoint, load_state
+from work.models.psp import PSP, add_age_channel
+
+
+class AgeingModel(Protocol):
+    """Aligned faces and target ages to latent codes and images."""
+
+    input_size: int
+    output_size: int
+    n_styles: int
+
+    def encode(self, faces: Tensor) -> Any:
+        """Faces [N, 3, 256, 256] in [-1, 1] -> all that does not depend on the target age."""
+
+    def codes(self, state: Any, target_ages: Tensor) -> Tensor:
+        """The state of N faces and their target ages [N] in years -> w_plus [N, n_styles, 512]."""
+
+    def render(self, w_plus: Tensor, resize: bool = False) -> Tensor:
+        """w_plus -> images [N, 3, S, S], S the output size or 256."""
+
+
+@dataclass
+class EncodedFaces:
+    """N faces [N, 3, 256, 256] and the codes that SAM's or pSp's encoder adds to."""
+
+    faces: Tensor
+    start: Optional[Tensor]
+
+
+class SAM:
+    """SAM (or pSp, which knows no age) behind the interface of an ageing model."""
+
+    input_size = 256
+
+    def __init__(self, net: PSP):
+        self.net = net
+        net.eval()
+        self.output_size, self.n_styles = net.output_size, net.n_styles
+        self.knows_age = net.input_nc == 4
+
+    @paddle.no_grad()
+    def encode(self, faces: Tensor) -> EncodedFaces:
+        """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages."""
+        return EncodedFaces(faces, self.net.start_codes(faces))
+
+    @paddle.no_grad()
+    def codes(self, state: EncodedFaces, target_ages: Tensor) -> Tensor:
+        """See AgeingModel."""
+        inputs = add_age_channel(state.faces, target_ages) if self.knows_age else state.faces
+        return self.net.encode(inputs, state.start)
+
+    @paddle.no_grad()
+    def render(self, w_plus: Tensor, resize: bool = False) -> Tensor:
+        """See AgeingModel; uses the stored noise, so that the same code is the same picture."""
+        return self.net.decode(w_plus, resize)
+
+    @paddle.no_grad()
+    def transform(self, state: EncodedFaces, target_ages: Tensor) -> tuple[Tensor, Tensor]:
+        """The state of N faces and target ages [N] in years -> (images [N, 3, S, S], w_plus)."""
+        w_plus = self.codes(state, target_ages)
+        return self.render(w_plus), w_plus
+
+    @paddle.no_grad()
+    def invert(self, faces: Tensor) -> Tensor:
+        """Faces [N, 3, 256, 256] -> w_plus without ageing (reference-guided mixing injects it)."""
+        if self.net.start_from_encoded_w_plus:
+            return self.net.start_codes(faces)
+        return self.net.encode(faces)
+
+    @paddle.no_grad()
+    def random_codes(self, n: int) -> Tensor:
+        """w_plus of `n` random z, [n, n_styles, 512]."""
+        w = self.net.decoder.style(paddle.randn([n, self.net.decoder.style_dim]))
+        return w.unsqueeze(1).tile([1, self.n_styles, 1])
+
+
+def build_sam(checkpoint: Checkpoint, options: ModelOptions, source: str) -> SAM:
+    """The network that a checkpoint of kind sam or psp holds.
+
+    Args:
+        options: fields that are not None beat what the weights show.
+        source: the file, for error messages.
+
+    Raises:
+        UserError: not such a checkpoint, or options that contradict its weights.
+    """
+    if checkpoint.kind not in ("sam", "psp"):
+        raise UserError(
+            f"{source} holds {checkpoint.kind} weights; a checkpoint of SAM or pSp is needed"
+        )
+    weights = checkpoint.state_dict
+    shown = {
+        "output_size": 2
+        ** (
+            2
+            + sum(k.startswith("decoder.to_rgbs.") and k.endswith(".conv.weight") for k in weights)
+        ),
+        "input_nc": weights["encoder.input_layer.0.weight"].shape[1],
+        "start_from_encoded_w_plus": any(k.startswith("pretrained_encoder.") for k in weights),
+        "learn_in_w": "encoder.linear.weight" in weights,
+    }
+    shown["start_from_latent_avg"] = checkpoint.kind == "psp" and checkpoint.latent_avg is not None
+    chosen = {
+        name: value if getattr(options, name) is None else getattr(options, name)
+        for name, value in shown.items()
+    }
+    for name in ("output_size", "input_nc"):
+        if chosen[name] != shown[name]:
+            raise UserError(
+                f"--{name} {chosen[name]}: the weights in {source} are made for {shown[name]}"
+            )
+    try:
+        with paddle.LazyGuard():  # no time is spent on random weights that are replaced at once
+            net = PSP(**chosen)
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from error
+    load_state(net, weights, source)
+    if chosen["start_from_encoded_w_plus"] or chosen["start_from_latent_avg"]:
+        net.latent_avg.set_value(_latent_avg(net, checkpoint, source))
+    return SAM(net)
+
+
+def _latent_avg(net: PSP, checkpoint: Checkpoint, source: str) -> Tensor:
+    if checkpoint.latent_avg is None:
+        print(
+            f"note: {source} holds no latent_avg; the mean of 65536 mapped samples of its generator is used"
+        )
+        state = paddle.get_rng_state()
+        paddle.seed(0)
+        with paddle.no_grad():
+            mean = net.decoder.mean_latent(65536)
+        paddle.set_rng_state(state)
+        return mean.tile([net.n_styles, 1])
+    average = paddle.to_tensor(checkpoint.latent_avg, dtype="float32").reshape([-1, 512])
+    return average if average.shape[0] == net.n_styles else average[:1].tile([net.n_styles, 1])

@@ -1,0 +1,82 @@
+"""The improved residual blocks of ArcFace (Deng et al. 2019), with and without squeeze-and-excitation."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+# (channels out, blocks) of each of the four stages; the first block of a stage halves the resolution.
+STAGES = {
+    50: ((64, 3), (128, 4), (256, 14), (512, 3)),
+    100: ((64, 3), (128, 13), (256, 30), (512, 3)),
+}
+
+
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2D:
+    return nn.Conv2D(in_channels, out_channels, 3, stride, 1, bias_attr=False)
+
+
+class SEModule(nn.Layer):
+    """Squeeze and excitation: channels weighted by what their means say."""
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        self.fc1 = nn.Conv2D(channels, channels // reduction, 1, bias_attr=False)
+        self.fc2 = nn.Conv2D(channels // reduction, channels, 1, bias_attr=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = F.relu(self.fc1(x.mean(axis=[2, 3], keepdim=True)))
+        return x * F.sigmoid(self.fc2(gate))
+
+
+class Bottleneck(nn.Layer):
+    """Batch norm, convolution, PReLU, convolution, batch norm (and SE), added to the shortcut."""
+
+    def __init__(self, in_channels: int, depth: int, stride: int, se: bool):
+        super().__init__()
+        self.stride = stride
+        if in_channels != depth:
+            self.shortcut_layer = nn.Sequential(
+                nn.Conv2D(in_channels, depth, 1, stride, bias_attr=False), nn.BatchNorm2D(depth)
+            )
+        else:
+            self.shortcut_layer = None
+        self.res_layer = nn.Sequential(
+            nn.BatchNorm2D(in_channels),
+            conv3x3(in_channels, depth),
+            nn.PReLU(depth),
+            conv3x3(depth, depth, stride),
+            nn.BatchNorm2D(depth),
+            *([SEModule(depth)] if se else []),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.shortcut_layer is not None:
+            shortcut = self.shortcut_layer(x)
+        else:  # a max pool of one pixel, as the paper has it, only picks every stride-th one
+            shortcut = x if self.stride == 1 else x[:, :, :: self.stride, :: self.stride]
+        return self.res_layer(x) + shortcut
+
+
+def input_layer(input_nc: int) -> nn.Sequential:
+    return nn.Sequential(conv3x3(input_nc, 64), nn.BatchNorm2D(64), nn.PReLU(64))
+
+
+def body(num_layers: int, se: bool) -> nn.LayerList:
+    """The blocks of an IR (se=False) or IR-SE network of 50 or 100 layers, input [N, 64, H, W]."""
+    if num_layers not in STAGES:
+        raise ValueError(
+            f"IR networks have {' or '.join(map(str, STAGES))} layers, not {num_layers}"
+        )
+    blocks, channels = [], 64
+    for depth, count in STAGES[num_layers]:
+        for i in range(count):
+            blocks.append(Bottleneck(channels, depth, 2 if i == 0 else 1, se))
+            channels = depth
+    return nn.LayerList(blocks)
+
+
+def l2_normalize(x: Tensor) -> Tensor:
+    """Rows of [N, D] at length one."""
+    return x / paddle.linalg.norm(x, axis=1, keepdim=True)

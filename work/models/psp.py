@@ -1,0 +1,160 @@
+"""pSp and SAM: an encoder, a frozen generator, and for SAM a frozen pSp encoder to start from.
+
+pSp: Richardson et al. 2021. SAM: Alaluf et al. 2021, section 3: the style codes of the age encoder are
+added to those of the frozen pSp encoder, so it only has to learn the change.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from work.models.encoders.psp_encoders import (
+    BackboneEncoderUsingLastLayerIntoW,
+    GradualStyleEncoder,
+)
+from work.models.stylegan2.generator import Generator, n_styles
+
+
+class PSP(nn.Layer):
+    """Faces (with the age as a last, constant channel for SAM) -> w_plus -> images.
+
+    Args:
+        output_size: pixels of the generated face.
+        input_nc: channels of the input, 4 for SAM (RGB and the target age over 100).
+        start_from_latent_avg: the codes are offsets from the mean latent (pSp).
+        start_from_encoded_w_plus: they are offsets from the frozen pSp encoder's codes (SAM).
+        learn_in_w: one style for all layers: the encoder predicts W, not W+.
+
+    Departure from the reference: `train()` reaches the trained encoder alone. The reference puts the frozen
+    parts into training mode too, and their batch-norm statistics drift.
+    """
+
+    def __init__(
+        self,
+        output_size: int = 1024,
+        input_nc: int = 4,
+        start_from_latent_avg: bool = False,
+        start_from_encoded_w_plus: bool = True,
+        learn_in_w: bool = False,
+    ):
+        super().__init__()
+        if start_from_latent_avg and start_from_encoded_w_plus:
+            raise ValueError(
+                "PSP: start_from_latent_avg and start_from_encoded_w_plus exclude each other"
+            )
+        self.output_size, self.input_nc = output_size, input_nc
+        self.start_from_latent_avg = start_from_latent_avg
+        self.start_from_encoded_w_plus = start_from_encoded_w_plus
+        self.n_styles = n_styles(output_size)
+        if learn_in_w:
+            self.encoder = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", input_nc)
+        else:
+            self.encoder = GradualStyleEncoder(50, "ir_se", input_nc, self.n_styles)
+        self.decoder = Generator(output_size)
+        if start_from_encoded_w_plus:
+            self.pretrained_encoder = GradualStyleEncoder(50, "ir_se", 3, self.n_styles)
+        self.register_buffer("latent_avg", paddle.zeros([self.n_styles, 512]), persistable=False)
+
+    def train(self, train_decoder: bool = False):
+        """Training mode for the encoder (and the decoder if asked); all else stays in evaluation mode."""
+        super().eval()
+        self.training = True
+        self.encoder.train()
+        if train_decoder:
+            self.decoder.train()
+        return self
+
+    def start_codes(self, faces: Tensor) -> Tensor | None:
+        """What the encoder's codes are added to, [N or 1, n_styles, 512]; does not depend on the age.
+
+        Args:
+            faces: RGB [N, 3, 256, 256] in [-1, 1].
+        """
+        if self.start_from_encoded_w_plus:
+            with paddle.no_grad():
+                return self.pretrained_encoder(faces) + self.latent_avg
+        return self.latent_avg.unsqueeze(0) if self.start_from_latent_avg else None
+
+    def encode(self, x: Tensor, start: Tensor | None = None) -> Tensor:
+        """Inputs [N, input_nc, 256, 256] -> w_plus [N, n_styles, 512].
+
+        `start` is the result of `start_codes` for the same faces, when it is known already.
+        """
+        codes = self.encoder(x)
+        if start is None:
+            start = self.start_codes(x[:, :3])
+        if codes.shape[1] != self.n_styles:
+            codes = codes.tile([1, self.n_styles, 1])
+        return codes if start is None else codes + start
+
+    def decode(self, w_plus: Tensor, resize: bool = False, randomize_noise: bool = False) -> Tensor:
+        """w_plus [N, n_styles, 512] -> images [N, 3, output_size, output_size], or 256 px if `resize`."""
+        images, _ = self.decoder([w_plus], input_is_latent=True, randomize_noise=randomize_noise)
+        return face_pool(images) if resize else images
+
+    def forward(
+        self,
+        x: Tensor,
+        resize: bool = True,
+        latent_mask: Sequence[int] | None = None,
+        inject_latent: Tensor | None = None,
+        alpha: float | None = None,
+        input_code: bool = False,
+        randomize_noise: bool = True,
+        return_latents: bool = False,
+    ):
+        """The reference's call: encode (or take z codes), mix styles, decode.
+
+        Args:
+            x: inputs [N, input_nc, 256, 256], or z [N, 512] if `input_code`.
+            resize: pool the output to 256 px.
+            latent_mask, inject_latent, alpha: see `mix_styles`.
+
+        Returns:
+            Images [N, 3, S, S]; with `return_latents` also the w_plus that made them.
+        """
+        codes = self.decoder.style(x) if input_code else self.encode(x)
+        if codes.ndim == 2:
+            codes = codes.unsqueeze(1).tile([1, self.n_styles, 1])
+        codes = mix_styles(codes, latent_mask, inject_latent, alpha)
+        images = self.decode(codes, resize, randomize_noise)
+        return (images, codes) if return_latents else images
+
+
+def mix_styles(
+    codes: Tensor,
+    latent_mask: Sequence[int] | None,
+    inject_latent: Tensor | None = None,
+    alpha: float | None = None,
+) -> Tensor:
+    """Replace the layers in `latent_mask` of codes [N, L, 512] by those of `inject_latent` [N or 1, L, 512].
+
+    With `alpha` they become alpha * injected + (1 - alpha) * own. Without `inject_latent` they become zero.
+    """
+    if not latent_mask:
+        return codes
+    outside = [i for i in latent_mask if not 0 <= i < codes.shape[1]]
+    if outside:
+        raise ValueError(f"latent_mask: layers {outside} are not in 0..{codes.shape[1] - 1}")
+    mask = paddle.zeros([1, codes.shape[1], 1], codes.dtype)
+    mask[:, list(latent_mask)] = 1.0 if alpha is None or inject_latent is None else alpha
+    kept = codes * (1 - mask)
+    return kept if inject_latent is None else kept + inject_latent * mask
+
+
+def face_pool(images: Tensor) -> Tensor:
+    """Average images down (or repeat them up) to the 256 px that the losses see."""
+    return images if images.shape[2:] == [256, 256] else F.adaptive_avg_pool2d(images, 256)
+
+
+def add_age_channel(faces: Tensor, target_ages: Tensor) -> Tensor:
+    """Append target age / 100 as a constant channel: [N, 3, H, W] and years [N] -> [N, 4, H, W]."""
+    n, _, h, w = faces.shape
+    return paddle.concat(
+        [faces, (target_ages.astype(faces.dtype) / 100).reshape([n, 1, 1, 1]).expand([n, 1, h, w])],
+        1,
+    )

@@ -1,0 +1,48 @@
+"""The device, the threads and the seed of a run."""
+
+from __future__ import annotations
+
+import os
+import random
+
+from work.errors import UserError
+
+
+def cpu_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def setup(device: str = "auto", seed: int | None = None) -> str:
+    """Choose the device, let the CPU use all its cores, seed everything.
+
+    Args:
+        device: "auto" (a GPU if Paddle sees one), "cpu", "gpu", "gpu:1", or another name Paddle knows.
+        seed: for Python, numpy and Paddle; None leaves them as they are.
+
+    Returns:
+        The device's name as Paddle spells it.
+
+    Raises:
+        UserError: a device that is not there.
+    """
+    import numpy as np
+    import paddle
+
+    if "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] == "1":
+        paddle.base.core.set_num_threads(cpu_count())  # Paddle starts with one
+    if device == "auto":
+        gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+        device = "gpu" if gpus else "cpu"
+    try:
+        paddle.device.set_device(device)
+    except (ValueError, RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1][:200]
+        raise UserError(
+            f"--device {device}: this Paddle cannot use it ({reason}); try --device cpu"
+        ) from error
+    if seed is not None:
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        paddle.seed(seed)
+    return paddle.device.get_device()

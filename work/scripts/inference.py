@@ -1,0 +1,27 @@
+"""Age every face of a folder to every target age."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from work.configs.options import TestOptions, parse
+from work.errors import run
+
+EXAMPLE = r"""python work/scripts/inference.py --exp_dir exp/test --data_path faces --target_age 20,40,60 --couple_outputs \
+      --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(TestOptions, argv, __doc__, EXAMPLE)
+    from work.inference.load import load_model  # Paddle is imported only when there is work for it
+    from work.inference.tasks import age_folder
+
+    return age_folder(load_model(options), options)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
