@@ -1,0 +1,138 @@
+"""Convert an official PyTorch checkpoint to Paddle, without PyTorch and without running anything in the file.
+
+    python convert_weights/convert.py sam_ffhq_aging.pt work/pretrained_models/sam_ffhq_aging.pdparams
+    python convert_weights/convert.py --all downloads            # every file in a folder, under the expected names
+
+The kind of network is recognised from the names of the tensors. Every tensor must be named by a rule and have the shape of
+the official network; otherwise nothing is written and the exit code is 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import List, Optional
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from work.errors import UserError, run
+
+ROOT = Path(__file__).resolve().parents[1]
+SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
+LAYOUT_KINDS = (
+    "sam psp stylegan2 ir_se50 curricularface dex_vgg alexnet vgg16 lpips_alex lpips_vgg".split()
+)
+
+
+def parse(argv: Optional[List[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        type=Path,
+        metavar="IN",
+        help="PyTorch, safetensors or Paddle checkpoint",
+    )
+    parser.add_argument(
+        "target", nargs="?", type=Path, metavar="OUT.pdparams", help="file to write"
+    )
+    parser.add_argument(
+        "--kind", default="auto", choices=["auto", *LAYOUT_KINDS], help="what IN must be"
+    )
+    parser.add_argument(
+        "--all", type=Path, metavar="DIR", help="convert every checkpoint of a folder"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder for --all (default: work/pretrained_models)"
+    )
+    args = parser.parse_args(argv)
+    if args.all and (args.source or args.kind != "auto"):
+        parser.error("--all takes neither IN, OUT nor --kind")
+    if not args.all and (args.target is None or args.out):
+        parser.error("give IN and OUT.pdparams, or --all DIR [--out DIR]")
+    return args
+
+
+def convert(source: Path, target: Path, kind: str = "auto") -> None:
+    """Convert one file and print the table of what was mapped.
+
+    Raises:
+        UserError: nothing has been written then.
+    """
+    from convert_weights.plan import make_plan
+    from convert_weights.reader import read
+
+    if target.suffix != ".pdparams":
+        raise UserError(f"{target}: the output's name must end in .pdparams")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(
+            f"{target}: would overwrite the file that is converted; choose another name"
+        )
+    start = time.perf_counter()
+    plan = make_plan(read(source), kind)
+    write_plan(plan, target, start)
+
+
+def write_plan(plan, target: Path, start: float) -> None:  # type: ignore[no-untyped-def]
+    """Write what a plan describes and print its table."""
+    from convert_weights.table import table
+    from convert_weights.writer import write_pdparams
+
+    write_pdparams(target, plan.kind, plan.state(), plan.latent_avg, plan.opts)
+    print(table(plan))
+    size = target.stat().st_size / 2**20
+    print(
+        f"wrote {target}: {len(plan.state())} tensors, {size:.1f} MiB, {time.perf_counter() - start:.1f} s\n",
+        flush=True,
+    )
+
+
+def convert_folder(folder: Path, out: Path) -> int:
+    """Convert every checkpoint of a folder; returns the exit code (1 if some failed, 2 if all did)."""
+    from convert_weights.known import KNOWN
+    from convert_weights.plan import make_plan
+    from convert_weights.reader import read
+
+    if not folder.is_dir():
+        raise UserError(f"--all {folder}: there is no such folder")
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
+    if not files:
+        raise UserError(f"--all {folder}: holds no file that ends in {', '.join(SUFFIXES)}")
+    # The official file of a kind comes first: it wins over another file of the same kind.
+    official = {Path(known.official).stem for known in KNOWN.values()}
+    files.sort(key=lambda path: path.stem not in official)
+    done, failed = {}, 0
+    for path in files:
+        start = time.perf_counter()
+        try:
+            plan = make_plan(read(path))
+            if plan.kind in done:
+                raise UserError(
+                    f"{path}: is a {plan.kind} checkpoint like {done[plan.kind].name}: convert it by its own name"
+                )
+            write_plan(plan, out / KNOWN[plan.kind].file, start)
+            done[plan.kind] = path
+        except UserError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+    print(f"{len(done)} converted to {out}, {failed} failed")
+    return 0 if not failed else 1 if done else 2
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    args = parse(argv)
+    if args.all:
+        return convert_folder(args.all, args.out or ROOT / "work" / "pretrained_models")
+    convert(args.source, args.target, args.kind)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,212 @@
+"""Tensors that stay in their file until somebody asks for the numbers.
+
+A checkpoint of 2.3 GB is converted one tensor at a time: what the reader builds are `FileTensor`s, which know
+their shape and where their bytes lie. Every size is checked against the file before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from pathlib import Path
+from typing import BinaryIO, List, Optional, Tuple, Union
+
+import numpy as np
+
+from work.errors import UserError
+
+# bfloat16 has no numpy dtype: its bits are the upper half of a float32.
+DTYPES = {
+    name: np.dtype(name if name != "bfloat16" else "<u2")
+    for name in "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
+}
+MAX_DIMS = 16
+
+
+class BadFile(UserError):
+    """The checkpoint file is damaged, hostile or of an unknown format; the message says which."""
+
+
+class BinaryFile:
+    """A file that is open for reading: every read is checked against its size.
+
+    The handle stays open as long as a tensor refers to it, so a file that is replaced meanwhile (atomically,
+    as this package does) does not mix old and new numbers.
+    """
+
+    def __init__(self, path: Union[str, Path]):
+        self.path = Path(path)
+        try:
+            self.handle: BinaryIO = open(self.path, "rb")
+        except OSError as error:
+            raise BadFile(f"{self.path}: cannot be opened: {error.strerror}") from error
+        self.size = self.handle.seek(0, 2)
+
+    def read_at(self, offset: int, count: int) -> np.ndarray:
+        """The `count` bytes at `offset`, as uint8. Raises BadFile where the file ends before."""
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise BadFile(
+                f"{self.path}: is truncated: it ends at {self.size}, data should reach {offset + count}"
+            )
+        out = np.empty(count, np.uint8)
+        self.handle.seek(offset)
+        done = 0
+        while done < count:
+            got = self.handle.readinto(memoryview(out)[done:])  # type: ignore[attr-defined]
+            if not got:
+                raise BadFile(f"{self.path}: became shorter while it was read")
+            done += got
+        return out
+
+    def close(self) -> None:
+        self.handle.close()
+
+
+class Blob:
+    """Raw bytes in a file, or (`text`) UTF-8 text whose characters are the bytes, as old pickles store them."""
+
+    def __init__(
+        self,
+        file: BinaryFile,
+        offset: int,
+        nbytes: int,
+        text: bool = False,
+        crc: Optional[int] = None,
+    ):
+        self.file, self.offset, self.nbytes, self.text, self.crc = file, offset, nbytes, text, crc
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """`count` bytes from `start`, uint8; the checksum is tested when the whole blob is read."""
+        if self.text:
+            try:
+                decoded = (
+                    bytes(self.file.read_at(self.offset, self.nbytes))
+                    .decode("utf-8")
+                    .encode("latin1")
+                )
+            except UnicodeError as error:
+                raise BadFile(
+                    f"{self.file.path}: damaged: array bytes are not latin1 text"
+                ) from error
+            if len(decoded) < start + count:
+                raise BadFile(
+                    f"{self.file.path}: damaged: an array has {len(decoded)} bytes, not {start + count}"
+                )
+            return np.frombuffer(decoded, np.uint8, count, start)
+        if start < 0 or start + count > self.nbytes:
+            raise BadFile(
+                f"{self.file.path}: damaged: a tensor reaches beyond its {self.nbytes} stored bytes"
+            )
+        out = self.file.read_at(self.offset + start, count)
+        if self.crc is not None and count == self.nbytes and zlib.crc32(out) != self.crc:
+            raise BadFile(
+                f"{self.file.path}: damaged: the checksum of a tensor at {self.offset} does not match"
+            )
+        return out
+
+
+class Storage:
+    """A flat run of numbers that tensors are views of. `blob` may be filled in after the tensors (legacy files)."""
+
+    def __init__(self, dtype: str, numel: int, blob: Optional[Blob] = None, swap: bool = False):
+        self.dtype, self.numel, self.blob, self.swap = dtype, numel, blob, swap
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """Elements [start, start + count) in machine byte order; bfloat16 comes as float32."""
+        if self.blob is None:
+            raise BadFile("damaged: a tensor's numbers are missing from the file")
+        dtype = DTYPES[self.dtype]
+        raw = self.blob.read(start * dtype.itemsize, count * dtype.itemsize).view(dtype)
+        if self.swap:
+            raw = raw.byteswap()
+        if self.dtype == "bfloat16":
+            return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        return raw
+
+
+class FileTensor:
+    """A strided view of a Storage, read on demand.
+
+    Attributes:
+        shape: tuple of ints; dtype: the stored dtype's name, for example "float16".
+    """
+
+    def __init__(self, storage: Storage, offset: object, shape: object, strides: object):
+        self.storage = storage
+        self.shape = _sizes(shape, "shape")
+        self.strides = _sizes(strides, "strides")
+        if not _is_size(offset) or len(self.shape) != len(self.strides):
+            raise BadFile("malformed tensor: its offset, shape and strides do not fit together")
+        self.offset = int(offset)  # type: ignore[call-overload]
+        self.dtype = storage.dtype
+        self.size = math.prod(self.shape)
+        # Elements from the first to the last one that the view touches.
+        self.reach = (
+            sum((n - 1) * step for n, step in zip(self.shape, self.strides)) + 1 if self.size else 0
+        )
+        room = (
+            math.prod(max(n, 1) for n in self.shape) if self.size == 0 else 0
+        )  # (0, 2**60) breaks numpy
+        if self.offset + self.reach > storage.numel or self.size > storage.numel or room > 2**32:
+            raise BadFile(
+                f"malformed tensor: shape {list(self.shape)} reaches beyond its {storage.numel} numbers"
+            )
+
+    def is_contiguous(self) -> bool:
+        plain = contiguous_strides(self.shape)
+        return all(n == 1 or step == want for n, step, want in zip(self.shape, self.strides, plain))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * DTYPES[self.dtype].itemsize
+
+    def numpy(self) -> np.ndarray:
+        """The numbers, C-contiguous, in a fresh array of `shape`."""
+        flat = self.storage.read(self.offset, self.reach)
+        if self.size == 0 or self.is_contiguous():
+            return flat.reshape(self.shape)
+        steps = tuple(step * flat.itemsize for step in self.strides)
+        return np.array(np.lib.stride_tricks.as_strided(flat, self.shape, steps), order="C")
+
+
+def contiguous_strides(shape: Tuple[int, ...]) -> Tuple[int, ...]:
+    """C-order strides in elements."""
+    strides, step = [], 1
+    for length in reversed(shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return tuple(reversed(strides))
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**62
+
+
+def _sizes(value: object, what: str) -> Tuple[int, ...]:
+    if (
+        not isinstance(value, (tuple, list))
+        or len(value) > MAX_DIMS
+        or not all(map(_is_size, value))
+    ):
+        raise BadFile(f"malformed tensor: its {what} is not a short list of sizes")
+    return tuple(value)
+
+
+class JoinedTensor:
+    """A tensor that its file holds in slices (Paddle cuts those of more than 1 GiB in pickle protocols 2 and 3)."""
+
+    def __init__(self, parts: List[FileTensor], shape: object):
+        self.parts, self.shape, self.dtype = parts, _sizes(shape, "shape"), parts[0].dtype
+        self.size = math.prod(self.shape)
+        if (
+            any(part.dtype != self.dtype for part in parts)
+            or sum(part.size for part in parts) != self.size
+        ):
+            raise BadFile("damaged: the slices of a large tensor do not fit together")
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in self.parts)
+
+    def numpy(self) -> np.ndarray:
+        return np.concatenate([part.numpy().ravel() for part in self.parts]).reshape(self.shape)

@@ -1,0 +1,329 @@
+"""A pickle machine that cannot run code.
+
+It executes the opcodes of protocols 2 to 5 itself, so nothing of Python's own pickle module, its object construction or
+its attribute setting is ever reached. Names resolve through one closed table of builders; long byte strings are
+not read but noted as `Blob`s; sizes are checked against the file; whatever is not needed for checkpoints is refused by
+name.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Callable, Dict, List, Optional
+
+from convert_weights.tensors import BadFile, BinaryFile, Blob
+
+INLINE = 4096  # byte strings up to this length are read at once, longer ones stay in the file
+MAX_OPCODES = 4_000_000  # a full training checkpoint of SAM has some 200,000
+MAX_COPIED = 64 << 20
+SCALARS = (str, int, float, bool, type(None))
+MARK = object()
+
+FIXED = {"B": "<B", "H": "<H", "i": "<i", "I": "<I", "Q": "<Q", "d": ">d"}
+REFUSED = {
+    b"i": "INST", b"o": "OBJ", b"\x82": "EXT1", b"\x83": "EXT2", b"\x84": "EXT4", b"P": "PERSID",
+    b"\x97": "NEXT_BUFFER", b"\x98": "READONLY_BUFFER", b"\x92": "NEWOBJ_EX",
+}  # fmt: skip
+
+
+class Unpickler:
+    """Reads one pickle from file[start:end].
+
+    Args:
+        find: maps "module.name" to a builder or an inert value; raises BadFile for what is not allowed.
+        persistent: maps a persistent id to a storage; None refuses persistent ids.
+    """
+
+    def __init__(
+        self,
+        file: BinaryFile,
+        start: int,
+        end: int,
+        find: Callable[[str], Any],
+        persistent: Optional[Callable[[Any], Any]] = None,
+    ):
+        self.file, self.position, self.end = file, start, end
+        self.find, self.persistent = find, persistent
+        self.stack: List[Any] = []
+        self.memo: Dict[int, Any] = {}
+        self.spent = 0
+        file.handle.seek(start)
+
+    def load(self) -> Any:
+        """The pickled value, made of plain containers, scalars, Blobs and what the table's builders return."""
+        try:
+            return self._run()
+        except (
+            IndexError,
+            KeyError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            struct.error,
+        ) as error:
+            raise BadFile(
+                f"damaged pickle near byte {self.position} ({type(error).__name__})"
+            ) from error
+
+    def _run(self) -> Any:
+        for _ in range(MAX_OPCODES):
+            code = self.take(1)
+            if code == b".":
+                value = self.stack.pop()
+                if value is MARK or self.stack:
+                    raise BadFile("damaged pickle: it ends in the middle of a value")
+                return value
+            step = OPCODES.get(code)
+            if step is None:
+                if code in REFUSED:
+                    name = f" ({self._line()}.{self._line()})" if code == b"i" else ""
+                    raise BadFile(
+                        f"refuses the pickle opcode {REFUSED[code]}{name}: a checkpoint must not run code"
+                    )
+                raise BadFile(
+                    f"not a checkpoint, or damaged: unknown pickle opcode {code!r} at byte {self.position - 1}"
+                )
+            step(self)
+        raise BadFile(
+            f"refuses a pickle of more than {MAX_OPCODES} steps: no checkpoint needs them"
+        )
+
+    # Reading
+
+    def take(self, count: int) -> bytes:
+        if count > self.end - self.position:
+            raise BadFile(f"is truncated: it ends in the middle of a pickle (at byte {self.end})")
+        data = self.file.handle.read(count)
+        if len(data) != count:
+            raise BadFile("became shorter while it was read")
+        self.position += count
+        return data
+
+    def number(self, kind: str) -> Any:
+        layout = FIXED[kind]
+        return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+
+    def _line(self) -> str:
+        out = bytearray()
+        while len(out) < 512:
+            char = self.take(1)
+            if char == b"\n":
+                return out.decode("utf-8", "replace")
+            out += char
+        raise BadFile("damaged pickle: a name of more than 512 characters")
+
+    def _small(self, count: int) -> bytes:
+        self._spend(count)
+        return self.take(count)
+
+    def _spend(self, count: int) -> None:
+        """Count what is copied into memory: a small file must not grow into gigabytes."""
+        self.spent += count
+        if self.spent > MAX_COPIED:
+            raise BadFile(
+                f"refuses a pickle that builds more than {MAX_COPIED >> 20} MiB of plain data"
+            )
+
+    def _blob(self, count: int, text: bool) -> Blob:
+        if count > self.end - self.position:
+            raise BadFile(f"is truncated: {count} bytes of data should follow byte {self.position}")
+        blob = Blob(self.file, self.position, count, text)
+        self.position += count
+        self.file.handle.seek(self.position)
+        return blob
+
+    def text(self, kind: str) -> None:
+        count = self.number(kind)
+        self.push(self._blob(count, True) if count > INLINE else str(self._small(count), "utf-8"))
+
+    def data(self, kind: str) -> None:
+        count = self.number(kind)
+        if count < 0:
+            raise BadFile("damaged pickle: a negative length")
+        self.push(self._blob(count, False) if count > INLINE else self._small(count))
+
+    def python2_text(self, kind: str) -> None:
+        """A `str` of Python 2: text where it can be (names), else bytes (numbers)."""
+        self.data(kind)
+        value = self.stack[-1]
+        if isinstance(value, bytes) and value.isascii():
+            self.stack[-1] = value.decode("ascii")
+
+    # The stack
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def pop_mark(self) -> List[Any]:
+        for index in range(len(self.stack) - 1, -1, -1):
+            if self.stack[index] is MARK:
+                items = self.stack[index + 1 :]
+                del self.stack[index:]
+                return items
+        raise BadFile("damaged pickle: a mark is missing")
+
+    def pop(self, count: int) -> List[Any]:
+        items = self.stack[len(self.stack) - count :]
+        if len(items) != count or any(item is MARK for item in items):
+            raise BadFile("damaged pickle: the stack is too short")
+        del self.stack[len(self.stack) - count :]
+        return items
+
+    # Containers
+
+    def extend(self, items: List[Any]) -> None:
+        if type(self.stack[-1]) is not list:
+            raise BadFile(f"refuses to append to a {type(self.stack[-1]).__name__}")
+        self.stack[-1].extend(items)
+
+    def set_items(self, items: List[Any]) -> None:
+        if type(self.stack[-1]) is not dict or len(items) % 2:
+            raise BadFile(f"refuses to set items of a {type(self.stack[-1]).__name__}")
+        for key, value in zip(items[::2], items[1::2]):
+            if not isinstance(key, SCALARS):
+                raise BadFile(f"refuses a {type(key).__name__} as a dictionary key")
+            self.stack[-1][key] = value
+
+    # Names and objects
+
+    def look_up(self, module: Any, name: Any) -> None:
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise BadFile("refuses a global whose name is not text")
+        self.push(self.find(f"{module}.{name}"))
+
+    def reduce(self) -> None:
+        function, arguments = self.pop(2)
+        if not isinstance(function, Builder) or type(arguments) is not tuple:
+            raise BadFile(
+                f"refuses to call a {type(function).__name__}: a checkpoint must not run code"
+            )
+        self._spend(sum(len(a) for a in arguments if isinstance(a, (str, bytes, list, tuple))))
+        self.push(function.build(*arguments))
+
+    def build(self) -> None:
+        target, state = self.pop(2)
+        if isinstance(target, Buildable):
+            self._spend(len(state) if isinstance(state, dict) else 0)
+            target.set_state(state)
+        elif type(target) is not dict:  # an OrderedDict's own attributes (_metadata) are not needed
+            raise BadFile(f"refuses to set the state of a {type(target).__name__}")
+        self.push(target)
+
+    def persistent_id(self) -> None:
+        if self.persistent is None:
+            raise BadFile("refuses persistent ids here: only PyTorch's own files have them")
+        self.push(self.persistent(self.pop(1)[0]))
+        self.file.handle.seek(self.position)  # the handler may have read elsewhere in the file
+
+
+class Builder:
+    """A name that a pickle may call. `build` is our own function, never the named one."""
+
+    def __init__(self, name: str, build: Callable[..., Any]):
+        self.name, self.build = name, build
+
+
+class Buildable:
+    """A value whose pickled state arrives after it."""
+
+    def set_state(self, state: Any) -> None:
+        raise NotImplementedError
+
+
+def _decode_long(count: int) -> Callable[[Unpickler], None]:
+    def step(machine: Unpickler) -> None:
+        length = machine.number("B" if count == 1 else "i")
+        if not 0 <= length <= 255:
+            raise BadFile("refuses an integer of more than 255 bytes")
+        machine.push(int.from_bytes(machine.take(length), "little", signed=True))
+
+    return step
+
+
+def _tuple(count: int) -> Callable[[Unpickler], None]:
+    return lambda m: m.push(tuple(m.pop(count)))
+
+
+def _stack_global(machine: Unpickler) -> None:
+    module, name = machine.pop(2)
+    machine.look_up(module, name)
+
+
+def _memoize(machine: Unpickler) -> None:
+    machine.memo[len(machine.memo)] = machine.stack[-1]
+
+
+def _put(kind: str) -> Callable[[Unpickler], None]:
+    def step(machine: Unpickler) -> None:
+        machine.memo[machine.number(kind)] = machine.stack[-1]
+
+    return step
+
+
+def _protocol(machine: Unpickler) -> None:
+    if machine.number("B") > 5:
+        raise BadFile("refuses a pickle protocol newer than 5")
+
+
+def _pairs(machine: Unpickler) -> None:
+    items = machine.pop_mark()
+    machine.push({})
+    machine.set_items(items)
+
+
+OPCODES: Dict[bytes, Callable[[Unpickler], Any]] = {
+    b"\x80": _protocol,
+    b"\x95": lambda m: m.number("Q"),  # FRAME: only a hint for buffering
+    b"N": lambda m: m.push(None),
+    b"\x88": lambda m: m.push(True),
+    b"\x89": lambda m: m.push(False),
+    b"J": lambda m: m.push(m.number("i")),
+    b"K": lambda m: m.push(m.number("B")),
+    b"M": lambda m: m.push(m.number("H")),
+    b"G": lambda m: m.push(m.number("d")),
+    b"\x8a": _decode_long(1),
+    b"\x8b": _decode_long(4),
+    b"X": lambda m: m.text("I"),
+    b"\x8c": lambda m: m.text("B"),
+    b"\x8d": lambda m: m.text("Q"),
+    b"C": lambda m: m.data("B"),
+    b"B": lambda m: m.data("I"),
+    b"\x8e": lambda m: m.data("Q"),
+    b"\x96": lambda m: m.data("Q"),
+    b"U": lambda m: m.python2_text("B"),
+    b"T": lambda m: m.python2_text("i"),
+    b"]": lambda m: m.push([]),
+    b"}": lambda m: m.push({}),
+    b")": lambda m: m.push(()),
+    b"\x8f": lambda m: m.push([]),  # a set is plain data too: a list
+    b"(": lambda m: m.push(MARK),
+    b"t": lambda m: m.push(tuple(m.pop_mark())),
+    b"l": lambda m: m.push(m.pop_mark()),
+    b"d": _pairs,
+    b"\x91": lambda m: m.push(m.pop_mark()),
+    b"\x85": _tuple(1),
+    b"\x86": _tuple(2),
+    b"\x87": _tuple(3),
+    b"a": lambda m: m.extend(m.pop(1)),
+    b"e": lambda m: m.extend(m.pop_mark()),
+    b"\x90": lambda m: m.extend(m.pop_mark()),
+    b"s": lambda m: m.set_items(m.pop(2)),
+    b"u": lambda m: m.set_items(m.pop_mark()),
+    b"0": lambda m: m.pop(1),
+    b"1": lambda m: m.pop_mark(),
+    b"2": lambda m: m.push(m.stack[-1]),
+    b"q": _put("B"),
+    b"r": _put("I"),
+    b"\x94": _memoize,
+    b"h": lambda m: m.push(m.memo[m.number("B")]),
+    b"j": lambda m: m.push(m.memo[m.number("I")]),
+    b"c": lambda m: m.look_up(m._line(), m._line()),
+    b"\x93": _stack_global,
+    b"R": lambda m: m.reduce(),
+    b"\x81": lambda m: (
+        m.reduce()
+    ),  # NEWOBJ: the table's builders make objects, so a call is the same
+    b"b": lambda m: m.build(),
+    b"Q": lambda m: m.persistent_id(),
+}

@@ -1,0 +1,133 @@
+"""Find the weights, `latent_avg` and the options inside the different ways in which checkpoints wrap them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from convert_weights.plain import plain
+from convert_weights.reader import PADDLE, Source, Tensor
+from convert_weights.rules import DROPPED_ENTRIES
+from convert_weights.tensors import BadFile, FileTensor, JoinedTensor
+
+OFFICIAL, PADDLE_NAMES, OWN = "official PyTorch names", "Paddle names", "this package's layout"
+TENSORS = (FileTensor, JoinedTensor)
+NETWORKS = ("encoder", "decoder", "pretrained_encoder")
+
+
+@dataclass
+class Contents:
+    """What a checkpoint holds.
+
+    Attributes:
+        state: tensors by name; layout: OFFICIAL, PADDLE_NAMES or OWN; kind: only if the file says it.
+        dropped: names of the top-level entries that are left out.
+    """
+
+    state: Dict[str, Tensor]
+    layout: str
+    kind: Optional[str] = None
+    latent_avg: Optional[Tensor] = None
+    opts: Optional[Any] = None
+    dropped: List[str] = field(default_factory=list)
+
+
+def unwrap(source: Source) -> Contents:
+    """Sort a checkpoint's entries. Raises BadFile for entries that no rule names."""
+    data = source.data
+    if not isinstance(data, dict) or not data:
+        raise BadFile(f"{source.path}: holds a {type(data).__name__}, not a dictionary of weights")
+    state, rest = _split(data)
+    state = _flatten(state)
+    own = isinstance(rest.get("kind"), str) and "state_dict" in data
+    kind = rest.pop("kind") if own else None
+    latent_avg, opts = rest.pop("latent_avg", None), rest.pop("opts", None)
+    latent_avg = _one_latent(source, latent_avg, state.pop("latent_avg", None))
+    for prefix in ("module.", "g_ema."):  # DataParallel; flat safetensors of StyleGAN2
+        if state and all(name.startswith(prefix) for name in state):
+            state = {name[len(prefix) :]: value for name, value in state.items()}
+    unknown = [str(name) for name in rest if name not in DROPPED_ENTRIES]
+    odd = [name for name, value in state.items() if not isinstance(value, TENSORS)]
+    if unknown or odd:
+        raise BadFile(f"{source.path}: unknown entries: {shorten(unknown + odd)}")
+    if not state:
+        raise BadFile(f"{source.path}: holds no weights")
+    layout = OWN if own else _layout(source, data, state)
+    try:
+        return Contents(
+            state,
+            layout,
+            kind,
+            latent_avg,
+            None if opts is None else plain(opts),
+            [str(n) for n in rest],
+        )
+    except BadFile as error:
+        raise BadFile(f"{source.path}: {error}") from error
+
+
+def shorten(names: List[str], most: int = 10) -> str:
+    """The first names, printable, and the number of all of them."""
+    shown = ["".join(c if c.isprintable() else "?" for c in name[:120]) for name in names[:most]]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(shown)}{more}"
+
+
+def _split(data: Dict[Any, Any]) -> Tuple[Dict[Any, Any], Dict[Any, Any]]:
+    """The weights (maybe nested) and the entries beside them."""
+    for wrapper in ("state_dict", "g_ema"):
+        if isinstance(data.get(wrapper), dict):
+            return data[wrapper], {key: value for key, value in data.items() if key != wrapper}
+    if isinstance(data.get("encoder"), dict):
+        return {k: v for k, v in data.items() if k in NETWORKS}, {
+            k: v for k, v in data.items() if k not in NETWORKS
+        }
+    state = {
+        key: value
+        for key, value in data.items()
+        if isinstance(value, TENSORS) and key != "latent_avg"
+    }
+    return state, {key: value for key, value in data.items() if key not in state}
+
+
+def _flatten(state: Dict[Any, Any]) -> Dict[str, Any]:
+    out: Dict[str, Any] = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            out.update({f"{name}.{inner}": tensor for inner, tensor in value.items()})
+        else:
+            out[str(name)] = value
+    return out
+
+
+def _one_latent(source: Source, first: Any, second: Any) -> Optional[Tensor]:
+    """`latent_avg`, which stands beside the weights or among them."""
+    found = [value for value in (first, second) if value is not None]
+    if not all(isinstance(value, TENSORS) for value in found):
+        raise BadFile(f"{source.path}: its latent_avg is not a tensor")
+    if len(found) == 2 and not np.array_equal(found[0].numpy(), found[1].numpy()):
+        raise BadFile(f"{source.path}: holds two different latent_avg")
+    return found[0] if found else None
+
+
+def _layout(source: Source, data: Dict[Any, Any], state: Dict[str, Tensor]) -> str:
+    """Whether names and transpositions are PyTorch's or Paddle's. Names tell in most cases, then shapes, then the format."""
+    leaves = {name.rpartition(".")[2] for name in state}
+    if leaves & {"running_mean", "running_var", "num_batches_tracked"} or "fc8-101.weight" in state:
+        return OFFICIAL
+    if (
+        leaves & {"_mean", "_variance", "_weight"}
+        or "lin.0.weight" in state
+        or "model.0.weight" in state
+    ):
+        return PADDLE_NAMES
+    for name, value in state.items():
+        shape = tuple(value.shape)
+        if len(shape) == 2 and shape[0] != shape[1]:
+            if name.endswith("modulation.weight"):  # [channels, 512] in PyTorch
+                return OFFICIAL if shape[1] == 512 else PADDLE_NAMES
+            if name in ("fc6.weight", "fc8_101.weight"):  # [4096, 25088] and [101, 4096] in PyTorch
+                return OFFICIAL if shape in ((4096, 25088), (101, 4096)) else PADDLE_NAMES
+    return PADDLE_NAMES if source.container == PADDLE else OFFICIAL

@@ -1,0 +1,190 @@
+"""The one way to load and save a checkpoint.
+
+`read_checkpoint` takes this package's `.pdparams`, the earlier public Paddle port's nested files, flat converted keys, and
+official PyTorch or safetensors files, which it converts on the way in. Nothing in a file is ever executed, and
+tensors are read one at a time. `load_state` compares names and shapes itself and never loads a part in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
+
+import numpy as np
+
+from convert_weights import plan as planning
+from convert_weights.known import by_file
+from convert_weights.plan import Converted
+from convert_weights.reader import read
+from convert_weights.unwrap import OWN, unwrap
+from convert_weights.writer import write_pdparams
+from work.errors import UserError
+
+FORMATS = (".pdparams", ".pt", ".pth", ".safetensors")
+MOST = 8  # names that an error lists
+
+
+class LazyState(Mapping[str, np.ndarray]):
+    """Arrays by name that are read from the file each time they are asked for; nothing is kept in memory."""
+
+    def __init__(self, tensors: Mapping[str, Converted]):
+        self.tensors = dict(tensors)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.tensors[name].numpy()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tensors
+
+    def part(self, prefix: str) -> LazyState:
+        """The tensors below a prefix such as "encoder.", without it."""
+        return LazyState(
+            {k[len(prefix) :]: v for k, v in self.tensors.items() if k.startswith(prefix)}
+        )
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint in Paddle's names and layout.
+
+    Attributes:
+        kind: "sam", "psp", "stylegan2", ... (see convert_weights.rules), or what a training run wrote.
+        state_dict: arrays by parameter name, read on access.
+        latent_avg: sam, psp [n_styles, 512] ([1, 512] if learned in W); stylegan2 [512]; None if the file has none.
+        opts: the training options as plain data; empty if there are none.
+    """
+
+    kind: str
+    state_dict: LazyState
+    latent_avg: Optional[np.ndarray]
+    opts: Dict[str, Any]
+
+
+def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
+    """Open a checkpoint of any supported layout.
+
+    Raises:
+        UserError: one line that names the file, and what to do if it is missing.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(_missing(path))
+    source = read(path)
+    contents = unwrap(source)
+    if contents.layout == OWN:  # its names are the modules' own: load_state compares them
+        kind, latent = str(contents.kind), contents.latent_avg
+        state = LazyState({name: Converted(tensor) for name, tensor in contents.state.items()})
+        return _checkpoint(
+            kind, state, None if latent is None else Converted(latent), contents.opts
+        )
+    plan = planning.make_plan(source)
+    return _checkpoint(plan.kind, LazyState(plan.state()), plan.latent_avg, plan.opts)
+
+
+def _checkpoint(kind: str, state: LazyState, latent: Optional[Converted], opts: Any) -> Checkpoint:
+    return Checkpoint(
+        kind,
+        state,
+        None if latent is None else latent.numpy(),
+        opts if isinstance(opts, dict) else {},
+    )
+
+
+def save_checkpoint(
+    path: Union[str, Path],
+    kind: str,
+    state_dict: Mapping[str, Any],
+    latent_avg: Optional[Any] = None,
+    opts: Optional[Mapping[str, Any]] = None,
+) -> None:
+    """Write a checkpoint that `read_checkpoint` and `paddle.load` read; whole or not at all.
+
+    Args:
+        state_dict: arrays or Paddle tensors by name, for example `layer.state_dict()`.
+        opts: plain data only (numbers, text, lists, dicts).
+    """
+    arrays = {name: _Array(value) for name, value in state_dict.items()}
+    latent = None if latent_avg is None else np.asarray(_Array(latent_avg).numpy())
+    write_pdparams(path, kind, arrays, latent, None if opts is None else dict(opts))
+
+
+class _Array:
+    """An array or a Paddle tensor, copied to memory only when its turn comes."""
+
+    def __init__(self, value: Any):
+        self.value, self.shape = value, tuple(value.shape)
+
+    def numpy(self) -> np.ndarray:
+        return self.value if isinstance(self.value, np.ndarray) else np.asarray(self.value.numpy())
+
+
+def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Path]) -> None:
+    """Copy a state dict into a `paddle.nn.Layer`; every name and every shape must match.
+
+    Args:
+        layer: its own `state_dict()` says what is expected (buffers that are not persistable are not in it).
+        state_dict: a LazyState, or arrays by name.
+        source: where the weights come from, for the error.
+
+    Raises:
+        UserError: with a short list of what is missing, unknown or of another shape; the layer is unchanged then.
+    """
+    own = layer.state_dict()
+    shapes = _shapes(state_dict)
+    problems = [f"missing {name}" for name in own if name not in shapes]
+    problems += [f"unknown {name}" for name in shapes if name not in own]
+    for name in own:
+        if name in shapes and tuple(own[name].shape) != shapes[name]:
+            problems.append(
+                f"{name} has shape {list(shapes[name])} instead of {list(own[name].shape)}"
+            )
+    if problems:
+        more = f" and {len(problems) - MOST} more" if len(problems) > MOST else ""
+        name = type(layer).__name__
+        raise UserError(
+            f"{source}: does not fit {name} ({len(problems)} problems): {', '.join(problems[:MOST])}{more}"
+        )
+    for name, parameter in own.items():
+        dtype = str(parameter.dtype).rpartition(".")[2]
+        array = state_dict[name]
+        parameter.set_value(
+            np.asarray(array if isinstance(array, np.ndarray) else array.numpy()).astype(
+                dtype, copy=False
+            )
+        )
+
+
+def _shapes(state_dict: Mapping[str, Any]) -> Dict[str, tuple]:
+    tensors = state_dict.tensors if isinstance(state_dict, LazyState) else state_dict
+    return {name: tuple(value.shape) for name, value in tensors.items()}
+
+
+def _missing(path: Path) -> str:
+    """Which file is missing, what is there instead, where it can be had and the command that converts it."""
+    folder = path.parent
+    there: List[str] = []
+    if folder.is_dir():
+        there = sorted(
+            p.name for p in folder.iterdir() if p.suffix in FORMATS and not p.name.startswith(".")
+        )
+    held = (
+        f"holds {', '.join(there[:MOST])}"
+        if there
+        else "holds no checkpoint"
+        if folder.is_dir()
+        else "does not exist"
+    )
+    known = by_file(path.name)
+    hint = ""
+    if known:
+        target = path.with_name(known.file)
+        hint = f"; download {known.official} from {known.source} and run: "
+        hint += f"python convert_weights/convert.py {known.official} {target}"
+    return f"{path}: there is no such checkpoint; the folder {folder} {held}{hint}"
