@@ -1,7 +1,8 @@
 """The closed table of names that a checkpoint's pickle may use, and what each of them becomes here.
 
-Nothing is imported by name. PyTorch's and numpy's tensors become `FileTensor`s, containers become dict, list and tuple,
-and the few classes that training options hold (Namespace, paths, devices) become plain data.
+Nothing is imported by name. PyTorch's and numpy's tensors become `FileTensor`s, containers become
+dict, list and tuple, and the few classes that training options hold (Namespace, paths, devices)
+become plain data.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
-from convert_weights.tensors import DTYPES, BadFile, Blob, FileTensor, Storage, contiguous_strides
+from convert_weights.tensors import (
+    DTYPES,
+    BadFile,
+    Blob,
+    Bytes,
+    FileTensor,
+    Storage,
+    contiguous_strides,
+)
 from convert_weights.unpickler import SCALARS, Buildable, Builder
 
 STORAGES = {
@@ -32,7 +41,7 @@ STORAGES.update(
 
 
 class Name:
-    """A global that is only mentioned, such as torch.float32 or a storage class: inert, never called."""
+    """A global that is only mentioned, such as torch.float32: inert, never called."""
 
     def __init__(self, name: str):
         self.name = name
@@ -80,7 +89,7 @@ class Dtype(Buildable):
 
 
 class NumpyArray(Buildable):
-    """What numpy's `_reconstruct` makes; the state (version, shape, dtype, fortran order, data) fills it."""
+    """What numpy's `_reconstruct` makes; (version, shape, dtype, fortran order, data) fills it."""
 
     def __init__(self) -> None:
         self.tensor: Optional[FileTensor] = None
@@ -90,16 +99,6 @@ class NumpyArray(Buildable):
             raise BadFile("refuses a numpy array of unknown layout")
         shape, dtype, fortran, data = state[-4:]
         self.tensor = numpy_tensor(data, dtype, shape, "F" if fortran else "C")
-
-
-class Bytes:
-    """Short bytes in memory with the interface of Blob."""
-
-    def __init__(self, data: bytes):
-        self.data, self.nbytes, self.text = data, len(data), False
-
-    def read(self, start: int, count: int) -> np.ndarray:
-        return np.frombuffer(self.data, np.uint8, count, start).copy()
 
 
 def numpy_tensor(data: Any, dtype: Any, shape: Any, order: Any) -> FileTensor:
@@ -115,7 +114,7 @@ def numpy_tensor(data: Any, dtype: Any, shape: Any, order: Any) -> FileTensor:
     ):
         raise BadFile("refuses a numpy array that is not plain numbers")
     itemsize = DTYPES[dtype.dtype].itemsize
-    # A text blob has at least one byte per character, so its length is an upper bound; reading it checks exactly.
+    # A text blob has one or two bytes per character: this is an upper bound, reading it checks.
     storage = Storage(dtype.dtype, data.nbytes // itemsize, data, dtype.swap)
     strides = contiguous_strides(shape) if all(type(n) is int for n in shape) else ()
     if order == "F" and strides:
@@ -246,7 +245,7 @@ ALLOWED = _table()
 
 
 def find(name: str) -> Any:
-    """What a pickle's global stands for. Raises BadFile, with the name, for all that is not in the table."""
+    """What a pickle's global stands for. Raises BadFile, with the name, for all other names."""
     if name not in ALLOWED:
         shown = "".join(c if c.isprintable() else "?" for c in name[:80])
         raise BadFile(

@@ -1,7 +1,7 @@
-"""What the official checkpoint of each network holds: names and shapes, generated from the block lists.
+"""What the official checkpoint of each network holds: names and shapes, from the block lists.
 
-The generators yield (name, shape) in the order of the official PyTorch modules' `state_dict()`. They are what a file is
-compared with, and the order in which `export_torch.py` writes.
+The generators yield (name, shape) in the order of the official PyTorch modules' `state_dict()`.
+They are what a file is compared with, and the order in which `export_torch.py` writes.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def identity(stages: Sequence[Tuple[int, int, int]], squeeze: bool) -> Iterator[
 
 
 def style_encoder(input_nc: int, n_styles: int) -> Iterator[Entry]:
-    """GradualStyleEncoder: a map2style block per style, its depth by the feature pyramid's level (pSp, section 3)."""
+    """GradualStyleEncoder: a map2style block per style, deeper for larger ones (pSp, sec. 3)."""
     yield from ir_input(input_nc)
     yield from ir_body(IR_50, True)
     for index in range(n_styles):
@@ -92,6 +92,13 @@ def style_encoder(input_nc: int, n_styles: int) -> Iterator[Entry]:
         yield from layer(f"styles.{index}.linear", 512, 512)
     yield from layer("latlayer1", 512, 256, 1, 1)
     yield from layer("latlayer2", 512, 128, 1, 1)
+
+
+def w_encoder(input_nc: int) -> Iterator[Entry]:
+    """pSp's encoder into W (`learn_in_w`): the body, and one linear layer instead of the styles."""
+    yield from ir_input(input_nc)
+    yield from layer("linear", 512, 512)
+    yield from ir_body(IR_50, True)
 
 
 def generator_channels(multiplier: int) -> Dict[int, int]:

@@ -1,10 +1,13 @@
-"""Convert an official PyTorch checkpoint to Paddle, without PyTorch and without running anything in the file.
+"""Convert an official PyTorch checkpoint to Paddle; PyTorch is not needed and no code in it is run.
 
-    python convert_weights/convert.py sam_ffhq_aging.pt work/pretrained_models/sam_ffhq_aging.pdparams
-    python convert_weights/convert.py --all downloads            # every file in a folder, under the expected names
+example:
+  python convert_weights/convert.py sam_ffhq_aging.pt \\
+      work/pretrained_models/sam_ffhq_aging.pdparams
+  python convert_weights/convert.py --all downloads    # a whole folder, under the expected names
 
-The kind of network is recognised from the names of the tensors. Every tensor must be named by a rule and have the shape of
-the official network; otherwise nothing is written and the exit code is 2.
+The kind of network is recognised from the names of the tensors. Every tensor must be named by a
+rule and have the shape of the official network; otherwise nothing is written and the exit code
+is 2.
 """
 
 from __future__ import annotations
@@ -13,18 +16,21 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from convert_weights.plan import Plan, make_plan
+from convert_weights.reader import read
+from convert_weights.rules import KINDS
+from convert_weights.table import table
+from convert_weights.writer import write_pdparams
+from work.configs.weights import KNOWN_WEIGHTS
 from work.errors import UserError, run
 
 ROOT = Path(__file__).resolve().parents[1]
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
-LAYOUT_KINDS = (
-    "sam psp stylegan2 ir_se50 curricularface dex_vgg alexnet vgg16 lpips_alex lpips_vgg".split()
-)
 
 
 def parse(argv: Optional[List[str]]) -> argparse.Namespace:
@@ -41,9 +47,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument(
         "target", nargs="?", type=Path, metavar="OUT.pdparams", help="file to write"
     )
-    parser.add_argument(
-        "--kind", default="auto", choices=["auto", *LAYOUT_KINDS], help="what IN must be"
-    )
+    parser.add_argument("--kind", default="auto", choices=["auto", *KINDS], help="what IN must be")
     parser.add_argument(
         "--all", type=Path, metavar="DIR", help="convert every checkpoint of a folder"
     )
@@ -64,9 +68,6 @@ def convert(source: Path, target: Path, kind: str = "auto") -> None:
     Raises:
         UserError: nothing has been written then.
     """
-    from convert_weights.plan import make_plan
-    from convert_weights.reader import read
-
     if target.suffix != ".pdparams":
         raise UserError(f"{target}: the output's name must end in .pdparams")
     if target.exists() and source.exists() and target.samefile(source):
@@ -78,26 +79,19 @@ def convert(source: Path, target: Path, kind: str = "auto") -> None:
     write_plan(plan, target, start)
 
 
-def write_plan(plan, target: Path, start: float) -> None:  # type: ignore[no-untyped-def]
+def write_plan(plan: Plan, target: Path, start: float) -> None:
     """Write what a plan describes and print its table."""
-    from convert_weights.table import table
-    from convert_weights.writer import write_pdparams
-
     write_pdparams(target, plan.kind, plan.state(), plan.latent_avg, plan.opts)
     print(table(plan))
-    size = target.stat().st_size / 2**20
+    size, seconds = target.stat().st_size / 2**20, time.perf_counter() - start
     print(
-        f"wrote {target}: {len(plan.state())} tensors, {size:.1f} MiB, {time.perf_counter() - start:.1f} s\n",
+        f"wrote {target}: {len(plan.state())} tensors, {size:.1f} MiB, {seconds:.1f} s\n",
         flush=True,
     )
 
 
 def convert_folder(folder: Path, out: Path) -> int:
-    """Convert every checkpoint of a folder; returns the exit code (1 if some failed, 2 if all did)."""
-    from convert_weights.known import KNOWN
-    from convert_weights.plan import make_plan
-    from convert_weights.reader import read
-
+    """Convert every checkpoint of a folder. Returns the exit code: 1 if some failed, 2 if all."""
     if not folder.is_dir():
         raise UserError(f"--all {folder}: there is no such folder")
     files = sorted(
@@ -106,18 +100,18 @@ def convert_folder(folder: Path, out: Path) -> int:
     if not files:
         raise UserError(f"--all {folder}: holds no file that ends in {', '.join(SUFFIXES)}")
     # The official file of a kind comes first: it wins over another file of the same kind.
-    official = {Path(known.official).stem for known in KNOWN.values()}
+    official = {Path(entry.fetched).stem for entry in KNOWN_WEIGHTS.values()}
     files.sort(key=lambda path: path.stem not in official)
-    done, failed = {}, 0
+    done: Dict[str, Path] = {}
+    failed = 0
     for path in files:
         start = time.perf_counter()
         try:
             plan = make_plan(read(path))
             if plan.kind in done:
-                raise UserError(
-                    f"{path}: is a {plan.kind} checkpoint like {done[plan.kind].name}: convert it by its own name"
-                )
-            write_plan(plan, out / KNOWN[plan.kind].file, start)
+                first = done[plan.kind].name
+                raise UserError(f"{path}: is {plan.kind} like {first}: convert it by its own name")
+            write_plan(plan, out / KNOWN_WEIGHTS[plan.kind].file, start)
             done[plan.kind] = path
         except UserError as error:
             failed += 1

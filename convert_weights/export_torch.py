@@ -1,10 +1,12 @@
 """The way back: a `.pdparams` file as a PyTorch checkpoint in the official layout, without PyTorch.
 
-    python convert_weights/export_torch.py work/exp/checkpoints/best_model.pdparams best_model.pt
+example:
+  python convert_weights/export_torch.py exp/checkpoints/best_model.pdparams best_model.pt
 
-The official code loads the result strictly: names, order and shapes are the official ones, FIR kernels are written anew and
-num_batches_tracked (which inference does not use) is 0. alexnet and vgg16 come back without their classifier, which the
-conversion drops. PyTorch reads the file with `torch.load(path, weights_only=True)`.
+The official code loads the result strictly: names, order and shapes are the official ones, FIR
+kernels are written anew and num_batches_tracked (which inference does not use) is 0. alexnet and
+vgg16 come back without their classifier, which the conversion drops. PyTorch reads the file with
+`torch.load(path, weights_only=True)`.
 """
 
 from __future__ import annotations
@@ -12,26 +14,22 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
+
+import numpy as np
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from convert_weights import rules
+from convert_weights.plan import FIR, Plan, make_plan
+from convert_weights.reader import PADDLE, read
+from convert_weights.torch_writer import State, write_torch
 from work.errors import UserError, run
-
-if TYPE_CHECKING:
-    from convert_weights.plan import Plan
-    from convert_weights.torch_writer import State
 
 
 def official_state(plan: Plan) -> State:
-    """The tensors of a plan under their official names, in the official order, with what the conversion dropped."""
-    import numpy as np
-
-    from convert_weights import rules
-    from convert_weights.plan import FIR
-    from convert_weights.torch_writer import State
-
+    """A plan's tensors under their official names and in that order, dropped buffers made anew."""
     have = plan.state()
     entries, _ = rules.expected(
         plan.kind, {item.old: tuple(item.tensor.shape) for item in plan.items}
@@ -64,10 +62,6 @@ class Transposed:
 
 def export(source: Path, target: Path) -> None:
     """Write the PyTorch file. Raises UserError, and writes nothing then."""
-    from convert_weights.plan import make_plan
-    from convert_weights.reader import PADDLE, read
-    from convert_weights.torch_writer import write_torch
-
     if target.suffix not in (".pt", ".pth"):
         raise UserError(f"{target}: the output's name must end in .pt or .pth")
     opened = read(source)
@@ -85,14 +79,13 @@ def export(source: Path, target: Path) -> None:
     if top is not state and plan.latent_avg is not None:
         top["latent_avg"] = plan.latent_avg
     write_torch(target, top)
+    size = target.stat().st_size / 2**20
     left_out = (
         " (features only: the classifier is not in the .pdparams)"
         if plan.kind in ("alexnet", "vgg16")
         else ""
     )
-    print(
-        f"wrote {target}: {plan.kind}, {len(state)} tensors, {target.stat().st_size / 2**20:.1f} MiB{left_out}"
-    )
+    print(f"wrote {target}: {plan.kind}, {len(state)} tensors, {size:.1f} MiB{left_out}")
 
 
 def main(argv: Optional[List[str]] = None) -> int:

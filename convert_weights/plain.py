@@ -1,4 +1,4 @@
-"""Training options as plain data: what is left of them when no class of PyTorch, numpy or argparse is needed."""
+"""Training options as plain data, free of the classes of PyTorch, numpy and argparse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TEXT = 1 << 20
 
 
 def plain(value: Any) -> Any:
-    """Only dict, list, str, int, float, bool and None: tuples become lists, small tensors numbers, names text.
+    """Only dict, list, str, int, float, bool and None; tuples and small tensors become lists.
 
     Raises:
         BadFile: for data that cannot be options, such as large tensors.

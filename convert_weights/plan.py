@@ -1,4 +1,4 @@
-"""A plan says for every tensor of a checkpoint what becomes of it, before anything is read or written."""
+"""A plan says for every tensor of a checkpoint what becomes of it, before any is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOATS = ("float64", "float32", "float16", "bfloat16")
 
 
 class Converted:
-    """A tensor as it will be stored: transposed if the rule says so, floating numbers as float32; read on demand."""
+    """A tensor as it will be stored: transposed by its rule, floats as float32; read on demand."""
 
     def __init__(self, tensor: Tensor, op: str = rules.KEEP):
         self.tensor, self.op = tensor, op
@@ -49,7 +49,7 @@ class Plan:
 
     Attributes:
         kind: one of rules.KINDS; about: sizes in words; items: in the order of the file.
-        latent_avg: None if the file has none; opts: plain data; dropped: entries beside the weights.
+        latent_avg: None if there is none; opts: plain data; dropped: entries beside the weights.
     """
 
     source: Source
@@ -66,7 +66,7 @@ class Plan:
         return {item.new: Converted(item.tensor, item.rule.op) for item in self.items if item.new}
 
     def rows(self) -> Iterator[Tuple[Rule, int, int, str]]:
-        """(rule, number of tensors, their bytes in the source, dtypes) for each rule that was used."""
+        """(rule, number of tensors, their bytes in the source, dtypes) per rule that was used."""
         groups: Dict[Rule, List[Item]] = {}
         for item in self.items:
             groups.setdefault(item.rule, []).append(item)
@@ -92,8 +92,9 @@ def make_plan(source: Source, kind: str = "auto") -> Plan:
     items, problems = _match(contents.state, table, wanted_shapes)
     problems += _check_latent(wanted, contents.latent_avg, entries)
     if problems:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
         raise BadFile(
-            f"{source.path}: does not fit a {wanted} checkpoint ({len(problems)} problems): {shorten(problems)}"
+            f"{source.path}: does not fit a {wanted} checkpoint ({count}): {shorten(problems)}"
         )
     latent_avg = None if contents.latent_avg is None else Converted(contents.latent_avg)
     return Plan(
@@ -108,7 +109,7 @@ def _not_recognised(wanted: Optional[str], found: Optional[str], names: List[str
 
 
 def paddle_entries(kind: str, entries: Sequence[Entry]) -> Dict[str, Tuple[str, Rule, Shape]]:
-    """For each official name that is kept: the Paddle name, its rule, and the shape as stored in Paddle's layout."""
+    """For each official name that is kept: the Paddle name, its rule, and the stored shape."""
     out = {}
     for name, shape in entries:
         matched = rules.transform(rules.TABLE[kind], name)
@@ -122,25 +123,26 @@ def paddle_entries(kind: str, entries: Sequence[Entry]) -> Dict[str, Tuple[str, 
     return out
 
 
+def _dropped_shapes(kind: str, entries: Sequence[Entry]) -> Dict[str, Shape]:
+    """Shapes of the official names that the conversion drops."""
+    kept = paddle_entries(kind, entries)
+    return {name: shape for name, shape in entries if name not in kept}
+
+
 def _table(
     kind: str, contents: Contents, entries: Sequence[Entry]
 ) -> Tuple[List[Rule], Dict[str, Shape]]:
     """The rules for a file's names, and the shapes that its names should have."""
     if contents.layout == OFFICIAL:
-        if (
-            kind == "dex_vgg"
-        ):  # SAM's own loader writes fc8_101 in memory; accept files saved from there
-            contents.state = {
-                name.replace("fc8_101", "fc8-101"): v for name, v in contents.state.items()
-            }
+        if kind == "dex_vgg":  # SAM itself renames fc8-101 in memory; files may be saved from there
+            state = contents.state
+            contents.state = {k.replace("fc8_101", "fc8-101"): v for k, v in state.items()}
         return rules.TABLE[kind], dict(entries)
     table = rules.PADDLE_TABLE[kind]
     if kind == "ir_se50" and "output_layer.2.weight" in contents.state:
         table = rules.PORT_IR_SE50
     shapes = {new: shape for new, _, shape in paddle_entries(kind, entries).values()}
-    dropped = {
-        name: shape for name, shape in entries if rules.transform(rules.TABLE[kind], name)[1] == ""
-    }  # type: ignore[index]
+    dropped = _dropped_shapes(kind, entries)
     by_name = {}
     for name in contents.state:
         matched = rules.transform(table, name)
@@ -179,7 +181,7 @@ def _match(
 
 
 def _optional(table: Sequence[Rule], name: str) -> bool:
-    """What is dropped anyway need not be there: PyTorch before 0.4.1 stored no num_batches_tracked, for example."""
+    """What is dropped need not be there: PyTorch 0.4.0 stored no num_batches_tracked, say."""
     matched = rules.transform(table, name)
     return matched is not None and matched[0].op in DROPS
 

@@ -1,7 +1,7 @@
-"""One safe reader for every checkpoint file: PyTorch (zip and legacy), Paddle's and numpy's pickles, safetensors.
+"""One safe reader: PyTorch's zip and legacy files, Paddle's and numpy's pickles, safetensors.
 
-No PyTorch, no Paddle, and no code from the file: see `unpickler.py` for what is refused. Tensors stay in the file until
-they are asked for.
+No PyTorch, no Paddle, and no code from the file: see `unpickler.py` for what is refused. Tensors
+stay in the file until they are asked for.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read(path: Union[str, Path]) -> Source:
     """Open a checkpoint of any known format.
 
     Raises:
-        BadFile: one line that names the file, for what is missing, truncated, hostile or of an unknown format.
+        BadFile: one line that names the file, if it is missing, truncated, hostile or unknown.
     """
     path = Path(path)
     if path.is_dir():
@@ -143,14 +143,12 @@ def _read_safetensors(file: BinaryFile, length: int) -> Dict[str, Any]:
         )
         out[name] = FileTensor(storage, 0, shape, strides)
         if out[name].nbytes != end - begin:
-            raise BadFile(
-                f"damaged: tensor {name[:80]!r} has {end - begin} bytes, its shape says {out[name].nbytes}"
-            )
+            raise BadFile(f"damaged: tensor {name[:80]!r} of shape {shape} has {end - begin} bytes")
     return out
 
 
 def _tidy(value: Any, depth: int, count: List[int]) -> Any:
-    """Replace the unpickler's helper objects by what they hold, within bounds of depth and number."""
+    """Replace the unpickler's helper objects by what they hold, up to a depth and a number."""
     count[0] += 1
     if depth > MAX_DEPTH or count[0] > MAX_NODES:
         raise BadFile(
@@ -184,12 +182,10 @@ def _join_slices(data: Dict[Any, Any]) -> Dict[Any, Any]:
     out.pop("StructuredToParameterName@@", None)
     slices = out.pop("UnpackBigParamInfor@@", {})
     for name, entry in slices.items() if isinstance(slices, dict) else ():
-        parts = (
-            [out.pop(key, None) for key in entry.get("slices", ())]
-            if isinstance(entry, dict)
-            else []
-        )
-        if not parts or not all(isinstance(part, FileTensor) for part in parts):
+        keys = entry.get("slices") if isinstance(entry, dict) else None
+        found = [out.pop(key, None) for key in keys] if isinstance(keys, (list, tuple)) else []
+        parts = [part for part in found if isinstance(part, FileTensor)]
+        if not parts or len(parts) != len(found):
             raise BadFile("damaged: the slices of a large tensor are missing")
         out[name] = JoinedTensor(parts, entry.get("OriginShape"))
     return out

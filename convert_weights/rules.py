@@ -1,8 +1,8 @@
 """The one table of rules: how each official name becomes a Paddle name, per kind of network.
 
-A rule's template stands for names: `#` is a number, `*` any rest. The first rule that fits a name applies, and a name that no
-rule fits is an error. Which names and shapes a kind must have comes from `architectures.py`; together they also
-give the way back (`export_torch.py`).
+A rule's template stands for names: `#` is a number, `*` any rest. The first rule that fits a name
+applies, and a name that no rule fits is an error. Which names and shapes a kind must have comes
+from `architectures.py`; together they also give the way back (`export_torch.py`).
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ ENCODER = IR_BODY + [
     Rule("styles.#.linear.weight", op=TRANSPOSE),
     Rule("styles.#.linear.bias"),
     Rule("latlayer#.*"),
+    Rule("linear.weight", op=TRANSPOSE),  # pSp into W has this instead of the styles
+    Rule("linear.bias"),
 ]
 GENERATOR = [
     Rule("*.kernel", op=DROP_FIR),
@@ -99,7 +101,7 @@ TABLE: Dict[str, List[Rule]] = {
 }
 KINDS = tuple(TABLE)
 
-# Files that already have Paddle's names: this package's own, and the earlier public port's, where these differ.
+# Files that already have Paddle's names: flat ones of this package, and the earlier public port's.
 PADDLE_TABLE: Dict[str, List[Rule]] = {kind: [Rule("*")] for kind in KINDS}
 PADDLE_TABLE.update(dict.fromkeys(("alexnet", "vgg16"), FEATURES))
 PADDLE_TABLE.update(
@@ -114,17 +116,17 @@ PORT_IR_SE50 = [
     Rule("*"),
 ]
 
-# Entries beside the weights that training leaves in a checkpoint; converted files hold none of them.
+# Entries beside the weights that training leaves in a checkpoint; they are not converted.
 DROPPED_ENTRIES = {
     "g", "d", "g_optim", "d_optim", "args", "ada_aug_p", "mean_path_length",  # stylegan2-pytorch
-    "optimizer", "scheduler", "global_step", "best_val_loss", "step", "loss",  # SAM, pSp and their relatives
+    "optimizer", "scheduler", "global_step", "best_val_loss", "step", "loss",  # SAM, pSp and kin
     "discriminator_state_dict", "discriminator_optimizer_state_dict",
     "epoch", "arch", "best_prec1", "best_acc", "best_mae", "iteration",  # the age classifier
 }  # fmt: skip
 
 
 def transform(rules: Sequence[Rule], name: str) -> Optional[Tuple[Rule, str]]:
-    """The first rule that fits the name, and the new name ("" if it is dropped); None if no rule fits."""
+    """The first rule that fits, and the new name ("" if it is dropped); None if no rule fits."""
     for rule in rules:
         new = rule.rename(name)
         if new is not None:
@@ -137,7 +139,7 @@ def new_shape(op: str, shape: Shape) -> Shape:
 
 
 def recognise(shapes: Mapping[str, Shape]) -> Optional[str]:
-    """The kind of network that these names (official or Paddle's) and shapes belong to, None if unknown."""
+    """The kind that these names (official or Paddle's) and shapes belong to, None if unknown."""
 
     def any_starts(prefix: str) -> bool:
         return any(name.startswith(prefix) for name in shapes)
@@ -159,7 +161,7 @@ def recognise(shapes: Mapping[str, Shape]) -> Optional[str]:
 
 
 def expected(kind: str, shapes: Mapping[str, Shape]) -> Tuple[List[Entry], str]:
-    """All official names and shapes of a kind, in order, for the size that `shapes` shows; and a short description."""
+    """Official names and shapes of a kind for the size that `shapes` shows, and that in words."""
     simple: Dict[str, Callable[[], Sequence[Entry]]] = {
         "ir_se50": lambda: list(arch.identity(arch.IR_50, True)),
         "curricularface": lambda: list(arch.identity(arch.IR_101, False)),
@@ -180,6 +182,8 @@ def expected(kind: str, shapes: Mapping[str, Shape]) -> Tuple[List[Entry], str]:
     n_styles = n_styles_of(size)
     first = tuple(shapes.get("encoder.input_layer.0.weight", ()))
     input_nc = first[1] if len(first) == 4 and 1 <= first[1] <= 64 else {"sam": 4, "psp": 3}[kind]
+    if kind == "psp" and "encoder.linear.weight" in shapes:
+        return arch.under("encoder.", arch.w_encoder(input_nc)) + entries, f"{text}, in W"
     entries = arch.under("encoder.", arch.style_encoder(input_nc, n_styles)) + entries
     if kind == "sam":
         entries += arch.under("pretrained_encoder.", arch.style_encoder(3, n_styles))

@@ -1,7 +1,8 @@
 """Tensors that stay in their file until somebody asks for the numbers.
 
-A checkpoint of 2.3 GB is converted one tensor at a time: what the reader builds are `FileTensor`s, which know
-their shape and where their bytes lie. Every size is checked against the file before anything is allocated.
+A checkpoint of 2.3 GB is converted one tensor at a time: what the reader builds are `FileTensor`s,
+which know their shape and where their bytes lie. Every size is checked against the file before
+anything is allocated.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from pathlib import Path
-from typing import BinaryIO, List, Optional, Tuple, Union
+from typing import BinaryIO, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class BadFile(UserError):
 class BinaryFile:
     """A file that is open for reading: every read is checked against its size.
 
-    The handle stays open as long as a tensor refers to it, so a file that is replaced meanwhile (atomically,
-    as this package does) does not mix old and new numbers.
+    The handle stays open as long as a tensor refers to it, so a file that is replaced meanwhile
+    (atomically, as this package does) does not mix old and new numbers.
     """
 
     def __init__(self, path: Union[str, Path]):
@@ -46,13 +47,13 @@ class BinaryFile:
         """The `count` bytes at `offset`, as uint8. Raises BadFile where the file ends before."""
         if offset < 0 or count < 0 or offset + count > self.size:
             raise BadFile(
-                f"{self.path}: is truncated: it ends at {self.size}, data should reach {offset + count}"
+                f"{self.path}: is truncated: ends at {self.size}, should reach {offset + count}"
             )
         out = np.empty(count, np.uint8)
         self.handle.seek(offset)
         done = 0
         while done < count:
-            got = self.handle.readinto(memoryview(out)[done:])  # type: ignore[attr-defined]
+            got = self.handle.readinto(out.data[done:])  # type: ignore[attr-defined]
             if not got:
                 raise BadFile(f"{self.path}: became shorter while it was read")
             done += got
@@ -63,7 +64,7 @@ class BinaryFile:
 
 
 class Blob:
-    """Raw bytes in a file, or (`text`) UTF-8 text whose characters are the bytes, as old pickles store them."""
+    """Raw bytes in a file, or (`text`) UTF-8 whose characters are the bytes, as in old pickles."""
 
     def __init__(
         self,
@@ -89,26 +90,40 @@ class Blob:
                     f"{self.file.path}: damaged: array bytes are not latin1 text"
                 ) from error
             if len(decoded) < start + count:
-                raise BadFile(
-                    f"{self.file.path}: damaged: an array has {len(decoded)} bytes, not {start + count}"
-                )
+                raise BadFile(f"{self.file.path}: damaged: an array has {len(decoded)} bytes")
             return np.frombuffer(decoded, np.uint8, count, start)
         if start < 0 or start + count > self.nbytes:
             raise BadFile(
                 f"{self.file.path}: damaged: a tensor reaches beyond its {self.nbytes} stored bytes"
             )
         out = self.file.read_at(self.offset + start, count)
-        if self.crc is not None and count == self.nbytes and zlib.crc32(out) != self.crc:
+        if self.crc is not None and count == self.nbytes and zlib.crc32(out.data) != self.crc:
             raise BadFile(
-                f"{self.file.path}: damaged: the checksum of a tensor at {self.offset} does not match"
+                f"{self.file.path}: damaged: wrong checksum of the tensor at {self.offset}"
             )
         return out
 
 
-class Storage:
-    """A flat run of numbers that tensors are views of. `blob` may be filled in after the tensors (legacy files)."""
+class Bytes:
+    """Short bytes in memory, with the interface of Blob."""
 
-    def __init__(self, dtype: str, numel: int, blob: Optional[Blob] = None, swap: bool = False):
+    text = False
+
+    def __init__(self, data: bytes):
+        self.data, self.nbytes = data, len(data)
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        if start + count > self.nbytes:
+            raise BadFile(f"damaged: an array has {self.nbytes} bytes, not {start + count}")
+        return np.frombuffer(self.data, np.uint8, count, start).copy()
+
+
+class Storage:
+    """Numbers that tensors are views of. Legacy files fill `blob` in after the tensors."""
+
+    def __init__(
+        self, dtype: str, numel: int, blob: Union[Blob, Bytes, None] = None, swap: bool = False
+    ):
         self.dtype, self.numel, self.blob, self.swap = dtype, numel, blob, swap
 
     def read(self, start: int, count: int) -> np.ndarray:
@@ -149,7 +164,7 @@ class FileTensor:
         )  # (0, 2**60) breaks numpy
         if self.offset + self.reach > storage.numel or self.size > storage.numel or room > 2**32:
             raise BadFile(
-                f"malformed tensor: shape {list(self.shape)} reaches beyond its {storage.numel} numbers"
+                f"malformed tensor: {list(self.shape)} reaches beyond its {storage.numel} numbers"
             )
 
     def is_contiguous(self) -> bool:
@@ -169,7 +184,7 @@ class FileTensor:
         return np.array(np.lib.stride_tricks.as_strided(flat, self.shape, steps), order="C")
 
 
-def contiguous_strides(shape: Tuple[int, ...]) -> Tuple[int, ...]:
+def contiguous_strides(shape: Sequence[int]) -> Tuple[int, ...]:
     """C-order strides in elements."""
     strides, step = [], 1
     for length in reversed(shape):
@@ -193,7 +208,7 @@ def _sizes(value: object, what: str) -> Tuple[int, ...]:
 
 
 class JoinedTensor:
-    """A tensor that its file holds in slices (Paddle cuts those of more than 1 GiB in pickle protocols 2 and 3)."""
+    """A tensor in slices: Paddle cuts those of more than 1 GiB in pickle protocols 2 and 3."""
 
     def __init__(self, parts: List[FileTensor], shape: object):
         self.parts, self.shape, self.dtype = parts, _sizes(shape, "shape"), parts[0].dtype

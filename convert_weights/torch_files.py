@@ -1,8 +1,8 @@
 """PyTorch's two file formats, read without PyTorch.
 
-Zip (1.6 and later): `NAME/data.pkl` holds the objects, `NAME/data/KEY` each storage, stored uncompressed.
-Legacy (before 1.6): five pickles (magic number, protocol, system, the objects, the storages' keys), then each storage as a
-64 bit count and its numbers.
+Zip (1.6 and later): `NAME/data.pkl` holds the objects, `NAME/data/KEY` each storage, uncompressed.
+Legacy (before 1.6): five pickles (magic number, protocol, system, the objects, the storages' keys),
+then each storage as a 64 bit count and its numbers.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def read_zip(file: BinaryFile) -> Any:
         return storage
 
     pickled = archive.locate("data.pkl")
-    if zlib.crc32(pickled.read(0, pickled.nbytes)) != pickled.crc:
+    if zlib.crc32(bytes(pickled.read(0, pickled.nbytes))) != pickled.crc:
         raise BadFile("damaged: the checksum of data.pkl does not match")
     return Unpickler(file, pickled.offset, pickled.offset + pickled.nbytes, find, persistent).load()
 

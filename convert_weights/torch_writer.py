@@ -1,4 +1,4 @@
-"""Write a PyTorch zip file without PyTorch: the format of torch.save since 1.6, protocol 2 pickle and plain storages."""
+"""Write a PyTorch zip file without PyTorch: torch.save's format since 1.6."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALIGNMENT = 64  # bytes, as torch.save aligns its storages for memory mapping
 
 
 def _tensor(key: str, dtype: str, shape: Tuple[int, ...]) -> bytes:
-    """Opcodes for torch._utils._rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())."""
+    """Opcodes for _rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())."""
     numel = int(np.prod(shape, dtype=np.int64))
     storage = b"(" + plain_pickle("storage") + f"ctorch\n{STORAGE_NAMES[dtype]}\n".encode()
     storage += plain_pickle(key) + plain_pickle("cpu") + plain_pickle(numel) + b"tQ"
@@ -36,13 +36,13 @@ def _tensor(key: str, dtype: str, shape: Tuple[int, ...]) -> bytes:
 
 
 class TensorPickle:
-    """Collects a nested dict of tensors and plain values as one pickle; the tensors' numbers are written later."""
+    """Encodes a nested dict of tensors and plain values; the tensors' numbers are written later."""
 
     def __init__(self) -> None:
         self.tensors: List[Union[Lazy, np.ndarray]] = []
 
     def encode(self, value: Any) -> bytes:
-        """Opcodes for plain data, an OrderedDict of tensors (given as a dict in the class `State`) or a tensor."""
+        """Opcodes for plain data, a tensor, or a `State` (an OrderedDict of tensors)."""
         if isinstance(value, State):
             items = b"".join(
                 plain_pickle(name) + self.encode(tensor) for name, tensor in value.items()
@@ -66,7 +66,7 @@ class State(Dict[str, Any]):
 
 
 def write_torch(path: Union[str, Path], top: Union[State, Dict[str, Any]]) -> None:
-    """Write what torch.load(path, weights_only=True) reads; tensors stream, one at a time is in memory.
+    """Write what torch.load(path, weights_only=True) reads; one tensor at a time is in memory.
 
     Raises:
         UserError: if the folder cannot be written to or the disk is full.

@@ -1,9 +1,9 @@
 """A pickle machine that cannot run code.
 
-It executes the opcodes of protocols 2 to 5 itself, so nothing of Python's own pickle module, its object construction or
-its attribute setting is ever reached. Names resolve through one closed table of builders; long byte strings are
-not read but noted as `Blob`s; sizes are checked against the file; whatever is not needed for checkpoints is refused by
-name.
+It executes the opcodes of protocols 2 to 5 itself, so nothing of Python's own pickle module, its
+object construction or its attribute setting is ever reached. Names resolve through one closed table
+of builders; long byte strings are not read but noted as `Blob`s; sizes are checked against the
+file; whatever checkpoints do not need is refused by name.
 """
 
 from __future__ import annotations
@@ -11,26 +11,35 @@ from __future__ import annotations
 import struct
 from typing import Any, Callable, Dict, List, Optional
 
+from convert_weights.opcodes import MARK, OPCODES, REFUSED
 from convert_weights.tensors import BadFile, BinaryFile, Blob
 
 INLINE = 4096  # byte strings up to this length are read at once, longer ones stay in the file
 MAX_OPCODES = 4_000_000  # a full training checkpoint of SAM has some 200,000
 MAX_COPIED = 64 << 20
 SCALARS = (str, int, float, bool, type(None))
-MARK = object()
-
 FIXED = {"B": "<B", "H": "<H", "i": "<i", "I": "<I", "Q": "<Q", "d": ">d"}
-REFUSED = {
-    b"i": "INST", b"o": "OBJ", b"\x82": "EXT1", b"\x83": "EXT2", b"\x84": "EXT4", b"P": "PERSID",
-    b"\x97": "NEXT_BUFFER", b"\x98": "READONLY_BUFFER", b"\x92": "NEWOBJ_EX",
-}  # fmt: skip
+
+
+class Builder:
+    """A name that a pickle may call. `build` is our own function, never the named one."""
+
+    def __init__(self, name: str, build: Callable[..., Any]):
+        self.name, self.build = name, build
+
+
+class Buildable:
+    """A value whose pickled state arrives after it."""
+
+    def set_state(self, state: Any) -> None:
+        raise NotImplementedError
 
 
 class Unpickler:
     """Reads one pickle from file[start:end].
 
     Args:
-        find: maps "module.name" to a builder or an inert value; raises BadFile for what is not allowed.
+        find: maps "module.name" to a builder or an inert value; raises BadFile for other names.
         persistent: maps a persistent id to a storage; None refuses persistent ids.
     """
 
@@ -50,7 +59,7 @@ class Unpickler:
         file.handle.seek(start)
 
     def load(self) -> Any:
-        """The pickled value, made of plain containers, scalars, Blobs and what the table's builders return."""
+        """The value: plain containers, scalars, Blobs and what the table's builders return."""
         try:
             return self._run()
         except (
@@ -79,10 +88,11 @@ class Unpickler:
                 if code in REFUSED:
                     name = f" ({self._line()}.{self._line()})" if code == b"i" else ""
                     raise BadFile(
-                        f"refuses the pickle opcode {REFUSED[code]}{name}: a checkpoint must not run code"
+                        f"refuses the pickle opcode {REFUSED[code]}{name}: "
+                        "a checkpoint must not run code"
                     )
                 raise BadFile(
-                    f"not a checkpoint, or damaged: unknown pickle opcode {code!r} at byte {self.position - 1}"
+                    f"damaged, or no checkpoint: no pickle opcode {code!r} (byte {self.position})"
                 )
             step(self)
         raise BadFile(
@@ -215,115 +225,3 @@ class Unpickler:
             raise BadFile("refuses persistent ids here: only PyTorch's own files have them")
         self.push(self.persistent(self.pop(1)[0]))
         self.file.handle.seek(self.position)  # the handler may have read elsewhere in the file
-
-
-class Builder:
-    """A name that a pickle may call. `build` is our own function, never the named one."""
-
-    def __init__(self, name: str, build: Callable[..., Any]):
-        self.name, self.build = name, build
-
-
-class Buildable:
-    """A value whose pickled state arrives after it."""
-
-    def set_state(self, state: Any) -> None:
-        raise NotImplementedError
-
-
-def _decode_long(count: int) -> Callable[[Unpickler], None]:
-    def step(machine: Unpickler) -> None:
-        length = machine.number("B" if count == 1 else "i")
-        if not 0 <= length <= 255:
-            raise BadFile("refuses an integer of more than 255 bytes")
-        machine.push(int.from_bytes(machine.take(length), "little", signed=True))
-
-    return step
-
-
-def _tuple(count: int) -> Callable[[Unpickler], None]:
-    return lambda m: m.push(tuple(m.pop(count)))
-
-
-def _stack_global(machine: Unpickler) -> None:
-    module, name = machine.pop(2)
-    machine.look_up(module, name)
-
-
-def _memoize(machine: Unpickler) -> None:
-    machine.memo[len(machine.memo)] = machine.stack[-1]
-
-
-def _put(kind: str) -> Callable[[Unpickler], None]:
-    def step(machine: Unpickler) -> None:
-        machine.memo[machine.number(kind)] = machine.stack[-1]
-
-    return step
-
-
-def _protocol(machine: Unpickler) -> None:
-    if machine.number("B") > 5:
-        raise BadFile("refuses a pickle protocol newer than 5")
-
-
-def _pairs(machine: Unpickler) -> None:
-    items = machine.pop_mark()
-    machine.push({})
-    machine.set_items(items)
-
-
-OPCODES: Dict[bytes, Callable[[Unpickler], Any]] = {
-    b"\x80": _protocol,
-    b"\x95": lambda m: m.number("Q"),  # FRAME: only a hint for buffering
-    b"N": lambda m: m.push(None),
-    b"\x88": lambda m: m.push(True),
-    b"\x89": lambda m: m.push(False),
-    b"J": lambda m: m.push(m.number("i")),
-    b"K": lambda m: m.push(m.number("B")),
-    b"M": lambda m: m.push(m.number("H")),
-    b"G": lambda m: m.push(m.number("d")),
-    b"\x8a": _decode_long(1),
-    b"\x8b": _decode_long(4),
-    b"X": lambda m: m.text("I"),
-    b"\x8c": lambda m: m.text("B"),
-    b"\x8d": lambda m: m.text("Q"),
-    b"C": lambda m: m.data("B"),
-    b"B": lambda m: m.data("I"),
-    b"\x8e": lambda m: m.data("Q"),
-    b"\x96": lambda m: m.data("Q"),
-    b"U": lambda m: m.python2_text("B"),
-    b"T": lambda m: m.python2_text("i"),
-    b"]": lambda m: m.push([]),
-    b"}": lambda m: m.push({}),
-    b")": lambda m: m.push(()),
-    b"\x8f": lambda m: m.push([]),  # a set is plain data too: a list
-    b"(": lambda m: m.push(MARK),
-    b"t": lambda m: m.push(tuple(m.pop_mark())),
-    b"l": lambda m: m.push(m.pop_mark()),
-    b"d": _pairs,
-    b"\x91": lambda m: m.push(m.pop_mark()),
-    b"\x85": _tuple(1),
-    b"\x86": _tuple(2),
-    b"\x87": _tuple(3),
-    b"a": lambda m: m.extend(m.pop(1)),
-    b"e": lambda m: m.extend(m.pop_mark()),
-    b"\x90": lambda m: m.extend(m.pop_mark()),
-    b"s": lambda m: m.set_items(m.pop(2)),
-    b"u": lambda m: m.set_items(m.pop_mark()),
-    b"0": lambda m: m.pop(1),
-    b"1": lambda m: m.pop_mark(),
-    b"2": lambda m: m.push(m.stack[-1]),
-    b"q": _put("B"),
-    b"r": _put("I"),
-    b"\x94": _memoize,
-    b"h": lambda m: m.push(m.memo[m.number("B")]),
-    b"j": lambda m: m.push(m.memo[m.number("I")]),
-    b"c": lambda m: m.look_up(m._line(), m._line()),
-    b"\x93": _stack_global,
-    b"R": lambda m: m.reduce(),
-    b"\x81": lambda m: (
-        m.reduce()
-    ),  # NEWOBJ: the table's builders make objects, so a call is the same
-    b"b": lambda m: m.build(),
-    b"Q": lambda m: m.persistent_id(),
-}

@@ -1,4 +1,4 @@
-"""Find the weights, `latent_avg` and the options inside the different ways in which checkpoints wrap them."""
+"""Find the weights, `latent_avg` and the options, however a checkpoint wraps them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Contents:
     """What a checkpoint holds.
 
     Attributes:
-        state: tensors by name; layout: OFFICIAL, PADDLE_NAMES or OWN; kind: only if the file says it.
+        state: tensors by name; layout: OFFICIAL, PADDLE_NAMES or OWN; kind: if the file says it.
         dropped: names of the top-level entries that are left out.
     """
 
@@ -113,7 +113,7 @@ def _one_latent(source: Source, first: Any, second: Any) -> Optional[Tensor]:
 
 
 def _layout(source: Source, data: Dict[Any, Any], state: Dict[str, Tensor]) -> str:
-    """Whether names and transpositions are PyTorch's or Paddle's. Names tell in most cases, then shapes, then the format."""
+    """Whether the layout is PyTorch's or Paddle's: names tell, else shapes, else the format."""
     leaves = {name.rpartition(".")[2] for name in state}
     if leaves & {"running_mean", "running_var", "num_batches_tracked"} or "fc8-101.weight" in state:
         return OFFICIAL

@@ -1,8 +1,10 @@
-"""Compare a converted file with the checkpoint that it was made from, tensor by tensor and bit by bit.
+"""Compare a converted file with the checkpoint that it was made from, bit by bit.
 
-    python convert_weights/verify.py sam_ffhq_aging.pt work/pretrained_models/sam_ffhq_aging.pdparams
+example:
+  python convert_weights/verify.py sam_ffhq_aging.pt \\
+      work/pretrained_models/sam_ffhq_aging.pdparams
 
-Exit code 0: the same numbers; 1: they differ (each difference is listed); 2: a file could not be read.
+Exit code 0: equal; 1: they differ (each difference is listed); 2: a file could not be read.
 """
 
 from __future__ import annotations
@@ -13,9 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any, List, Optional
 
+import numpy as np
+
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from convert_weights.plan import make_plan
+from convert_weights.reader import read
+from convert_weights.unwrap import OWN, unwrap
 from work.errors import UserError, run
 
 
@@ -37,8 +44,6 @@ def tensor_difference(name: str, original: Any, op: str, stored: Any) -> Optiona
 
     The comparison goes the opposite way of the conversion: the stored tensor is turned back.
     """
-    import numpy as np
-
     want, got = original.numpy(), stored.numpy()
     if op == "transpose" and got.ndim == 2:
         got = got.transpose()
@@ -57,11 +62,7 @@ def tensor_difference(name: str, original: Any, op: str, stored: Any) -> Optiona
 
 
 def compare(source: Path, target: Path, kind: str = "auto") -> List[str]:
-    """Every difference between a checkpoint and its conversion, as lines. Prints what was dropped on purpose."""
-    from convert_weights.plan import make_plan
-    from convert_weights.reader import read
-    from convert_weights.unwrap import OWN, unwrap
-
+    """Every difference between a checkpoint and its conversion. Prints what was left out."""
     plan, stored = make_plan(read(source), kind), unwrap(read(target))
     if stored.layout != OWN:
         raise UserError(f"{target}: was not written by convert.py (it has no entry `kind`)")
@@ -90,9 +91,8 @@ def compare(source: Path, target: Path, kind: str = "auto") -> List[str]:
     ]
     for old, count, how in dropped + [(name, 1, "drop") for name in plan.dropped]:
         print(f"left out: {old} ({count}, {how})")
-    print(
-        f"{source.name}: {len(plan.state())} tensors of kind {plan.kind} compared with {target.name}"
-    )
+    count = len(plan.state())
+    print(f"{source.name}: {count} tensors of kind {plan.kind} compared with {target.name}")
     return differences
 
 

