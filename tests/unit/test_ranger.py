@@ -160,10 +160,12 @@ def test_gradients_are_clipped(grouped):
 
 @pytest.mark.parametrize("impl", IMPLS)
 def test_scaler_skips_infinite_gradients_and_nothing_else(impl, monkeypatch):
-    # Paddle switches its scaler off on a CPU, where all that it does works: let it see a GPU.
-    place = SimpleNamespace(is_gpu_place=lambda: True)
-    tracer = SimpleNamespace(_expected_place=place)
+    # Paddle switches its scaler off on a CPU and outside float16's auto_cast, where all that it
+    # does works: let it see a GPU and float16.
+    tracer = SimpleNamespace(_expected_place=SimpleNamespace(is_gpu_place=lambda: True))
     monkeypatch.setattr("paddle.amp.grad_scaler._dygraph_tracer", lambda: tracer)
+    amp = SimpleNamespace(amp_dtype="float16")
+    monkeypatch.setattr("paddle.amp.grad_scaler.amp_global_state", lambda: amp)
     params, plain = parameters(), parameters()
     optimizer = Ranger(parameters=params, impl=impl)
     scaler = paddle.amp.GradScaler(init_loss_scaling=4.0, decr_every_n_nan_or_inf=1)
@@ -172,7 +174,6 @@ def test_scaler_skips_infinite_gradients_and_nothing_else(impl, monkeypatch):
         for param in params:
             param.clear_gradient(False)
         loss = sum((p * paddle.to_tensor(g)).sum() for p, g in zip(params, gradients(seed=seed)))
-        loss = loss.astype("float16")  # for a float32 loss the scaler switches itself off
         scaler.scale(loss * float("inf") if poison else loss).backward()
         scaler.step(optimizer)
         scaler.update()
