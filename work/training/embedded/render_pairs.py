@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import pickle
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from PIL import Image
@@ -46,7 +45,7 @@ def whitening(w: np.ndarray) -> np.ndarray:
     return (axes * np.sqrt(values)).T.astype(np.float32)
 
 
-def render_chunk(generator, number: int, seed: int, base, age_axis: Optional[np.ndarray]):
+def render_chunk(generator, number: int, seed: int, base, age_axis: np.ndarray | None):
     """Codes [CHUNK, 23, 512] and 256 px uint8 images [CHUNK, 256, 256, 3] of chunk `number`."""
     import paddle
     import paddle.nn.functional as F

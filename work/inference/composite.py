@@ -1,0 +1,75 @@
+"""Bringing the generator's change into the photo: the aged face inside a soft head mask, the rest untouched.
+
+    result = M * (G1 + low(photo - G0) + a * high(photo - G0)) + (1 - M) * photo
+
+G0 is the inverted photo, G1 the aged one. What inversion missed (photo - G0) is added back: its colours
+everywhere, its detail only where ageing changed little, `a = exp(-(blur|G1 - G0| / gate)^2)`; plain residual
+transfer doubles noses and mouths and leaves ghosts of glasses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor
+
+LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image's side
+EDIT_BLUR = 9 / 512
+GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
+GATE_YOUNGER = 0.12  # old skin's detail would survive rejuvenation behind a wide gate
+OCCLUSION = 0.45  # miss of the inversion, same units, at which the mask falls to 1/e
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of [N, C, S, S] with deviation `sigma` (a share of S), done at 128 px: it is always wide."""
+    size, small = images.shape[-1], min(128, images.shape[-1])
+    deviation = sigma * small
+    reach = max(1, int(np.ceil(3 * deviation)))
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2).astype(np.float32)
+    kernel = paddle.to_tensor(taps / taps.sum())
+    batch, channels = images.shape[:2]
+    x = F.interpolate(images, size=[small, small], mode="area") if size > small else images
+    x = x.reshape([batch * channels, 1, small, small])
+    x = F.conv2d(F.pad(x, [reach] * 4, mode="replicate"), kernel.reshape([1, 1, 1, -1]))
+    x = F.conv2d(x, kernel.reshape([1, 1, -1, 1])).reshape([batch, channels, small, small])
+    if size == small:
+        return x
+    return F.interpolate(x, size=[size, size], mode="bilinear", align_corners=False)
+
+
+def head_template(size: int) -> Tensor:
+    """[1, 1, size, size]: 1 over the head of an FFHQ-aligned face, falling softly to exactly 0 around it."""
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
+    across = np.abs(axis - 0.5)[None, :] / 0.41
+    down = np.abs(axis - 0.52)[:, None] / 0.49
+    radius = (across**2.5 + down**2.5) ** (1 / 2.5)
+    ramp = np.clip((1 - radius) / 0.22, 0, 1)
+    return paddle.to_tensor((ramp * ramp * (3 - 2 * ramp))[None, None].astype(np.float32))
+
+
+def head_mask(photo: Tensor, inverted: Tensor) -> Tensor:
+    """The template, lowered where the generator could not draw what the photo shows: hands, hats, hair ends."""
+    miss = blur((photo - inverted).abs().mean(axis=1, keepdim=True), 14 / 512)
+    return head_template(photo.shape[-1]) * paddle.exp(-((miss / OCCLUSION) ** 2))
+
+
+def composite(photo: Tensor, inverted: Tensor, aged: Tensor, gate: Tensor) -> Tensor:
+    """Blend one photo with its aged versions.
+
+    Args:
+        photo, inverted: [1, 3, S, S] in [-1, 1], the aligned photo and G0.
+        aged: [N, 3, S, S], G1.
+        gate: [N], `GATE_OLDER` or `GATE_YOUNGER`.
+
+    Returns:
+        [N, 3, S, S] in [-1, 1]; equal to the photo wherever the mask is 0.
+    """
+    inverted, aged = inverted.clip(-1, 1), aged.clip(-1, 1)
+    missed = photo - inverted
+    colours = blur(missed, LOW_PASS)
+    change = blur((aged - inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
+    keep = paddle.exp(-((change / gate.reshape([-1, 1, 1, 1])) ** 2))
+    inside = aged + colours + keep * (missed - colours)
+    mask = head_mask(photo, inverted)
+    return (photo + mask * (inside - photo)).clip(-1, 1)

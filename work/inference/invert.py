@@ -1,0 +1,96 @@
+"""Finding the generator's code of a photo: refine a first guess by gradient steps in whitened W+."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+# Where dlib's 150 px face chip lies in an FFHQ-aligned face, as fractions (left, top, right, bottom):
+# the mean over 119 FFHQ photos, which deviate by 1 % in place and 5 % in size.
+CHIP = (0.162, 0.262, 0.849, 0.949)
+
+
+def face_chip(images: Tensor) -> Tensor:
+    """The part of FFHQ-aligned images [N, 3, S, S] that age, gender and identity networks look at."""
+    left, top, right, bottom = (int(round(edge * images.shape[-1])) for edge in CHIP)
+    return images[:, :, top:bottom, left:right]
+
+
+@dataclass(frozen=True)
+class RefineWeights:
+    """How much each term of the objective counts.
+
+    Attributes:
+        pixels: mean squared error at 256 px (images in [-1, 1]).
+        identity: squared distance of dlib embeddings.
+        common: pull of the 23 codes towards their mean. Codes that are far apart fit the photo a little better
+            and age much worse.
+        prior: pull of that mean towards the generator's mean.
+        rate: Adam's learning rate, in deviations of w.
+    """
+
+    pixels: float = 1.0
+    identity: float = 1.0
+    common: float = 0.05
+    prior: float = 0.005
+    rate: float = 0.06
+
+
+class Inverter(nn.Layer):
+    """Refines codes against LPIPS, pixels and identity.
+
+    Args:
+        generator, lpips, identity: frozen networks (MobileStyleGAN, LPIPS, DlibFace).
+        mean: the generator's mean w [512].
+        scatter: [512, 512]; white noise @ scatter is distributed as w - mean.
+    """
+
+    def __init__(
+        self, generator, lpips, identity, mean: Tensor, scatter: Tensor, weights=RefineWeights()
+    ):
+        super().__init__()
+        self.generator, self.lpips, self.identity = generator, lpips, identity
+        self.mean, self.scatter, self.weights = mean, scatter, weights
+
+    def to_w_plus(self, white: Tensor) -> Tensor:
+        """Whitened codes [N, 23, 512] -> W+ codes [N, 23, 512]."""
+        return self.mean + white @ self.scatter
+
+    def objective(self, white: Tensor, target: Tensor, seen: list[Tensor], face: Tensor) -> Tensor:
+        """The loss of one image [1, 3, 256, 256] whose LPIPS features are `seen` and embedding `face`."""
+        weights = self.weights
+        image = F.avg_pool2d(self.generator(self.to_w_plus(white), half=True), 2)
+        loss = self.lpips.distance(self.lpips.features(image), seen).mean()
+        loss = loss + weights.pixels * F.mse_loss(image, target)
+        if weights.identity:
+            loss = loss + weights.identity * (self.identity(face_chip(image)) - face).square().sum()
+        middle = white.mean(axis=1, keepdim=True)
+        loss = loss + weights.common * (white - middle).square().mean()
+        return loss + weights.prior * middle.square().mean()
+
+    def refine(self, face: Tensor, white: Tensor, steps: int) -> Tensor:
+        """Whitened codes [1, 23, 512] after `steps` Adam steps towards the photo `face` [1, 3, 256, 256]."""
+        if steps < 1:
+            return white
+        with paddle.no_grad():
+            seen, embedding = self.lpips.features(face), self.identity(face_chip(face))
+        white = white.detach().clone()
+        white.stop_gradient = False
+        optimizer = paddle.optimizer.Adam(self.weights.rate, 0.9, 0.99, parameters=[white])
+        for step in range(steps):
+            optimizer.set_lr(self.weights.rate * schedule(step, steps))
+            self.objective(white, face, seen, embedding).backward()
+            optimizer.step()
+            optimizer.clear_grad()
+        return white.detach()
+
+
+def schedule(step: int, steps: int, warm_up: int = 3, hold: float = 0.3) -> float:
+    """Share of the learning rate: a short rise, a plateau for `hold` of the run, then a cosine to a twentieth."""
+    rise = min(1.0, (step + 1) / warm_up)
+    fall = max(0.0, (step / steps - hold) / (1 - hold))
+    return max(0.05, rise * (0.5 + 0.5 * math.cos(math.pi * fall)))

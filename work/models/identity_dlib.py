@@ -1,0 +1,67 @@
+"""dlib's face embedding, a 29-layer ResNet (Davis King 2017, CC0): 128 numbers per face.
+
+Two pictures of one person are usually less than 0.6 apart (Euclidean). Differentiable, so that it can keep
+the likeness while a photo is inverted.
+"""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+SIZE = 150  # px
+MEAN = (122.782, 117.001, 104.298)  # of RGB in 0..255; what is left is divided by 256
+# channels of every residual block in order; where they change, the block halves the resolution
+WIDTHS = (32, 32, 32, 64, 64, 64, 64, 128, 128, 128, 256, 256, 256, 256)
+DOWN = (3, 7, 10, 13)
+
+
+class Block(nn.Layer):
+    """Two 3x3 convolutions (batch norm folded in) and a shortcut without parameters.
+
+    A block that halves the resolution starts with an unpadded stride-2 convolution; its shortcut is pooled,
+    and zeros fill up the channels, rows and columns that one of the two lacks.
+    """
+
+    def __init__(self, channels: int, out: int, down: bool) -> None:
+        super().__init__()
+        self.down, self.extra = down, out - channels
+        self.conv1 = nn.Conv2D(channels, out, 3, 2 if down else 1, 0 if down else 1)
+        self.conv2 = nn.Conv2D(out, out, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv2(F.relu(self.conv1(x)))
+        if self.down:
+            x = F.avg_pool2d(x, 2, 2)
+            height, width = (max(a, b) for a, b in zip(x.shape[2:], y.shape[2:]))
+            x = F.pad(x, [0, width - x.shape[3], 0, height - x.shape[2]])
+            y = F.pad(y, [0, width - y.shape[3], 0, height - y.shape[2]])
+        if self.extra:
+            zeros = paddle.zeros([x.shape[0], self.extra, *x.shape[2:]], dtype=x.dtype)
+            x = paddle.concat([x, zeros], axis=1)
+        return F.relu(x + y)
+
+
+class DlibFace(nn.Layer):
+    """Face crops [N, 3, H, W], RGB in [-1, 1] (resized to 150 px), to embeddings [N, 128]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2D(3, 32, 7, 2)
+        before = (32,) + WIDTHS[:-1]
+        self.blocks = nn.LayerList(
+            [Block(i, o, n in DOWN) for n, (i, o) in enumerate(zip(before, WIDTHS))]
+        )
+        self.head = nn.Linear(256, 128, bias_attr=False)
+        mean = paddle.to_tensor(MEAN, dtype="float32").reshape([1, 3, 1, 1])
+        self.register_buffer("mean", mean, persistable=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:] != [SIZE, SIZE]:
+            x = F.interpolate(x, size=[SIZE, SIZE], mode="bilinear", align_corners=False)
+        x = ((x + 1) * 127.5 - self.mean) / 256
+        x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x.mean(axis=[2, 3]))
