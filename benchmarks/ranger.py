@@ -1,8 +1,8 @@
 """Time one Ranger step: compiled, plain Paddle, PyTorch if it is here, and what memory allows.
 
-The tensors are those of SAM's trained encoder (209.5 million parameters for a 256 px generator). All
-are timed in one run, in turn, and medians are compared: the ratios are what counts. `--scale 0.1`
-thins every tensor's output channels for a smaller machine.
+The tensors are those of SAM's trained encoder (209.5 million parameters for a 256 px generator).
+All are timed in one run, in turn, and medians are compared: the ratios are what counts.
+`--scale 0.1` thins every tensor's output channels for a smaller machine.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def paddle_steps(shapes: list, impl: str) -> dict:
 
 
 def torch_step(shapes: list) -> dict:
-    """PyTorch's tensor operations in the order of the official optimizer (its own loop, in place)."""
+    """Return the same of PyTorch's tensor operations, one after the other as the official loop."""
     import torch
 
     def tensor(shape):
@@ -102,7 +102,7 @@ def torch_step(shapes: list) -> dict:
 
 
 def copy_bandwidth(megabytes: int = 256) -> float:
-    """Return bytes per second that a copy in Paddle's memory moves (read and write both counted)."""
+    """Return the bytes that a copy in Paddle reads and writes per second."""
     import paddle
 
     source = paddle.zeros([megabytes << 18])
@@ -161,9 +161,7 @@ def main(argv=None) -> int:
     for kind, size in (("normal", NORMAL), ("lookahead", LOOKAHEAD)):
         limit = size * count / bandwidth
         mine = times["compiled", kind]
-        print(
-            f"{kind} step: compiled {mine:.3f} s; {size} bytes a parameter at that speed {limit:.3f} s"
-        )
+        print(f"{kind} step: compiled {mine:.3f} s, {size} bytes each at that speed {limit:.3f} s")
         for impl in ("ref", "torch"):
             if (impl, kind) in times:
                 name = "plain Paddle" if impl == "ref" else "PyTorch"

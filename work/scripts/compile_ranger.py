@@ -15,8 +15,7 @@ from work.errors import UserError, run
 
 
 def main(argv=None) -> int:
-    """Compile, try the operator on this machine's device, print where it lies. Exit code 2 if it
-    cannot be had."""
+    """Compile, try the operator on this device, print where it lies. Exit code 2 if that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--force", action="store_true", help="compile again even if the cache has it"

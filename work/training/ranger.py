@@ -101,15 +101,13 @@ class Ranger(paddle.optimizer.Optimizer):
 
     @paddle.no_grad()
     def step(self) -> None:
-        """Update the parameters that have a gradient, once. Does nothing if a GradScaler found
-        infinities."""
+        """Update once what has a gradient; nothing at all if a GradScaler found infinities."""
         found_inf, self._found_inf = self._found_inf, None
         if found_inf is None or not bool(found_inf):
             super().step()
 
     def minimize(self, loss, startup_program=None, parameters=None, no_grad_set=None):
-        """Step on the gradients of `loss.backward()`, as Paddle's minimize does. Returns (None,
-        None): no program."""
+        """Step, as Paddle's minimize does after loss.backward(). Returns (None, None)."""
         if parameters is not None or no_grad_set is not None:
             raise UserError(
                 "Ranger.minimize takes the loss only; choose parameters when making the optimizer"
@@ -120,9 +118,7 @@ class Ranger(paddle.optimizer.Optimizer):
     def _set_auxiliary_var(self, key: str, val: Any) -> None:
         super()._set_auxiliary_var(key, val)  # the scaler reads it back after the step
         if key == "found_inf":
-            self._found_inf = (
-                val  # holds for the next step only: a later one may come without a scaler
-            )
+            self._found_inf = val  # for the next step only: a later one may have no scaler
 
     def _apply_optimize(self, loss, startup_program, params_grads, param_group_idx=0):
         group: dict[str, Any] = {}
@@ -134,9 +130,8 @@ class Ranger(paddle.optimizer.Optimizer):
             return []
         if clip is not None:
             params_grads = clip(params_grads)
-        params_grads = self.append_regularization_ops(
-            params_grads, None
-        )  # what a ParamAttr asks for
+        # Nothing by default: this adds the penalty that a ParamAttr may ask for.
+        params_grads = self.append_regularization_ops(params_grads, None)
         hyper = {key: group.get(key, value) for key, value in self._hyper.items()}
         work = [
             self._update(param, grad, hyper) for param, grad in params_grads if grad is not None
@@ -151,16 +146,14 @@ class Ranger(paddle.optimizer.Optimizer):
         return []
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that resuming bit for bit needs: see `pack`, and LR_Scheduler if there
-        is one."""
+        """Return all that resuming bit for bit needs: see `pack`; LR_Scheduler if there is one."""
         state = pack(self._named(), self._state)
         if isinstance(self._learning_rate, paddle.optimizer.lr.LRScheduler):
             state["LR_Scheduler"] = self._learning_rate.state_dict()
         return state
 
     def set_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; tensors or numpy arrays, copied. Raises UserError if it
-        does not fit."""
+        """Copy what `state_dict` gave, tensors or numpy arrays. UserError if it does not fit."""
         packed = dict(state_dict)
         schedule = packed.pop("LR_Scheduler", None)
         states = unpack(self._named(), packed)
@@ -191,9 +184,9 @@ class Ranger(paddle.optimizer.Optimizer):
         state.step += 1
         factor, adaptive = radam_factor(state.step, hyper["betas"], self._threshold)
         rate = float(self.get_lr()) * getattr(param, "optimize_attr", {}).get("learning_rate", 1.0)
-        centre, rows = (
-            gc_layout(param, self._gc_conv_only) if self._use_gc else (steps.CENTRE_NONE, 1)
-        )
+        centre, rows = steps.CENTRE_NONE, 1
+        if self._use_gc:
+            centre, rows = gc_layout(param, self._gc_conv_only)
         return steps.Update(
             param if state.master is None else state.master,
             grad if grad.dtype == paddle.float32 else grad.astype("float32"),
