@@ -50,4 +50,4 @@ def load(layer: paddle.nn.Layer, state: dict[str, np.ndarray]) -> paddle.nn.Laye
 def error(found: paddle.Tensor, expected: np.ndarray) -> float:
     """Largest absolute error over the largest absolute value."""
     assert tuple(found.shape) == expected.shape
-    return float(np.abs(found.numpy() - expected).max() / np.abs(expected).max())
+    return float(np.abs(found.numpy() - expected).max() / max(np.abs(expected).max(), 1e-9))

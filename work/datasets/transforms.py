@@ -11,7 +11,7 @@ def to_input(image: Image.Image, size: int = 256) -> np.ndarray:
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    return (pixels / 255 * 2 - 1).transpose(2, 0, 1)
+    return ((pixels / 255 - 0.5) / 0.5).transpose(2, 0, 1)
 
 
 def to_picture(values: np.ndarray) -> Image.Image:

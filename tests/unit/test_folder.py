@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from work.datasets.transforms import to_input, to_picture
+from work.errors import UserError
+from work.inference.folder import Faces, Report, Writer, result_names
+
+
+def make(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        Image.new("RGB", (40, 50), (i, 2 * i, 255 - i)).save(folder / f"{i:02}.png")
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_batches_keep_the_order_and_the_last_incomplete_one(tmp_path, workers):
+    make(tmp_path, 7)
+    (tmp_path / "03.png").write_bytes(b"not a picture")
+    (tmp_path / "05.png").write_bytes(b"")
+    report = Report()
+    found = list(Faces(tmp_path, 2, workers, report).batches())
+    assert [[face.name.name for face in batch] for batch, _ in found] == [
+        ["00.png", "01.png"],
+        ["02.png", "04.png"],
+        ["06.png"],
+    ]
+    assert found[0][1].shape == [2, 3, 256, 256]
+    assert [error.path.name for error in report.failed] == ["03.png", "05.png"]
+
+
+def test_n_images_and_a_single_file(tmp_path):
+    make(tmp_path, 3)
+    assert len(Faces(tmp_path, 2, 0, Report(), n_images=2).paths) == 2
+    assert Faces(tmp_path / "01.png", 2, 0, Report()).names == [Path("01.png")]
+
+
+def test_a_folder_without_images_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no image"):
+        Faces(tmp_path, 1, 0, Report())
+    with pytest.raises(UserError, match="nowhere"):
+        Faces(tmp_path / "nowhere", 1, 0, Report())
+
+
+def test_results_never_overwrite_each_other():
+    paths = [Path("r") / p for p in ("a.jpg", "a.png", "b.heic", "sub/a.jpg", "A.webp")]
+    names = result_names(paths, Path("r"))  # "r" is no folder here: names are relative to its parent
+    assert len({str(name.with_suffix("")).lower() for name in names}) == len(paths)
+
+
+def test_exit_codes_and_summary(tmp_path, capsys):
+    assert Report(done=3).close(tmp_path) == 0
+    error = pytest.raises(UserError, Faces, tmp_path, 1, 0, Report()).value
+    assert Report(done=3, failed=[error]).close(tmp_path) == 1
+    assert "1 of 4 images failed" in capsys.readouterr().err
+    assert Report(failed=[error]).close(tmp_path) == 2
+
+
+def test_writer_raises_what_went_wrong(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a folder is needed")
+    with pytest.raises((UserError, OSError)):
+        with Writer() as writer:
+            writer.save(Image.new("RGB", (8, 8)), blocked / "x.png")
+
+
+def test_transforms_are_torchvisions():
+    """Bilinear with anti-aliasing, (x - 0.5) / 0.5; back: clipped and truncated."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8))
+    values = to_input(picture, 32)
+    expected = np.asarray(picture.resize((32, 32), Image.BILINEAR), np.float32) / 255
+    np.testing.assert_allclose(values, (expected.transpose(2, 0, 1) - 0.5) / 0.5, atol=1e-6)
+    back = np.asarray(to_picture(np.full((3, 2, 2), 0.4999, np.float32)))
+    assert back[0, 0, 0] == int((0.4999 + 1) / 2 * 255)
+    assert np.asarray(to_picture(np.full((3, 2, 2), 7.0, np.float32))).max() == 255
