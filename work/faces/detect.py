@@ -1,4 +1,4 @@
-"""Finding faces and their landmarks with MTCNN: image pyramid, three networks, suppression."""
+"""Finding faces and their landmarks with MTCNN: image pyramid, three networks, suppression, uprighting."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import paddle
 import paddle.nn.functional as F
 from PIL import Image
 
-from work.faces.boxes import areas, corrected, squared, suppressed, turned_back
+from work.faces.boxes import areas, corrected, squared, suppressed
+from work.faces.picture import SMALLEST, WINDOW, Picture, roomy, rotated, rotated_points
 from work.models.mtcnn import MTCNN
 
-WINDOW, STRIDE = 12, 2  # px of the P-Net
 STEP = 0.709  # from one level of the pyramid to the next: half the area
-THRESHOLDS = (0.6, 0.7, 0.9)  # of P(face) after each network
-SMALLEST = 20  # px; faces are searched from this size, or from 1.5 % of a large photo's longer side
-SURE = 0.95  # below this score the photo may lie on its side
+THRESHOLDS = np.log([0.6 / 0.4, 0.7 / 0.3, 0.9 / 0.1])  # of P(face) after each network, as log-odds
+TILTS = (
+    np.arange(8) * np.pi / 4
+)  # a tilted face is found, but its landmarks are right only when upright
+SURE = 3.0  # log-odds by which another tilt must be better than the one before, or P = 0.95
 BATCH = 512  # crops per call
 
 
@@ -31,20 +33,14 @@ class Faces:
         landmarks: [n, 5, 2] (x, y): left eye, right eye, nose, left and right corner of the mouth;
             left and right as the upright face is seen.
         scores: [n] P(face).
-        turns: quarter turns (counter-clockwise) that make the faces upright.
     """
 
     boxes: np.ndarray
     landmarks: np.ndarray
     scores: np.ndarray
-    turns: int = 0
 
     def __len__(self) -> int:
         return len(self.scores)
-
-
-def no_faces() -> Faces:
-    return Faces(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))
 
 
 class FaceDetector:
@@ -53,7 +49,7 @@ class FaceDetector:
     Args:
         weights: a checkpoint of kind "mtcnn"; by default the known one, fetched on first use.
         smallest: smallest face in pixels; by default 20, or 1.5 % of a large image's longer side.
-        turn: also look at the image turned by 90, 180 and 270 degrees when nothing certain is found.
+        turn: where nothing certain is found, look at the image turned by 90, 180 and 270 degrees too.
     """
 
     def __init__(
@@ -64,7 +60,7 @@ class FaceDetector:
 
         path = weights or weights_path("mtcnn")
         self.networks = MTCNN()
-        load_state(self.networks, read_checkpoint(path).state_dict, str(path))
+        load_state(self.networks, read_checkpoint(path).state_dict, path)
         self.networks.eval()
         self.smallest, self.turn = smallest, turn
 
@@ -75,25 +71,32 @@ class FaceDetector:
     def detect(self, images: Sequence[Image.Image]) -> list[Faces]:
         """Find the faces of several RGB images; the networks run on the crops of all of them at once."""
         found = self._detect(images, 0)
-        doubtful = [i for i, faces in enumerate(found) if faces.scores.max(initial=0) < SURE]
-        if self.turn and doubtful:
+        if self.turn:
             for turns in (1, 3, 2):
-                turned = self._detect([images[i] for i in doubtful], turns)
-                for i, faces in zip(doubtful, turned):
+                doubtful = [
+                    i for i, faces in enumerate(found) if faces.scores.max(initial=0) < 0.95
+                ]
+                for i, faces in zip(doubtful, self._detect([images[i] for i in doubtful], turns)):
                     if faces.scores.max(initial=0) > found[i].scores.max(initial=0):
                         found[i] = faces
         return found
 
     def _detect(self, images: Sequence[Image.Image], turns: int) -> list[Faces]:
+        pictures = [
+            Picture(i, self.smallest or max(SMALLEST, 0.015 * max(i.size)), turns) for i in images
+        ]
+        if not pictures:
+            return []
         with paddle.no_grad():
-            pictures = [_Picture(image, self.smallest, turns) for image in images]
             self._propose(pictures)
             self._refine(pictures)
             self._finish(pictures)
-        return [picture.faces(image.size) for picture, image in zip(pictures, images)]
+            if any(len(picture.boxes) for picture in pictures):
+                self._upright(pictures)
+        return [_faces(picture) for picture in pictures]
 
-    def _propose(self, pictures: list[_Picture]) -> None:
-        by_size: dict[tuple[int, ...], list[_Picture]] = {}
+    def _propose(self, pictures: list[Picture]) -> None:
+        by_size: dict[tuple[int, ...], list[Picture]] = {}
         for picture in pictures:
             by_size.setdefault(tuple(picture.pixels.shape), []).append(picture)
         for same in by_size.values():
@@ -103,92 +106,80 @@ class FaceDetector:
                 scores, moves = self.networks.pnet(F.interpolate(pixels, size=size, mode="area"))
                 ratio = (
                     np.array(pixels.shape[3:1:-1]) / size[::-1]
-                )  # rounded sizes: not quite 1 / scale
+                )  # sizes are rounded: not quite 1 / scale
                 for picture, score, move in zip(same, scores.numpy(), moves.numpy()):
-                    picture.add_level(score, move, np.tile(ratio, 2))
+                    picture.add_level(score, move, THRESHOLDS[0], ratio)
         for picture in pictures:
             keep = suppressed(picture.boxes, picture.scores, 0.7)
             picture.boxes = squared(corrected(picture.boxes[keep], picture.moves[keep]))
 
-    def _refine(self, pictures: list[_Picture]) -> None:
-        for picture, (scores, moves) in zip(
-            pictures, self._judge(self.networks.rnet, pictures, 24)
-        ):
+    def _refine(self, pictures: list[Picture]) -> None:
+        crops = [picture.crops(24) for picture in pictures]
+        for picture, (scores, moves) in zip(pictures, self._judge(self.networks.rnet, crops)):
             sure = scores > THRESHOLDS[1]
             boxes, scores, moves = picture.boxes[sure], scores[sure], moves[sure]
             keep = suppressed(boxes, scores, 0.7)
             picture.boxes = squared(corrected(boxes[keep], moves[keep]))
 
-    def _finish(self, pictures: list[_Picture]) -> None:
+    def _finish(self, pictures: list[Picture]) -> None:
+        crops = [picture.crops(48) for picture in pictures]
         for picture, (scores, moves, points) in zip(
-            pictures, self._judge(self.networks.onet, pictures, 48)
+            pictures, self._judge(self.networks.onet, crops)
         ):
-            boxes = picture.boxes
-            points = boxes[:, None, :2] + points * (boxes[:, 2:] - boxes[:, :2])[:, None]
-            sure = (scores > THRESHOLDS[2]) & _plausible(points)
-            boxes, scores, points = corrected(boxes, moves)[sure], scores[sure], points[sure]
-            keep = suppressed(boxes, scores, 0.7, of="smaller")
-            picture.boxes, picture.scores, picture.points = boxes[keep], scores[keep], points[keep]
+            boxes = corrected(picture.boxes, moves)
+            sure = np.flatnonzero(scores > THRESHOLDS[2])
+            keep = sure[suppressed(boxes[sure], scores[sure], 0.7, of="smaller")]
+            picture.boxes, picture.scores, picture.points = (
+                squared(boxes[keep]),
+                scores[keep],
+                points[keep],
+            )
 
-    def _judge(self, network, pictures: list[_Picture], size: int) -> list[list[np.ndarray]]:
-        """Run a network on all crops of all pictures; its outputs per picture, as numpy arrays."""
-        crops = paddle.concat([picture.crops(size) for picture in pictures])
-        if not len(crops):
-            crops = paddle.zeros([1, 3, size, size])  # so that the outputs have their shapes
-        parts = [network(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
+    def _upright(self, pictures: list[Picture]) -> None:
+        """Judge every face at eight tilts, then once more at exactly the tilt that its landmarks say."""
+        crops = [picture.crops(144, roomy(picture.boxes)) for picture in pictures]
+        at = [self._tilted(crops, np.full(sum(map(len, crops)), tilt)) for tilt in TILTS]
+        scores = np.stack([score for score, _ in at])
+        scores[0] += SURE  # most faces are upright
+        best = scores.argmax(axis=0)
+        points = np.stack([p for _, p in at])[best, np.arange(len(best))]
+        scores, points = self._tilted(crops, _tilt(points))
+        start = 0
+        for picture in pictures:
+            end = start + len(picture.boxes)
+            picture.scores, points_in_box = scores[start:end], points[start:end]
+            corner, side = picture.boxes[:, None, :2], picture.boxes[:, 2:] - picture.boxes[:, :2]
+            picture.points = corner + points_in_box * side[:, None]
+            picture.keep((picture.scores > THRESHOLDS[2]) & _plausible(picture.points))
+            start = end
+
+    def _tilted(
+        self, crops: list[paddle.Tensor], angles: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The O-Net's scores [n] and landmarks [n, 5, 2], in 0..1 of the boxes, at given tilts [n]."""
+        upright = rotated(paddle.concat(crops), angles, 48)
+        ((scores, _, points),) = self._judge(self.networks.onet, [upright])
+        return scores, rotated_points(points, angles)
+
+    def _judge(self, network, crops: list[paddle.Tensor]) -> list[list[np.ndarray]]:
+        """Run a network on the crops of all pictures together; its outputs per picture, as numpy arrays."""
+        joined = paddle.concat(crops)
+        if not len(joined):
+            joined = paddle.zeros([1, *joined.shape[1:]])  # so that the outputs have their shapes
+        parts = [network(joined[i : i + BATCH]) for i in range(0, len(joined), BATCH)]
         outputs = [
             np.concatenate([part[k].numpy() for part in parts]) for k in range(len(parts[0]))
         ]
-        ends = np.cumsum([len(picture.boxes) for picture in pictures])
-        return [
-            [output[end - len(p.boxes) : end] for output in outputs]
-            for p, end in zip(pictures, ends)
-        ]
+        ends = np.cumsum([len(crop) for crop in crops])
+        return [[output[end - len(c) : end] for output in outputs] for c, end in zip(crops, ends)]
 
 
-class _Picture:
-    """One image on its way through the cascade."""
-
-    def __init__(self, image: Image.Image, smallest: float | None, turns: int):
-        smallest = smallest or max(SMALLEST, 0.015 * max(image.size))
-        size = [max(1, round(side * SMALLEST / smallest)) for side in image.size]
-        filter = Image.Resampling.BOX if smallest > SMALLEST else Image.Resampling.BICUBIC
-        array = np.rot90(np.asarray(image.resize(size, filter)), turns).astype(np.float32)
-        self.pixels = paddle.to_tensor((array.transpose(2, 0, 1)[None] - 127.5) / 128)
-        self.size, self.turns = size, turns
-        self.boxes, self.moves = np.zeros((0, 4)), np.zeros((0, 4))
-        self.scores, self.points = np.zeros(0), np.zeros((0, 5, 2))
-
-    def add_level(self, scores: np.ndarray, moves: np.ndarray, ratio: np.ndarray) -> None:
-        """Add one pyramid level's candidates: scores [h, w], moves [4, h, w], ratio [4] to this picture."""
-        rows, columns = np.nonzero(scores > THRESHOLDS[0])
-        corner = STRIDE * np.stack([columns, rows], axis=1)
-        boxes = np.concatenate([corner, corner + WINDOW], axis=1) * ratio
-        scores = scores[rows, columns]
-        keep = suppressed(boxes, scores, 0.5)
-        self.boxes = np.concatenate([self.boxes, boxes[keep]])
-        self.scores = np.concatenate([self.scores, scores[keep]])
-        self.moves = np.concatenate([self.moves, moves[:, rows, columns].T[keep]])
-
-    def crops(self, size: int) -> paddle.Tensor:
-        """The boxes' contents, averaged down to size x size; grey outside the image."""
-        count = len(self.boxes)
-        if not count:
-            return paddle.zeros([0, 3, size, size])
-        boxes = paddle.to_tensor(self.boxes.astype(np.float32))
-        number = paddle.to_tensor(np.array([count], np.int32))
-        return paddle.vision.ops.roi_align(self.pixels, boxes, number, size, aligned=True)
-
-    def faces(self, size: tuple[int, int]) -> Faces:
-        """The result in the coordinates of the image as it was given, of `size` (width, height)."""
-        if not len(self.scores):
-            return no_faces()
-        ratio = np.array(size) / self.size
-        corners = turned_back(self.boxes.reshape(-1, 2, 2), self.turns, *self.size) * ratio
-        boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-        points = turned_back(self.points, self.turns, *self.size) * ratio
-        order = np.argsort(-areas(boxes), kind="stable")
-        return Faces(boxes[order], points[order], self.scores[order], self.turns)
+def _faces(picture: Picture) -> Faces:
+    corners = picture.back(picture.boxes.reshape(-1, 2, 2))
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    order = np.argsort(-areas(boxes), kind="stable")
+    scores = 1 / (1 + np.exp(-picture.scores))
+    return Faces(boxes[order], picture.back(picture.points)[order], scores[order])
 
 
 def _scales(size: Sequence[int]) -> list[float]:
@@ -200,7 +191,14 @@ def _scales(size: Sequence[int]) -> list[float]:
     return scales
 
 
+def _tilt(points: np.ndarray) -> np.ndarray:
+    """How far the faces are tilted clockwise, in radians [n]: from the eyes to the mouth is down."""
+    down = points[:, 3:].mean(axis=1) - points[:, :2].mean(axis=1)
+    return np.arctan2(-down[:, 0], down[:, 1])
+
+
 def _plausible(points: np.ndarray) -> np.ndarray:
-    """Whether landmarks [n, 5, 2] lie as in a face that is about upright: [n] bool."""
-    eyes, mouth = points[:, :2].mean(axis=1), points[:, 3:].mean(axis=1)
-    return (mouth[:, 1] > eyes[:, 1]) & (points[:, 1, 0] > points[:, 0, 0])
+    """Whether landmarks [n, 5, 2] are those of a face: [n] bool. The right eye is on the right, and none coincide."""
+    down = points[:, 3:].mean(axis=1) - points[:, :2].mean(axis=1)
+    across = points[:, 1] - points[:, 0]
+    return across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0] > 0

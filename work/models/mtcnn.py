@@ -1,9 +1,9 @@
 """The three networks of MTCNN (Zhang et al. 2016, "Joint Face Detection and Alignment Using Multi-task
 Cascaded Convolutional Networks", figure 2), in the version whose weights facenet-pytorch distributes.
 
-All take RGB in [-1, 1] (127.5 subtracted, divided by 128), and give P(face), box corrections in units of
-the box's sides (left, top, right, bottom), and, from the last one, five landmarks in the same units:
-left eye, right eye, nose, left and right corner of the mouth, as seen in the picture.
+All take RGB in [-1, 1] (127.5 subtracted, divided by 128), and give the log-odds of a face, box corrections
+in units of the box's sides (left, top, right, bottom), and, from the last one, five landmarks in the same
+units: left eye, right eye, nose, left and right corner of the mouth, as seen in the picture.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class ProposalNet(nn.Layer):
         self.conv4_1, self.conv4_2 = nn.Conv2D(32, 2, 1), nn.Conv2D(32, 4, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Image [N, 3, H, W] -> face probability [N, h, w] and box corrections [N, 4, h, w]."""
+        """Image [N, 3, H, W] -> face log-odds [N, h, w] and box corrections [N, 4, h, w]."""
         x = F.max_pool2d(self.prelu1(self.conv1(x)), 2, 2, ceil_mode=True)
         x = self.prelu3(self.conv3(self.prelu2(self.conv2(x))))
-        return F.softmax(self.conv4_1(x), axis=1)[:, 1], self.conv4_2(x)
+        return _log_odds(self.conv4_1(x)), self.conv4_2(x)
 
 
 class RefineNet(nn.Layer):
@@ -41,12 +41,12 @@ class RefineNet(nn.Layer):
         self.dense5_1, self.dense5_2 = nn.Linear(128, 2), nn.Linear(128, 4)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Crops [N, 3, 24, 24] -> face probability [N] and box corrections [N, 4]."""
+        """Crops [N, 3, 24, 24] -> face log-odds [N] and box corrections [N, 4]."""
         x = F.max_pool2d(self.prelu1(self.conv1(x)), 3, 2, ceil_mode=True)
         x = F.max_pool2d(self.prelu2(self.conv2(x)), 3, 2, ceil_mode=True)
         x = self.prelu3(self.conv3(x))
         x = self.prelu4(self.dense4(_flatten(x)))
-        return F.softmax(self.dense5_1(x), axis=1)[:, 1], self.dense5_2(x)
+        return _log_odds(self.dense5_1(x)), self.dense5_2(x)
 
 
 class OutputNet(nn.Layer):
@@ -63,7 +63,7 @@ class OutputNet(nn.Layer):
         self.dense6_3 = nn.Linear(256, 10)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops [N, 3, 48, 48] -> face probability [N], box corrections [N, 4], landmarks [N, 5, 2] (x, y)."""
+        """Crops [N, 3, 48, 48] -> face log-odds [N], box corrections [N, 4], landmarks [N, 5, 2] (x, y)."""
         x = F.max_pool2d(self.prelu1(self.conv1(x)), 3, 2, ceil_mode=True)
         x = F.max_pool2d(self.prelu2(self.conv2(x)), 3, 2, ceil_mode=True)
         x = F.max_pool2d(self.prelu3(self.conv3(x)), 2, 2, ceil_mode=True)
@@ -72,7 +72,12 @@ class OutputNet(nn.Layer):
         points = (
             self.dense6_3(x).reshape([-1, 2, 5]).transpose([0, 2, 1])
         )  # stored as x1..x5, y1..y5
-        return F.softmax(self.dense6_1(x), axis=1)[:, 1], self.dense6_2(x), points
+        return _log_odds(self.dense6_1(x)), self.dense6_2(x), points
+
+
+def _log_odds(logits: Tensor) -> Tensor:
+    """Logits of (no face, face) on axis 1 -> log P(face) / P(no face): unlike P, it never saturates at 1."""
+    return logits[:, 1] - logits[:, 0]
 
 
 def _flatten(x: Tensor) -> Tensor:

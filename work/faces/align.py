@@ -1,0 +1,128 @@
+"""FFHQ alignment: from five landmarks to the crop that FFHQ models expect, and its exact inverse.
+
+The quad is that of the FFHQ data set (Karras et al. 2019, "A Style-Based Generator Architecture for Generative
+Adversarial Networks", appendix A, and Karras et al. 2018, appendix C): its centre lies a tenth of the way
+from the eyes to the mouth, its half side is the larger of twice the distance of the eyes and 1.8 times the
+distance from the eyes to the mouth. What the photo lacks is filled with its blurred reflection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+MARGIN = 0.1  # around the quad, in units of its side: looked at too, for the filters
+FILL = 0.3  # in units of the quad's side: how much is filled in, at least, where the photo ends
+BLUR = 0.02  # in units of the quad's side: the blur of what is filled in
+
+
+@dataclass
+class Crop:
+    """An aligned face.
+
+    Attributes:
+        image: RGB, output_size x output_size.
+        matrix: [3, 3] affine; (x, y, 1) in pixels of the crop (continuous: the first pixel's centre is at
+            0.5) -> (x, y, 1) in pixels of the original photo.
+    """
+
+    image: Image.Image
+    matrix: np.ndarray
+
+
+def ffhq_quad(landmarks: np.ndarray) -> np.ndarray:
+    """Corners [4, 2] of the FFHQ quad: top left, bottom left, bottom right, top right.
+
+    Args:
+        landmarks: [5, 2] left eye, right eye, nose, left and right corner of the mouth.
+    """
+    left_eye, right_eye, _, left_mouth, right_mouth = np.asarray(landmarks, float)
+    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+    across, down = right_eye - left_eye, mouth - eyes
+    x = across - _quarter_turn(down)
+    x *= max(np.hypot(*across) * 2.0, np.hypot(*down) * 1.8) / np.hypot(*x)
+    y = _quarter_turn(x)
+    centre = eyes + 0.1 * down
+    return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
+
+
+def _quarter_turn(v: np.ndarray) -> np.ndarray:
+    """(x, y) -> (-y, x): right becomes down."""
+    return np.array([-v[1], v[0]])
+
+
+def crop_matrix(quad: np.ndarray, size: int) -> np.ndarray:
+    """The affine [3, 3] from a crop of `size` pixels to the photo: its corners go to the quad's."""
+    top_left, bottom_left, _, top_right = quad
+    matrix = np.eye(3)
+    matrix[:2, 0] = (top_right - top_left) / size
+    matrix[:2, 1] = (bottom_left - top_left) / size
+    matrix[:2, 2] = top_left
+    return matrix
+
+
+def align(image: Image.Image, landmarks: np.ndarray, output_size: int = 256) -> Crop:
+    """Cut the FFHQ-aligned face out of an RGB photo of any size.
+
+    A large face is first reduced with a Lanczos filter to about the crop's resolution, so that the bicubic
+    sampling along the quad skips no pixel.
+
+    Args:
+        landmarks: [5, 2] in pixels of the photo.
+        output_size: px; 256 for the encoder, the generator's resolution for pasting back.
+    """
+    quad = ffhq_quad(landmarks)
+    matrix = crop_matrix(quad, output_size)
+    part, to_part = _surroundings(image, quad, output_size)
+    # Pillow, too, counts in continuous coordinates: pixel centres are at 0.5.
+    coefficients = (to_part @ matrix)[:2].ravel().tolist()
+    size = (output_size, output_size)
+    aligned = part.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
+    return Crop(aligned, matrix)
+
+
+def _surroundings(
+    image: Image.Image, quad: np.ndarray, output_size: int
+) -> tuple[Image.Image, np.ndarray]:
+    """The part of the photo around the quad, reduced and filled in, and the affine [3, 3] from photo to part."""
+    side = np.hypot(*(quad[3] - quad[0]))
+    margin = max(3, round(side * MARGIN))
+    low, high = np.floor(quad.min(axis=0)) - margin, np.ceil(quad.max(axis=0)) + margin
+    corner = np.clip(low, 0, np.array(image.size) - 1)
+    end = np.clip(high, corner + 1, image.size)
+    scale = min(1.0, output_size / side)
+    size = np.maximum(1, np.round((end - corner) * scale)).astype(int)
+    part = image.resize(tuple(size), Image.Resampling.LANCZOS, box=(*corner, *end))
+    to_part = np.diag([*(size / (end - corner)), 1.0])
+    to_part[:2, 2] = -to_part[[0, 1], [0, 1]] * corner
+    lacks = np.maximum([*(corner - low), *(high - end)], 0)
+    if lacks.max() > margin - 4:  # the quad itself leaves the photo, not only the margin around it
+        fill = np.ceil(np.maximum(lacks, side * FILL) * scale).astype(int)
+        part = _filled(part, fill, side * scale)
+        to_part[:2, 2] += fill[:2]
+    return part, to_part
+
+
+def _filled(part: Image.Image, fill: np.ndarray, side: float) -> Image.Image:
+    """Extend a picture by reflection, ever more blurred and drawn towards its median colour, as FFHQ does.
+
+    Args:
+        fill: pixels to add on the left, top, right and bottom.
+        side: of the quad, px.
+    """
+    left, top, right, bottom = fill
+    pixels = np.pad(np.asarray(part), [(top, bottom), (left, right), (0, 0)], "reflect")
+    height, width = pixels.shape[:2]
+    x, y = np.arange(width), np.arange(height)[:, None]
+    # 1 at the new border, 0 at the photo's, negative inside the photo
+    depth = 1 - np.minimum(
+        np.minimum(x / left, (width - 1 - x) / right),
+        np.minimum(y / top, (height - 1 - y) / bottom),
+    )
+    depth = depth[..., None].astype(np.float32)
+    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(side * BLUR))
+    pixels = pixels + (np.asarray(blurred, np.float32) - pixels) * np.clip(3 * depth + 1, 0, 1)
+    pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(depth, 0, 1)
+    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
