@@ -15,8 +15,9 @@ from convert_weights.opcodes import MARK, OPCODES, REFUSED
 from convert_weights.tensors import BadFile, BinaryFile, Blob
 
 INLINE = 4096  # byte strings up to this length are read at once, longer ones stay in the file
-MAX_OPCODES = 4_000_000  # a full training checkpoint of SAM has some 200,000
-MAX_COPIED = 64 << 20
+MAX_OPCODES = 2_000_000  # SAM at 1024 px has 46,000
+MAX_COPIED = 64 << 20  # bytes
+ENTRY = 100  # bytes that an entry of a container takes
 SCALARS = (str, int, float, bool, type(None))
 FIXED = {"B": "<B", "H": "<H", "i": "<i", "I": "<I", "Q": "<Q", "d": ">d"}
 
@@ -208,13 +209,14 @@ class Unpickler:
             raise BadFile(
                 f"refuses to call a {type(function).__name__}: a checkpoint must not run code"
             )
-        self._spend(sum(len(a) for a in arguments if isinstance(a, (str, bytes, list, tuple))))
+        self._spend(sum(len(a) for a in arguments if isinstance(a, (str, bytes))))
+        self._spend(sum(len(a) * ENTRY for a in arguments if isinstance(a, (list, tuple))))
         self.push(function.build(*arguments))
 
     def build(self) -> None:
         target, state = self.pop(2)
         if isinstance(target, Buildable):
-            self._spend(len(state) if isinstance(state, dict) else 0)
+            self._spend(len(state) * ENTRY if isinstance(state, dict) else 0)
             target.set_state(state)
         elif type(target) is not dict:  # an OrderedDict's own attributes (_metadata) are not needed
             raise BadFile(f"refuses to set the state of a {type(target).__name__}")
