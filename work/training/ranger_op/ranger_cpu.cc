@@ -1,5 +1,6 @@
 // Ranger on the CPU: one pass over memory. A mean is taken while its row (or block of columns)
-// comes into the cache, and the update then reads the gradient from there.
+// comes into the cache, and the update then reads the gradient from there. Only rows of more than
+// kTask elements (whole tensors with one mean) are read twice: they are split over the threads.
 #include <algorithm>
 #include <atomic>
 #include <vector>
@@ -8,10 +9,9 @@
 
 namespace {
 
-constexpr int64_t kCacheLine = 16;     // floats
-constexpr int64_t kTask = 1 << 16;     // elements: long enough to hide a start, short to balance
-constexpr int64_t kBlock = 1 << 15;    // floats of a column block's gradient: 128 KiB stay cached
-constexpr int64_t kLongRow = 1 << 20;  // longer rows are split over threads and read twice
+constexpr int64_t kTask = 1 << 16;   // elements: long enough to hide a start, short to balance
+constexpr int64_t kBlock = 1 << 18;  // floats of a column block's gradient: 1 MiB stay in a cache
+constexpr int64_t kMinWidth = 128;   // columns of a block at least: steady streams
 
 struct Task {
   const RangerTensor* tensor;
@@ -27,11 +27,15 @@ double sum(const float* x, int64_t n) {
   return total;
 }
 
-// Update elements [begin, end); `means` holds one value for each of them, or is null and `mean`
-// holds for all.
-template <bool Adaptive, bool Lookahead, bool Means>
-void update_span(const RangerTensor& t, const RangerConstants& constants, int64_t begin,
-                 int64_t end, float mean, const float* __restrict means) {
+enum Mode {
+  kOneMean,   // `mean` holds for all elements
+  kMeans,     // `extra` holds one mean for each element
+  kSumAhead,  // kOneMean, and return the sum of `extra`: the gradient's next row, on its way in
+};
+
+template <bool Adaptive, bool Lookahead, Mode mode>
+float update_span(const RangerTensor& t, const RangerConstants& constants, int64_t begin,
+                  int64_t end, float mean, const float* __restrict extra) {
   float* __restrict p = t.param + begin;
   const float* __restrict g = t.grad + begin;
   float* __restrict m = t.exp_avg + begin;
@@ -40,23 +44,37 @@ void update_span(const RangerTensor& t, const RangerConstants& constants, int64_
   const RangerConstants c = constants;
   const float step_size = t.step_size, decay = t.decay;
   const int64_t n = end - begin;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i)
-    ranger_element<Adaptive, Lookahead>(g[i] - (Means ? means[i] : mean), p[i], m[i], v[i], s[i],
-                                        step_size, decay, c);
+  float ahead = 0.f;
+#pragma omp simd reduction(+ : ahead)
+  for (int64_t i = 0; i < n; ++i) {
+    if (mode == kSumAhead) ahead += extra[i];
+    ranger_element<Adaptive, Lookahead>(g[i] - (mode == kMeans ? extra[i] : mean), p[i], m[i], v[i],
+                                        s[i], step_size, decay, c);
+  }
+  return ahead;
 }
 
-void update(const RangerTensor& t, const RangerConstants& c, int64_t begin, int64_t end, float mean,
-            const float* means = nullptr) {
-  using Span =
-      void (*)(const RangerTensor&, const RangerConstants&, int64_t, int64_t, float, const float*);
-  static constexpr Span spans[] = {
-      update_span<false, false, false>, update_span<false, false, true>,
-      update_span<false, true, false>,  update_span<false, true, true>,
-      update_span<true, false, false>,  update_span<true, false, true>,
-      update_span<true, true, false>,   update_span<true, true, true>};
-  spans[(t.adaptive ? 4 : 0) + (t.lookahead ? 2 : 0) + (means ? 1 : 0)](t, c, begin, end, mean,
-                                                                        means);
+// Update the elements [begin, end).
+template <Mode mode>
+float update(const RangerTensor& t, const RangerConstants& c, int64_t begin, int64_t end,
+             float mean, const float* extra = nullptr) {
+  const auto span =
+      t.adaptive ? (t.lookahead ? update_span<true, true, mode> : update_span<true, false, mode>)
+                 : (t.lookahead ? update_span<false, true, mode> : update_span<false, false, mode>);
+  return span(t, c, begin, end, mean, extra);
+}
+
+// A row's sum is taken during the update of the row before: all memory goes by in steady streams.
+void update_rows(const RangerTensor& t, const RangerConstants& c, int64_t begin, int64_t end) {
+  double total = sum(t.grad + begin * t.cols, t.cols);
+  for (int64_t r = begin; r < end; ++r) {
+    const float mean = static_cast<float>(total / t.cols);
+    const int64_t at = r * t.cols, next = at + t.cols;
+    if (r + 1 < end)
+      total = update<kSumAhead>(t, c, at, next, mean, t.grad + next);
+    else
+      update<kOneMean>(t, c, at, next, mean);
+  }
 }
 
 void update_columns(const RangerTensor& t, const RangerConstants& c, int64_t begin, int64_t end) {
@@ -70,18 +88,17 @@ void update_columns(const RangerTensor& t, const RangerConstants& c, int64_t beg
   std::vector<float> means(width);
   for (int64_t i = 0; i < width; ++i) means[i] = static_cast<float>(totals[i] / t.rows);
   for (int64_t r = 0; r < t.rows; ++r)
-    update(t, c, r * t.cols + begin, r * t.cols + end, 0.f, means.data());
+    update<kMeans>(t, c, r * t.cols + begin, r * t.cols + end, 0.f, means.data());
 }
 
 void run_task(const Task& task, const RangerConstants& c) {
   const RangerTensor& t = *task.tensor;
-  if (t.centre == kCentreColumns) return update_columns(t, c, task.begin, task.end);
-  if (t.centre == kCentreNone || task.known_mean)
-    return update(t, c, task.begin, task.end, task.mean);
-  for (int64_t r = task.begin; r < task.end; ++r) {
-    const float mean = static_cast<float>(sum(t.grad + r * t.cols, t.cols) / t.cols);
-    update(t, c, r * t.cols, (r + 1) * t.cols, mean);
-  }
+  if (t.centre == kCentreColumns)
+    update_columns(t, c, task.begin, task.end);
+  else if (t.centre == kCentreRows && !task.known_mean)
+    update_rows(t, c, task.begin, task.end);
+  else
+    update<kOneMean>(t, c, task.begin, task.end, task.mean);
 }
 
 // Call body(0 .. count-1) on OpenMP's threads. The counter, and not `omp for`, hands out the work:
@@ -94,8 +111,8 @@ void for_each(int64_t count, Body body) {
   for (int64_t i; (i = next.fetch_add(1)) < count;) body(i);
 }
 
-float long_mean(const float* x,
-                int64_t n) {  // blocks of fixed size: the same bits for any number of threads
+// In blocks of a fixed size: the same bits for any number of threads.
+float long_mean(const float* x, int64_t n) {
   std::vector<double> parts((n + kTask - 1) / kTask);
   for_each(parts.size(),
            [&](int64_t i) { parts[i] = sum(x + i * kTask, std::min(kTask, n - i * kTask)); });
@@ -110,11 +127,11 @@ void add_tasks(const RangerTensor& t, std::vector<Task>& tasks) {
       tasks.push_back({&t, at, std::min(at + size, end), known, mean});
   };
   if (t.centre == kCentreColumns) {
-    const int64_t fits = kBlock / std::max<int64_t>(t.rows, 1) / kCacheLine * kCacheLine;
-    split(0, t.cols, std::max(fits, kCacheLine), false, 0.f);
+    const int64_t fits = kBlock / std::max<int64_t>(t.rows, 1) / kMinWidth * kMinWidth;
+    split(0, t.cols, std::max(fits, kMinWidth), false, 0.f);
   } else if (t.centre == kCentreNone) {
     split(0, t.rows * t.cols, kTask, false, 0.f);
-  } else if (t.cols <= kLongRow) {
+  } else if (t.cols <= kTask) {
     split(0, t.rows, std::max<int64_t>(kTask / t.cols, 1), false, 0.f);
   } else {
     for (int64_t r = 0; r < t.rows; ++r)
