@@ -23,6 +23,13 @@ def squared(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - half, centres + half], axis=1)
 
 
+def evened(boxes: np.ndarray) -> np.ndarray:
+    """Squares with the same centres and areas."""
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = np.sqrt(areas(boxes))[:, None] / 2
+    return np.concatenate([centres - half, centres + half], axis=1)
+
+
 def suppressed(
     boxes: np.ndarray, scores: np.ndarray, limit: float, of: str = "union"
 ) -> np.ndarray:

@@ -11,7 +11,7 @@ import paddle
 import paddle.nn.functional as F
 from PIL import Image
 
-from work.faces.boxes import areas, corrected, squared, suppressed
+from work.faces.boxes import areas, corrected, evened, squared, suppressed
 from work.faces.picture import SMALLEST, WINDOW, Picture, roomy, rotated, rotated_points
 from work.models.mtcnn import MTCNN
 
@@ -104,9 +104,7 @@ class FaceDetector:
             for scale in _scales(pixels.shape[2:]):
                 size = [int(np.ceil(side * scale)) for side in pixels.shape[2:]]
                 scores, moves = self.networks.pnet(F.interpolate(pixels, size=size, mode="area"))
-                ratio = (
-                    np.array(pixels.shape[3:1:-1]) / size[::-1]
-                )  # sizes are rounded: not quite 1 / scale
+                ratio = np.array(pixels.shape[3:1:-1]) / size[::-1]  # rounded: not quite 1 / scale
                 for picture, score, move in zip(same, scores.numpy(), moves.numpy()):
                     picture.add_level(score, move, THRESHOLDS[0], ratio)
         for picture in pictures:
@@ -123,42 +121,41 @@ class FaceDetector:
 
     def _finish(self, pictures: list[Picture]) -> None:
         crops = [picture.crops(48) for picture in pictures]
-        for picture, (scores, moves, points) in zip(
-            pictures, self._judge(self.networks.onet, crops)
-        ):
+        for picture, (scores, moves, _) in zip(pictures, self._judge(self.networks.onet, crops)):
             boxes = corrected(picture.boxes, moves)
             sure = np.flatnonzero(scores > THRESHOLDS[2])
             keep = sure[suppressed(boxes[sure], scores[sure], 0.7, of="smaller")]
-            picture.boxes, picture.scores, picture.points = (
-                squared(boxes[keep]),
-                scores[keep],
-                points[keep],
-            )
+            picture.boxes, picture.scores = boxes[keep], scores[keep]
 
     def _upright(self, pictures: list[Picture]) -> None:
-        """Judge every face at eight tilts, then once more at exactly the tilt that its landmarks say."""
-        crops = [picture.crops(144, roomy(picture.boxes)) for picture in pictures]
-        at = [self._tilted(crops, np.full(sum(map(len, crops)), tilt)) for tilt in TILTS]
+        """Find the landmarks: at the best of eight tilts, then once more at the tilt that these say."""
+        boxes = [evened(picture.boxes) for picture in pictures]
+        crops = paddle.concat([p.crops(144, roomy(box)) for p, box in zip(pictures, boxes)])
+        at = [self._tilted(crops, np.full(len(crops), tilt)) for tilt in TILTS]
         scores = np.stack([score for score, _ in at])
         scores[0] += SURE  # most faces are upright
-        best = scores.argmax(axis=0)
-        points = np.stack([p for _, p in at])[best, np.arange(len(best))]
-        scores, points = self._tilted(crops, _tilt(points))
+        points = np.stack([p for _, p in at])[scores.argmax(axis=0), np.arange(len(crops))]
+        tilts = _tilt(points)
+        results = self._tilted(crops, tilts), self._tilted(crops, tilts, mirrored=True)
+        scores, points = (np.mean(both, axis=0) for both in zip(*results))
         start = 0
-        for picture in pictures:
-            end = start + len(picture.boxes)
-            picture.scores, points_in_box = scores[start:end], points[start:end]
-            corner, side = picture.boxes[:, None, :2], picture.boxes[:, 2:] - picture.boxes[:, :2]
-            picture.points = corner + points_in_box * side[:, None]
+        for picture, box in zip(pictures, boxes):
+            part = slice(start, start + len(box))
+            picture.scores = scores[part]
+            picture.points = box[:, None, :2] + points[part] * (box[:, 2:] - box[:, :2])[:, None]
             picture.keep((picture.scores > THRESHOLDS[2]) & _plausible(picture.points))
-            start = end
+            start += len(box)
 
     def _tilted(
-        self, crops: list[paddle.Tensor], angles: np.ndarray
+        self, crops: paddle.Tensor, angles: np.ndarray, mirrored: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """The O-Net's scores [n] and landmarks [n, 5, 2], in 0..1 of the boxes, at given tilts [n]."""
-        upright = rotated(paddle.concat(crops), angles, 48)
-        ((scores, _, points),) = self._judge(self.networks.onet, [upright])
+        upright = rotated(crops, angles, 48)
+        ((scores, _, points),) = self._judge(
+            self.networks.onet, [upright.flip(3) if mirrored else upright]
+        )
+        if mirrored:
+            points = points[:, [1, 0, 2, 4, 3]] * [-1, 1] + [1, 0]
         return scores, rotated_points(points, angles)
 
     def _judge(self, network, crops: list[paddle.Tensor]) -> list[list[np.ndarray]]:
