@@ -29,8 +29,9 @@ class Converted:
         self.nbytes = tensor.size * np.dtype(self.dtype).itemsize
 
     def numpy(self) -> np.ndarray:
+        """The numbers; a transposed tensor is a view, which the writer copies piece by piece."""
         array = self.tensor.numpy().astype(self.dtype, copy=False)
-        return np.ascontiguousarray(array.T) if self.op == rules.TRANSPOSE else array
+        return array.T if self.op == rules.TRANSPOSE else array
 
 
 @dataclass

@@ -53,10 +53,11 @@ def tensor_difference(name: str, original: Any, op: str, stored: Any) -> Optiona
         want = want.astype(np.float32)
     if want.dtype != got.dtype:
         return f"{name}: stored as {got.dtype} instead of {want.dtype}"
-    differs = np.ascontiguousarray(want).view(np.uint8) != np.ascontiguousarray(got).view(np.uint8)
-    if not differs.any():
+    bits = np.dtype(f"u{want.itemsize}")
+    differs = want.view(bits) != got.view(bits)
+    if not np.any(differs):
         return None
-    count = int(differs.reshape(*want.shape, want.itemsize).any(axis=-1).sum()) if want.shape else 1
+    count = int(np.count_nonzero(differs))
     gap = float(np.nanmax(np.abs(want.astype(np.float64) - got)))
     return f"{name}: {count} of {want.size} numbers differ, by up to {gap:.3g}"
 

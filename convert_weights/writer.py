@@ -35,12 +35,16 @@ def plain_pickle(value: Any) -> bytes:
 
 
 def write_bytes(out: BinaryIO, array: np.ndarray) -> None:
-    """The array's little-endian bytes in C order, in pieces."""
-    if array.dtype.byteorder == ">":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    for start in range(0, len(flat), CHUNK):
-        out.write(flat[start : start + CHUNK])
+    """The array's little-endian bytes in C order, in pieces: a transposed view is never copied whole."""
+    if array.ndim > 1 and not array.flags.c_contiguous:
+        rows = max(1, CHUNK * len(array) // max(array.nbytes, 1))
+        pieces = [array[start : start + rows] for start in range(0, len(array), rows)]
+    else:
+        flat, step = array.reshape(-1), CHUNK // array.itemsize
+        pieces = [flat[start : start + step] for start in range(0, array.size, step)]
+    for piece in pieces:
+        little = piece.astype(piece.dtype.newbyteorder("<"), copy=False)
+        out.write(np.ascontiguousarray(little).data.cast("B"))
 
 
 def _write_array(out: BinaryIO, array: np.ndarray) -> None:

@@ -33,7 +33,7 @@ class LazyState(Mapping[str, np.ndarray]):
         self.tensors = dict(tensors)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self.tensors[name].numpy()
+        return np.ascontiguousarray(self.tensors[name].numpy()).reshape(self.tensors[name].shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tensors)
