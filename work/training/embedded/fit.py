@@ -1,0 +1,179 @@
+"""Fit what the embedded ageing model ships: whitening, the linear encoder, the age path.
+
+    python -m work.training.embedded.fit --pairs pairs --features features
+
+Everything is in closed form (ridge regressions), so the same pairs give the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from work.models.checkpoint import read_checkpoint, save_checkpoint
+from work.models.pretrained import PACKAGE_FOLDER, weights_path
+from work.models.ridge_encoder import CONV2, CONV3, GROUPS, PIXELS
+from work.training.embedded.render_pairs import whitening
+
+ZONES = (10.0, 25.0, 40.0, 60.0)  # years around which a direction of its own is fitted
+ZONE_WIDTH = 12.0
+NOMINAL = np.arange(-60.0, 161.0, 10.0)  # what the path is sampled at
+
+
+def ridge(x: np.ndarray, y: np.ndarray, penalty: float, weight=None) -> tuple[np.ndarray, float]:
+    """Weighted ridge regression of y [N] on x [N, D]: coefficients [D] and the intercept."""
+    weight = np.ones(len(y)) if weight is None else weight
+    x_mean = (weight[:, None] * x).sum(0) / weight.sum()
+    y_mean = (weight * y).sum() / weight.sum()
+    root = np.sqrt(weight)
+    xs, ys = (x - x_mean) * root[:, None], (y - y_mean) * root
+    coefficients = np.linalg.solve(xs.T @ xs + penalty * np.eye(x.shape[1]), xs.T @ ys)
+    return coefficients, y_mean - x_mean @ coefficients
+
+
+def fit_age_path(white: np.ndarray, ages: np.ndarray, genders: np.ndarray, scatter: np.ndarray):
+    """A curve through whitened codes [N, 512] along which `ages` rise and `genders` do not.
+
+    In each zone the direction is that of a local ridge regression, made orthogonal to the direction of
+    gender there and overall; between zones it turns linearly. Returns arrays in units of w.
+    """
+    genders = np.clip(genders, -6, 6)
+    gender, _ = ridge(white, genders, 100.0)
+    axes, speeds = [], []
+    for zone in ZONES:
+        weight = np.exp(-0.5 * ((ages - zone) / ZONE_WIDTH) ** 2)
+        weight = weight / weight.mean()
+        local, _ = ridge(white, ages, 100.0, weight)
+        local_gender, _ = ridge(white, genders, 100.0, weight)
+        basis = np.linalg.qr(np.stack([gender, local_gender], axis=1))[0]
+        local = local - basis @ (basis.T @ local)
+        axes.append(local / np.linalg.norm(local))
+        speeds.append(np.linalg.norm(local))
+    overall = np.linalg.norm(ridge(white, ages, 100.0)[0])
+    turned = np.stack(
+        [np.interp(NOMINAL, ZONES, column) for column in np.stack(axes, axis=1)], axis=1
+    )
+    turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+    steps = np.diff(NOMINAL)[:, None] / overall * (turned[1:] + turned[:-1]) / 2
+    curve = np.concatenate([np.zeros((1, white.shape[1])), np.cumsum(steps, axis=0)])
+    curve -= curve[np.searchsorted(NOMINAL, 30.0)]
+    length = np.linalg.norm(gender)
+    print("years per deviation, by zone:", np.round(speeds, 1), "overall", round(float(overall), 1))
+    return {
+        "path.ages": NOMINAL,
+        "path.points": curve @ scatter,
+        "path.gender": gender / length @ scatter,
+        "path.gender_step": np.array([length]),
+    }
+
+
+def feature_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of every feature, and a scale that gives each group of features the same weight."""
+    counts = [192 * CONV2**2, 384 * CONV3**2, 3 * PIXELS**2]
+    share = np.concatenate([np.full(n, 1 / np.sqrt(n)) for n in counts])
+    return x.mean(0), (share / (x.std(0) + 1e-3)).astype(np.float32)
+
+
+def fit_encoder(
+    features,
+    targets: np.ndarray,
+    photos: np.ndarray,
+    scatter: np.ndarray,
+    rank: int,
+    penalty: float,
+):
+    """Reduced-rank ridge from features to grouped whitened codes [N, 3 * 512].
+
+    Renders and photos are normalised by their own means and deviations, which takes away what
+    distinguishes them as a whole. The rank is spent where errors in w are largest.
+    """
+    plain, augmented = features
+    mean, scale = feature_scale(plain)
+    x = np.concatenate([(plain - mean) * scale, (augmented - mean) * scale])
+    y = np.concatenate([targets, targets])
+    centre = y.mean(0)
+    values, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    dual = vectors @ ((vectors.T @ (y - centre)) / (np.clip(values, 0, None)[:, None] + penalty))
+    weights = x.T @ dual.astype(np.float32)
+    metric = np.repeat(np.linalg.norm(scatter, axis=1)[None], len(GROUPS), axis=0).reshape(-1)
+    fitted = (x @ weights) * metric
+    _, axes = np.linalg.eigh(fitted.T @ fitted)
+    axes = axes[:, ::-1][:, :rank].astype(np.float32)
+    photo_mean, photo_scale = feature_scale(photos)
+    return {
+        "encoder.mean": photo_mean,
+        "encoder.scale": photo_scale,
+        "encoder.reduce": (weights * metric) @ axes,
+        "encoder.expand": (axes / metric[:, None]).T,
+        "encoder.bias": centre,
+    }
+
+
+def grouped(white: np.ndarray) -> np.ndarray:
+    """Codes [N, 23, 512] -> their means over the three groups of styles, [N, 3 * 512]."""
+    parts = np.split(white, np.cumsum(GROUPS)[:-1], axis=1)
+    return np.stack([part.mean(axis=1) for part in parts], axis=1).reshape(len(white), -1)
+
+
+def unexplained(fitted: dict, features, targets, mean, scale, scatter) -> np.ndarray:
+    """Share of the variance in w that the encoder misses on held-out renders, per group of styles."""
+    x = (features - mean) * scale
+    found = x @ fitted["encoder.reduce"] @ fitted["encoder.expand"] + fitted["encoder.bias"]
+    error = ((found - targets).reshape(-1, len(GROUPS), 512) @ scatter) ** 2
+    spread = ((targets - targets.mean(0)).reshape(-1, len(GROUPS), 512) @ scatter) ** 2
+    return error.sum((0, 2)) / spread.sum((0, 2))
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=PACKAGE_FOLDER / "embedded.pdparams")
+    parser.add_argument("--rank", type=int, default=256)
+    parser.add_argument("--penalty", type=float, default=1.0)
+    args = parser.parse_args(argv)
+    generator = read_checkpoint(weights_path("mobile_stylegan"))
+    state, mean = generator.state_dict, generator.latent_avg
+    x = np.random.RandomState(1000).standard_normal((10000, 512)).astype(np.float32)
+    x /= np.sqrt((x**2).mean(1, keepdims=True) + 1e-8)
+    for index in range(8):
+        x = x @ state[f"mapping.{index}.weight"] + state[f"mapping.{index}.bias"]
+        x = np.where(x > 0, x, 0.2 * x) * np.float32(np.sqrt(2))
+    scatter = whitening(x)
+    names = [path.name for path in sorted(args.features.glob("chunk_*.npz"))]
+    read = [np.load(args.features / name) for name in names]
+    codes = np.concatenate([np.load(args.pairs / name)["codes"] for name in names]).astype(
+        np.float32
+    )
+    white = (codes - mean) @ np.linalg.inv(scatter)
+    ages, genders = (np.concatenate([part[name] for part in read]) for name in ("age", "gender"))
+    fitted = fit_age_path(white.mean(axis=1), ages, genders, scatter)
+    features = [np.concatenate([p[name] for p in read]).astype(np.float32) for name in ("X", "XA")]
+    photos = np.load(args.features / "photos.npz")["X"].astype(np.float32)
+    targets = grouped(white)
+    held = np.arange(len(targets)) % 20 == 19
+    for test in (True, False):  # first with pairs held out, for the numbers, then with all of them
+        use = ~held if test else np.ones_like(held)
+        part = [feature[use] for feature in features]
+        encoder = fit_encoder(part, targets[use], photos, scatter, args.rank, args.penalty)
+        if test:
+            scales = feature_scale(part[0])
+            missed = unexplained(encoder, features[0][held], targets[held], *scales, scatter)
+            print(
+                f"{len(targets)} pairs; variance of w missed on {held.sum()} held out: {missed.round(3)}"
+            )
+    fitted.update(encoder)
+    fitted.update({"mean": mean, "scatter": scatter})
+    halves = {
+        name: np.asarray(value, np.float16 if value.size > 1000 else np.float32)
+        for name, value in fitted.items()
+    }
+    save_checkpoint(args.out, "embedded", halves)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

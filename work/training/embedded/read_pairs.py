@@ -1,0 +1,101 @@
+"""Read rendered pairs and photos once: encoder features (plain and augmented), ages, genders.
+
+    python -m work.training.embedded.read_pairs --pairs pairs --photos ffhq256 --keep_aside 100 --out features
+
+The last `--keep_aside` photos by name are never looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from PIL import Image
+
+from work.datasets.images import find_images, read_image
+from work.inference.embedded import age_reader, gender_reader, lpips_alex
+from work.inference.invert import face_chip
+from work.models.ridge_encoder import RidgeEncoder
+from work.training.embedded.render_pairs import CHUNK
+
+BATCH = 10
+
+
+def augment(image: paddle.Tensor, rng: np.random.RandomState) -> paddle.Tensor:
+    """A photo-like version of one render [1, 3, 256, 256]: misaligned, blurred, tinted, noisy, occluded."""
+    zoom = rng.uniform(0.97, 1.03)
+    dx, dy = rng.randint(-5, 6, 2) / 128
+    theta = paddle.to_tensor(np.array([[[zoom, 0, dx], [0, zoom, dy]]], np.float32))
+    grid = F.affine_grid(theta, image.shape, align_corners=False)
+    image = F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
+    if rng.rand() < 0.5:
+        coarse = F.avg_pool2d(image, int(rng.choice([2, 3])))
+        image = F.interpolate(coarse, size=[256, 256], mode="bilinear")
+    tint = rng.uniform(-0.05, 0.05, (1, 3, 1, 1)).astype(np.float32)
+    image = image * float(rng.uniform(0.85, 1.15)) + float(rng.uniform(-0.1, 0.1))
+    noise = (rng.uniform(0, 0.06) * rng.standard_normal((1, 3, 256, 256))).astype(np.float32)
+    image = image + paddle.to_tensor(tint) + paddle.to_tensor(noise)
+    if rng.rand() < 0.3:
+        top, side, left = rng.randint(0, 200), rng.randint(30, 90), rng.randint(0, 200)
+        image = image.clone()
+        image[:, :, top : top + side, left : left + side] = float(rng.uniform(-1, 1))
+    return image.clip(-1, 1)
+
+
+def as_batch(pictures) -> paddle.Tensor:
+    """uint8 pictures [N, 256, 256, 3] -> [N, 3, 256, 256] in [-1, 1]."""
+    return paddle.to_tensor(np.stack(pictures).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
+
+
+class Reader:
+    """The networks that look at pairs."""
+
+    def __init__(self) -> None:
+        self.encoder = RidgeEncoder(lpips_alex(), rank=1)
+        self.age, self.gender = age_reader(), gender_reader()
+
+    def read(self, pictures, rng=None) -> dict[str, np.ndarray]:
+        """Features `X`, ages and genders of uint8 pictures; with `rng` also `XA`, augmented features."""
+        found: dict[str, list] = {"X": [], "age": [], "gender": [], "XA": []}
+        for start in range(0, len(pictures), BATCH):
+            batch = as_batch(pictures[start : start + BATCH])
+            chips = face_chip(batch)
+            found["X"].append(self.encoder.features(batch).numpy())
+            found["age"].append(self.age.predict_age(chips).numpy())
+            found["gender"].append(self.gender(chips).numpy())
+            if rng is not None:
+                changed = paddle.concat([augment(batch[i : i + 1], rng) for i in range(len(batch))])
+                found["XA"].append(self.encoder.features(changed).numpy())
+        joined = {name: np.concatenate(parts) for name, parts in found.items() if parts}
+        return {n: v.astype(np.float16) if n in ("X", "XA") else v for n, v in joined.items()}
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, required=True, help="FFHQ-aligned photos of 256 px")
+    parser.add_argument("--keep_aside", type=int, default=100)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    reader = Reader()
+    with paddle.no_grad():
+        for path in sorted(args.pairs.glob("chunk_*.npz")):
+            target = args.out / path.name
+            if not target.exists():
+                strip = np.asarray(Image.open(path.with_suffix(".jpg"))).reshape(CHUNK, 256, 256, 3)
+                rng = np.random.RandomState(int(path.stem[-4:]))
+                np.savez(target, **reader.read(strip, rng))
+        if not (args.out / "photos.npz").exists():
+            paths = find_images(args.photos)[: -args.keep_aside]
+            np.savez(
+                args.out / "photos.npz", **reader.read([np.asarray(read_image(p)) for p in paths])
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
