@@ -40,38 +40,39 @@ def encoder_shapes(size: int, scale: float) -> list:
     return shapes
 
 
-def paddle_steps(shapes: list, impl: str) -> dict:
-    """Return functions that do a normal step and one with Lookahead."""
+def paddle_steps(shapes: list) -> dict:
+    """Return {(impl, kind): function}; both implementations work on the same tensors."""
     import paddle
 
     from work.training.ranger_op import step as steps
     from work.training.ranger_op.rules import gc_layout
 
-    def tensor(shape, scale=0.01):
-        return paddle.randn(shape) * scale
+    def tensor(shape):
+        return paddle.randn(shape) * 0.01
 
     params = [tensor(shape) for shape in shapes]
-    fixed = [
-        (tensor(shape), tensor(shape), tensor(shape) ** 2, p.clone())
-        for shape, p in zip(shapes, params)
-    ]
-    run = steps.reference_step if impl == "ref" else steps.load_compiled(params[0].place)
+    rest = [(tensor(p.shape), tensor(p.shape), tensor(p.shape) ** 2, p.clone()) for p in params]
+    place = params[0].place
     constants = steps.Constants((0.95, 0.999), 1e-5, 0.5)
 
-    def make(lookahead):
+    def make(step, lookahead):
         updates = []
-        for param, rest in zip(params, fixed):
+        for param, others in zip(params, rest):
             centre, rows = gc_layout(param)
-            updates.append(steps.Update(param, *rest, rows, centre, 1e-3, 0.0, True, lookahead))
+            updates.append(steps.Update(param, *others, rows, centre, 1e-3, 0.0, True, lookahead))
 
         def call():
-            run(updates, constants)
-            if param.place.is_gpu_place():
+            step(updates, constants)
+            if place.is_gpu_place():
                 paddle.device.synchronize()
 
         return call
 
-    return {"normal": make(False), "lookahead": make(True)}
+    functions = {}
+    for impl, step in (("compiled", steps.load_compiled(place)), ("ref", steps.reference_step)):
+        functions[impl, "normal"] = make(step, False)
+        functions[impl, "lookahead"] = make(step, True)
+    return functions
 
 
 def torch_step(shapes: list) -> dict:
@@ -144,10 +145,7 @@ def main(argv=None) -> int:
     shapes = encoder_shapes(args.size, args.scale)
     count = sum(math.prod(shape) for shape in shapes)
     print(f"{count / 1e6:.1f} M parameters in {len(shapes)} tensors, {args.threads} thread(s)")
-    functions = {}
-    for impl in ("compiled", "ref"):
-        for kind, call in paddle_steps(shapes, impl).items():
-            functions[impl, kind] = call
+    functions = paddle_steps(shapes)
     try:
         import torch
 
