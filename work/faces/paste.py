@@ -1,0 +1,158 @@
+"""Putting aligned faces back into their photo, at the photo's own resolution.
+
+Not the face is pasted but its change: what differs between the new face and the same crop of the photo. So a
+face that did not change leaves every pixel as it was, and detail finer than the crop's pixels survives, except
+where the change is so strong that it would be a ghost of what is gone. Outside a soft head mask nothing is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from work.faces.align import crop_matrix, cut, sample
+
+HALF_WIDTH, HALF_HEIGHT, CENTRE_Y = (
+    0.41,
+    0.49,
+    0.52,
+)  # of the head mask, in units of the crop's side
+FEATHER = 0.22  # the share of its radius over which the mask fades
+BORDER = 0.15  # in units of the crop's side: between two faces, the zone that they share
+SMALL = 128  # px: slow changes over the face are looked at on a small picture
+RIM_BLUR = 0.08  # in units of the crop's side: over so much the rim's colours spread
+CHANGE_BLUR = (
+    0.02  # in units of the crop's side: the change is smoothed before it decides about detail
+)
+GATE = 23  # of 255: the change at which the photo's finer detail has fallen to 1/e
+STRIP = 512  # rows that are worked on at a time, so that memory does not grow with the photo
+
+
+@dataclass
+class NewFace:
+    """A face to put back.
+
+    Attributes:
+        image: RGB, square, aligned; any size.
+        quad: [4, 2] its corners in the photo, as `ffhq_quad` orders them.
+    """
+
+    image: Image.Image
+    quad: np.ndarray
+
+    def to_crop(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where pixels (x, y) of the photo lie in the crop, 0..1 across and down."""
+        (a, b, c), (d, e, f), _ = np.linalg.inv(crop_matrix(self.quad, 1))
+        return a * x + b * y + c, d * x + e * y + f
+
+
+def head_weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The head mask at positions 0..1 across an FFHQ-aligned crop: 1 over the head, softly to exactly 0 around it."""
+    radius = (np.abs(u - 0.5) / HALF_WIDTH) ** 2.5 + (np.abs(v - CENTRE_Y) / HALF_HEIGHT) ** 2.5
+    ramp = np.clip((1 - radius ** (1 / 2.5)) / FEATHER, 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def paste(photo: Image.Image, faces: Sequence[NewFace]) -> Image.Image:
+    """Put faces back into the RGB photo that they were cut from.
+
+    The face's colours are drawn towards the photo's where the mask fades, so that no rim shows. Where two
+    heads overlap, each pixel belongs to the face whose centre is nearer.
+
+    Returns:
+        A new photo; every pixel at which all masks are 0 is unchanged.
+    """
+    result = np.array(photo)
+    for face in faces:
+        low = np.clip(np.floor(face.quad.min(axis=0)), 0, photo.size).astype(int)
+        high = np.clip(np.ceil(face.quad.max(axis=0)), 0, photo.size).astype(int)
+        others = [other for other in faces if other is not face]
+        layers = _Layers(photo, face)
+        for top in range(low[1], high[1], STRIP):
+            box = (low[0], top, high[0], min(top + STRIP, high[1]))
+            if box[0] < box[2]:
+                _paste_strip(result[box[1] : box[3], box[0] : box[2]], box, face, others, layers)
+    pasted = Image.fromarray(result)
+    pasted.info = dict(photo.info)
+    return pasted
+
+
+def _paste_strip(pixels: np.ndarray, box, face: NewFace, others, layers: _Layers) -> None:
+    """Blend one face into `pixels` [h, w, 3], the photo's part at `box` (left, top, right, bottom), in place."""
+    x, y = np.arange(box[0], box[2]) + 0.5, np.arange(box[1], box[3])[:, None] + 0.5
+    weight = _weight(face, others, x, y)
+    rows, columns = np.nonzero(weight)
+    weight = weight[rows, columns, None]
+    change, before, match, keep = (layer[rows, columns] for layer in layers.at(box))
+    old = pixels[rows, columns].astype(np.float32)
+    detail = old - before  # what the crop could not hold
+    new = old + weight * (change + (1 - weight) * match - (1 - keep) * detail)
+    pixels[rows, columns] = new.round().clip(0, 255).astype(np.uint8)
+
+
+def _weight(face: NewFace, others, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The face's mask [h, w] at the pixels (x, y), without what belongs to the other faces."""
+    u, v = face.to_crop(x, y)
+    weight = head_weight(u, v)
+    for other in others:
+        p, q = other.to_crop(x, y)
+        nearer = np.hypot(p - 0.5, q - 0.5) - np.hypot(u - 0.5, v - 0.5)
+        weight *= np.clip(nearer / BORDER + 0.5, 0, 1)
+    return weight
+
+
+class _Layers:
+    """What is known about a face in its crop's pixels, to be sampled in the photo's pixels."""
+
+    def __init__(self, photo: Image.Image, face: NewFace):
+        before = np.asarray(cut(photo, face.quad, face.image.width).image, np.float32)
+        change = np.asarray(face.image, np.float32) - before
+        side = round(np.hypot(*(face.quad[3] - face.quad[0])))
+        size = min(face.image.width, max(1, side))  # reduced first: the sampling skips no pixel
+        small = _resized(change, SMALL)
+        strength = _blurred(np.abs(small).max(axis=2, keepdims=True), CHANGE_BLUR)
+        keep = np.exp(-((strength / GATE) ** 2))
+        self.quad = face.quad
+        self.layers = [_resized(change, size), _resized(before, size), _rim_match(-small), keep]
+
+    def at(self, box) -> list[np.ndarray]:
+        """At `box` of the photo, each [h, w, 3 or 1]: the change, the crop before it, what to add at the rim so
+        that the colours meet, and the share 0..1 of the photo's finer detail to keep."""
+        return [self._sampled(layer, box) for layer in self.layers]
+
+    def _sampled(self, layer: np.ndarray, box) -> np.ndarray:
+        matrix = np.linalg.inv(crop_matrix(self.quad, len(layer)))
+        matrix[:2, 2] += matrix[:2, :2] @ box[:2]
+        size = (int(box[2] - box[0]), int(box[3] - box[1]))
+        return _channels(layer, lambda channel: sample(channel, matrix, size))
+
+
+def _rim_match(difference: np.ndarray) -> np.ndarray:
+    """Colours that the new face lacks along the mask's rim, spread over the crop [SMALL, SMALL, 3]."""
+    at = (np.arange(SMALL) + 0.5) / SMALL
+    weight = head_weight(at[None, :], at[:, None])[..., None]
+    rim = weight * (1 - weight)
+    return _blurred(difference * rim, RIM_BLUR) / _blurred(rim, RIM_BLUR)
+
+
+def _blurred(x: np.ndarray, deviation: float) -> np.ndarray:
+    """Gaussian blur of [n, n, C]; the deviation is a share of n. Nothing is reflected: colours fade at the border."""
+    at = np.arange(len(x)) / len(x)
+    taps = np.exp(-0.5 * ((at[:, None] - at) / deviation) ** 2)
+    taps /= taps[len(x) // 2].sum()
+    return np.stack([taps @ x[..., c] @ taps for c in range(x.shape[2])], axis=2)
+
+
+def _resized(x: np.ndarray, size: int) -> np.ndarray:
+    return _channels(x, lambda channel: channel.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def _channels(x: np.ndarray, function) -> np.ndarray:
+    """Apply a function of float pictures to each channel of [h, w, C]."""
+    pictures = [
+        Image.fromarray(np.ascontiguousarray(x[..., c], np.float32)) for c in range(x.shape[2])
+    ]
+    return np.stack([np.asarray(function(picture)) for picture in pictures], axis=2)
