@@ -133,6 +133,21 @@ def parse(cls: type, argv: Sequence[str] | None, description: str, example: str)
     return options
 
 
+class Switch(argparse.BooleanOptionalAction):
+    """`--flag`, `--no-flag`, and the reference's `--flag=True` and `--flag=False`."""
+
+    def __init__(self, *names: Any, **keywords: Any):
+        super().__init__(*names, **keywords)
+        self.nargs = "?"
+
+    def __call__(self, parser, namespace, value, name=None):
+        words = {None: True, "true": True, "1": True, "false": False, "0": False}
+        word = value.lower() if value else None
+        if word not in words:
+            parser.error(f"{name} is on or off: type {name}, --no-{self.dest}, or {name}=True")
+        setattr(namespace, self.dest, words[word] != name.startswith("--no-"))
+
+
 def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
     """One flag per field of `cls`; a field that was not typed is left out of the result."""
     types = get_type_hints(cls)
@@ -143,7 +158,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
             text += f" (default: {f.default})"
         keywords = {"help": text, "default": argparse.SUPPRESS}
         if kind is bool:
-            parser.add_argument(f"--{f.name}", action=argparse.BooleanOptionalAction, **keywords)
+            parser.add_argument(f"--{f.name}", action=Switch, **keywords)
         else:
             choices = f.metadata.get("choices")
             metavar = None if choices else f.name.rsplit("_", 1)[-1].upper()

@@ -68,6 +68,9 @@ class Generator(nn.Layer):
         if size < 8 or size & (size - 1):
             raise ValueError(f"Generator: size is a power of two from 8 on, not {size}")
         self.size, self.style_dim, self.n_latent = size, style_dim, n_styles(size)
+        self.recompute = (
+            False  # keep no activations within a resolution: compute them again for gradients
+        )
         mapping = [
             EqualLinear(style_dim, style_dim, lr_mul=lr_mlp, activation=True) for _ in range(n_mlp)
         ]
@@ -144,9 +147,21 @@ class Generator(nn.Layer):
         w = paddle.unbind(w_plus, axis=1)
         x = self.conv1(self.input.input.tile([w_plus.shape[0], 1, 1, 1]), w[0], noise[0])
         skip = self.to_rgb1(x, w[1])
-        for level, to_rgb in enumerate(self.to_rgbs):
+        for level in range(len(self.to_rgbs)):
             i = 2 * level + 1
-            x = self.convs[i - 1](x, w[i], noise[i])
-            x = self.convs[i](x, w[i + 1], noise[i + 1])
-            skip = to_rgb(x, w[i + 2], skip)
+            run = self._recomputed if self.recompute else self._level
+            x, skip = run(level, x, skip, *w[i : i + 3], *noise[i : i + 2])
         return skip
+
+    def _level(self, level: int, x, skip, w0, w1, w2, noise0, noise1) -> tuple[Tensor, Tensor]:
+        """Twice the resolution: features and RGB of one level -> those of the next."""
+        x = self.convs[2 * level](x, w0, noise0)
+        x = self.convs[2 * level + 1](x, w1, noise1)
+        return x, self.to_rgbs[level](x, w2, skip)
+
+    def _recomputed(self, level: int, x, skip, w0, w1, w2, *noise) -> tuple[Tensor, Tensor]:
+        from paddle.distributed.fleet.utils import recompute
+
+        shape = [x.shape[0], 1, 2 * x.shape[2], 2 * x.shape[3]]  # drawn once, not twice
+        noise = [paddle.randn(shape) if n is None else n for n in noise]
+        return recompute(self._level, level, x, skip, w0, w1, w2, *noise, preserve_rng_state=False)

@@ -1,0 +1,45 @@
+"""The ageing loss of SAM: how far the predicted age is from the target."""
+
+from __future__ import annotations
+
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+
+class AgingLoss(nn.Layer):
+    """Squared error of ages in centuries, by a frozen age network (SAM, equation 5).
+
+    Args:
+        net: with `predict_age`: faces [N, 3, 256, 256] in [-1, 1] -> years [N], such as DexVGG.
+    """
+
+    def __init__(self, net: nn.Layer):
+        super().__init__()
+        self.net = net
+
+    def ages(self, images: Tensor) -> Tensor:
+        """Images [N, 3, 256, 256] in [-1, 1] -> predicted ages in centuries, [N]."""
+        return self.net.predict_age(images) / 100
+
+    def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Ages in centuries [N] -> their mean squared difference."""
+        return F.mse_loss(predicted, target)
+
+
+class CroppedAge(nn.Layer):
+    """An age network that wants tight face crops, such as AgeV1, on FFHQ-aligned faces."""
+
+    # Share of the side of an aligned face where the crop starts and ends: left, top, right, bottom.
+    BOX = (0.2, 0.25, 0.8, 0.85)
+
+    def __init__(self, net: nn.Layer):
+        super().__init__()
+        self.net = net
+
+    def predict_age(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in [-1, 1] -> years, [N]."""
+        h, w = images.shape[2:]
+        left, top, right, bottom = self.BOX
+        return self.net.predict_age(
+            images[:, :, round(top * h) : round(bottom * h), round(left * w) : round(right * w)]
+        )

@@ -1,0 +1,44 @@
+"""The identity loss of pSp and SAM: cosine similarity of face embeddings."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+# The part of an FFHQ-aligned 256 px face that ArcFace was trained on: rows and columns, in pixels.
+ROWS, COLUMNS = slice(35, 223), slice(32, 220)
+
+
+def crop_face(images: Tensor) -> Tensor:
+    """[N, 3, 256, 256] -> the face without its surroundings, [N, 3, 188, 188]."""
+    return images[:, :, ROWS, COLUMNS]
+
+
+class IdentityLoss(nn.Layer):
+    """1 - cosine similarity, by a frozen network.
+
+    Args:
+        net: 112 px faces in [-1, 1] -> unit vectors, such as IRSE50.
+    """
+
+    def __init__(self, net: nn.Layer):
+        super().__init__()
+        self.net = net
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images [N, 3, 256, 256] in [-1, 1] -> unit vectors [N, D]."""
+        return self.net(F.adaptive_avg_pool2d(crop_face(images), 112))
+
+    @staticmethod
+    def similarity(a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity of each pair of unit vectors [N, D], [N]."""
+        return paddle.sum(a * b, axis=1)
+
+
+def age_gap_weights(target_ages: Tensor, source_ages: Tensor) -> Tensor:
+    """How much likeness is asked for: 1 without ageing, down to 0.5 for 100 years (SAM, section 3.2).
+
+    Ages are [N], in centuries (0 to 1).
+    """
+    return 0.25 * paddle.cos(paddle.abs(target_ages - source_ages) * paddle.pi) + 0.75

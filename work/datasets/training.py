@@ -1,0 +1,132 @@
+"""Training and test faces in an order that is a function of the seed and the position alone.
+
+Nothing has to be stored to resume: the batch of step 1000 is the same whether the run got there or starts
+there, whatever the number of workers, and however many ranks share it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Iterator
+
+import numpy as np
+
+from work.datasets.images import ImageError, find_images, read_image
+from work.datasets.transforms import to_input
+from work.errors import UserError
+
+# First number after the seed of each kind of draw, so that no two kinds share their numbers.
+ORDER, FLIPS, AGES, NOISE, WEIGHTS = range(5)
+AHEAD = 4  # batches that are read before they are asked for
+
+
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """A generator of its own for each seed and key."""
+    return np.random.default_rng([seed % 2**32, *key])
+
+
+@dataclass
+class Batch:
+    """Faces [N, 3, 256, 256] in [-1, 1] and their files."""
+
+    faces: np.ndarray
+    files: list
+
+
+class FaceFolder:
+    """The aligned faces under a folder; one that cannot be read is named once and its successor takes its place.
+
+    Raises:
+        UserError: no such folder, or no image in it.
+    """
+
+    def __init__(self, root: Path, size: int = 256):
+        self.root, self.size, self.bad = root, size, {}
+        self.paths = find_images(root)
+        if not self.paths:
+            raise UserError(f"no image (.jpg, .png, ...) in {root}")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, index: int, flip: bool = False) -> tuple[np.ndarray, Path]:
+        """Face number `index`, mirrored if `flip`: [3, size, size] in [-1, 1], and its file."""
+        for offset in range(len(self.paths)):
+            path = self.paths[(index + offset) % len(self.paths)]
+            if path in self.bad:
+                continue
+            try:
+                face = to_input(read_image(path), self.size)
+            except ImageError as error:
+                if self.bad.setdefault(path, error) is error:
+                    print(f"failed: {error}; the next face takes its place", file=sys.stderr)
+                continue
+            return np.ascontiguousarray(face[:, :, ::-1]) if flip else face, path
+        raise UserError(f"no face in {self.root} can be read")
+
+
+@functools.lru_cache(maxsize=2)
+def epoch_order(count: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """A permutation of `count` faces, and which of them are mirrored (half, as in the reference)."""
+    order = generator(seed, ORDER, epoch).permutation(count)
+    return order, generator(seed, FLIPS, epoch).random(count) < 0.5
+
+
+def sample(count: int, seed: int, position: int) -> tuple[int, bool]:
+    """Which face is at a position of the endless stream of shuffled epochs, and whether it is mirrored."""
+    order, flips = epoch_order(count, seed, position // count)
+    index = int(order[position % count])
+    return index, bool(flips[index])
+
+
+def training_keys(
+    count: int, seed: int, first_batch: int, batch_size: int, rank: int = 0, world: int = 1
+) -> Iterator[list[tuple[int, bool]]]:
+    """The faces of every batch of this rank, without end: each batch of all ranks is a slice of the stream."""
+    batch = first_batch
+    while True:
+        start = (batch * world + rank) * batch_size
+        yield [sample(count, seed, position) for position in range(start, start + batch_size)]
+        batch += 1
+
+
+def test_keys(count: int, batch_size: int) -> list[list[tuple[int, bool]]]:
+    """All faces in order, none mirrored; the last batch may be smaller."""
+    indices = [(index, False) for index in range(count)]
+    return [indices[i : i + batch_size] for i in range(0, count, batch_size)]
+
+
+test_keys.__test__ = False  # pytest takes every test_ for a test
+
+
+def load(
+    folder: FaceFolder, keys: Iterable[list[tuple[int, bool]]], workers: int
+) -> Iterator[Batch]:
+    """Read the batches that `keys` lists, ahead of their use by threads (decoding releases Python's lock)."""
+    keys = iter(keys)
+    if not workers:
+        for batch in keys:
+            yield _collate([folder.read(*key) for key in batch])
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque = deque()
+        try:
+            while True:
+                for batch in itertools.islice(keys, AHEAD - len(ahead)):
+                    ahead.append([pool.submit(folder.read, *key) for key in batch])
+                if not ahead:
+                    return
+                yield _collate([future.result() for future in ahead.popleft()])
+        finally:
+            for future in (f for batch in ahead for f in batch):
+                future.cancel()
+
+
+def _collate(read: list[tuple[np.ndarray, Path]]) -> Batch:
+    return Batch(np.stack([face for face, _ in read]), [path for _, path in read])

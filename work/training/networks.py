@@ -1,0 +1,216 @@
+"""The networks of a training run: what is trained, what it starts from, and the frozen loss networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from work.configs.paths_config import model_paths
+from work.configs.train_options import TrainOptions
+from work.criteria.aging import AgingLoss, CroppedAge
+from work.criteria.identity import IdentityLoss
+from work.criteria.lpips import LPIPS
+from work.datasets.training import WEIGHTS, generator
+from work.errors import UserError
+from work.models.age_v1 import AgeV1
+from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
+from work.models.dex_vgg import DexVGG
+from work.models.encoders.identity import IRSE50
+from work.models.pretrained import weights_path
+from work.models.psp import PSP
+from work.training.objective import Lambdas, Objective
+
+
+def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP:
+    """The network at the start of a run: all of it from the checkpoint `whole`, else from its parts.
+
+    A new encoder starts from IR-SE50; see `start_encoder`. The generator and the pSp encoder come from
+    their own files.
+
+    Raises:
+        UserError: weights are missing (unless `allow_missing`) or do not fit.
+    """
+    net = PSP(
+        options.output_size,
+        options.input_nc,
+        options.start_from_latent_avg,
+        options.start_from_encoded_w_plus,
+        options.learn_in_w,
+    )
+    if whole is not None:
+        checkpoint = read_checkpoint(whole)
+        load_state(net, checkpoint.state_dict, whole)
+        _set_latent_avg(net, checkpoint)
+    else:
+        _load_parts(net, options)
+    return net
+
+
+def _load_parts(net: PSP, options: TrainOptions) -> None:
+    backbone = find("ir_se50", options.allow_missing)
+    start_encoder(net.encoder, backbone and backbone.state_dict, options.seed)
+    latent = None
+    generator_file = find("stylegan_ffhq", options.allow_missing, options.stylegan_weights)
+    if generator_file is not None:
+        state = generator_file.state_dict
+        if generator_file.kind in ("sam", "psp"):
+            state = state.part("decoder.")
+        load_state(net.decoder, state, options.stylegan_weights or "the generator's weights")
+        latent = generator_file
+    if options.start_from_encoded_w_plus:
+        psp = find("pretrained_psp_encoder", options.allow_missing, options.pretrained_psp_path)
+        if psp is not None:
+            load_state(
+                net.pretrained_encoder,
+                psp.state_dict.part("encoder."),
+                options.pretrained_psp_path or "the pSp encoder's weights",
+            )
+            latent = psp if psp.latent_avg is not None else latent
+        else:
+            start_encoder(net.pretrained_encoder, None, options.seed + 1)
+    _set_latent_avg(net, latent)
+
+
+def _set_latent_avg(net: PSP, checkpoint: Checkpoint | None) -> None:
+    """The mean latent of a file, or the mean of 8192 mapped samples of the generator (seeded)."""
+    if checkpoint is not None and checkpoint.latent_avg is not None:
+        average = paddle.to_tensor(checkpoint.latent_avg, dtype="float32").reshape([-1, 512])
+    else:
+        paddle.seed(0)
+        with paddle.no_grad():
+            average = net.decoder.mean_latent(8192)
+    if average.shape[0] != net.n_styles:
+        average = average[:1].tile([net.n_styles, 1])
+    net.latent_avg.set_value(average)
+
+
+def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
+    """Draw a new encoder's weights and copy what IR-SE50 has into it.
+
+    The heads are drawn as PyTorch draws convolutions, uniform within 1 / sqrt(fan in): their codes are then
+    small beside the mean latent, as in the reference (Paddle's own default is 3 times wider a layer, and the
+    heads are up to 6 deep). The kernels of the RGB channels are IR-SE50's; the age channel's is drawn.
+
+    Args:
+        encoder: GradualStyleEncoder or the one into W.
+        backbone: arrays by name, of IRSE50; None draws the body too.
+    """
+    rng = generator(seed, WEIGHTS)
+    own = encoder.state_dict()
+    for layer in encoder.sublayers():
+        if isinstance(layer, nn.Conv2D):
+            bound = 1 / math.sqrt(math.prod(layer.weight.shape[1:]))
+            for parameter in filter(lambda p: p is not None, (layer.weight, layer.bias)):
+                parameter.set_value(bound * (2 * rng.random(parameter.shape, np.float32) - 1))
+    if backbone is None:
+        return
+    for name, parameter in own.items():
+        if not name.startswith(("input_layer.", "body.")):
+            continue
+        if name not in backbone:
+            raise UserError(f"the weights of IR-SE50 lack {name}")
+        value = np.asarray(backbone[name], dtype=np.float32)
+        if name == "input_layer.0.weight" and parameter.shape[1] > value.shape[1]:
+            value = np.concatenate([value, parameter.numpy()[:, value.shape[1] :]], axis=1)
+        parameter.set_value(value)
+
+
+def trained_parameters(net: PSP, prefixes: tuple[str, ...]) -> dict[str, paddle.Tensor]:
+    """The parameters below some prefixes, by their names in a checkpoint; all others are frozen here."""
+    trained = {}
+    for name, parameter in net.named_parameters():
+        statistics = name.endswith(("._mean", "._variance"))  # parameters too, in Paddle
+        parameter.stop_gradient = statistics or not name.startswith(prefixes)
+        if not parameter.stop_gradient:
+            trained[name] = parameter
+    return trained
+
+
+# The names of paths_config.py and those of the table of known weights.
+KNOWN = {
+    "pretrained_psp_encoder": "psp",
+    "stylegan_ffhq": "stylegan2",
+    "ir_se50": "ir_se50",
+    "age_predictor": "dex_vgg",
+}
+
+
+def find(name: str, allow_missing: bool, path: str | None = None) -> Checkpoint | None:
+    """Open the weights that a flag, paths_config.py or the table of known weights names.
+
+    Returns:
+        The checkpoint; None, with a line that says so, if it cannot be had and `allow_missing`.
+
+    Raises:
+        UserError: it cannot be had; the message says where it is to be found and what to run.
+    """
+    path = path or model_paths.get(name)
+    if path:
+        return read_checkpoint(path)  # what was named has to be there
+    try:
+        return read_checkpoint(weights_path(KNOWN.get(name, name)))
+    except UserError as error:
+        if not allow_missing:
+            raise
+        print(f"note: goes on without {name}: {str(error).splitlines()[0]}")
+        return None
+
+
+def build_objective(options: TrainOptions) -> Objective:
+    """The objective with its loss networks, as far as its lambdas need them.
+
+    Raises:
+        UserError: weights are missing; with `allow_missing` their terms are switched off instead, but SAM
+            cannot do without an age network.
+    """
+    names = {f.name for f in dataclasses.fields(Lambdas)}
+    lambdas = Lambdas(**{k: v for k, v in options.plain().items() if k in names})
+    off = dict.fromkeys([n for n in names if n.startswith("lpips")], 0.0)
+    identity = lpips = None
+    if lambdas.id_lambda > 0:
+        identity = _frozen(IRSE50, find("ir_se50", options.allow_missing))
+        lambdas = lambdas if identity else dataclasses.replace(lambdas, id_lambda=0.0)
+    if lambdas.need_lpips:
+        lpips = build_lpips("alex", options.allow_missing)
+        lambdas = lambdas if lpips else dataclasses.replace(lambdas, **off)
+    return Objective(
+        lambdas,
+        identity and IdentityLoss(identity),
+        lpips,
+        AgingLoss(build_age_net(options)) if options.ages else None,
+    )
+
+
+def build_age_net(options: TrainOptions) -> nn.Layer:
+    """DEX, or the small free network on the inner face. SAM asks it for its sources' ages in any case."""
+    if options.age_net == "age_v1":
+        return CroppedAge(_frozen(AgeV1, find("age_v1", False)))
+    return _frozen(DexVGG, find("age_predictor", False))
+
+
+def build_lpips(net: str, allow_missing: bool = False) -> LPIPS | None:
+    """LPIPS from its backbone's file and its heads' file."""
+    backbone = find({"alex": "alexnet", "vgg": "vgg16"}[net], allow_missing)
+    heads = backbone and find(f"lpips_{net}", allow_missing)
+    if heads is None:
+        return None
+    lpips = LPIPS(net)
+    load_state(lpips.net, backbone.state_dict, f"the weights of LPIPS's {net}")
+    load_state(lpips.lin, heads.state_dict.part("lin."), f"the heads of LPIPS on {net}")
+    return lpips
+
+
+def _frozen(make: Callable[[], nn.Layer], checkpoint: Checkpoint | None) -> nn.Layer | None:
+    if checkpoint is None:
+        return None
+    with paddle.LazyGuard():  # no time is spent on random weights that are replaced at once
+        net = make()
+    load_state(net, checkpoint.state_dict, Path(make.__name__))
+    net.eval()
+    return net

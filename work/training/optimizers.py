@@ -1,0 +1,83 @@
+"""The optimizer of a run, and its state under the model's own parameter names."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import numpy as np
+import paddle
+
+from work.errors import UserError
+from work.training.ranger import Ranger
+
+Named = Mapping[str, paddle.Tensor]
+MASTER = "master/"  # marks the float32 weights that Adam keeps beside half-precision ones
+
+
+def make_optimizer(name: str, learning_rate: float, named: Named, half: bool = False) -> Any:
+    """Ranger or Adam over some named parameters; `half` keeps float32 weights of half-precision ones."""
+    parameters = list(named.values())
+    if name == "ranger":
+        return Ranger(learning_rate, parameters, names=named, multi_precision=half)
+    return paddle.optimizer.Adam(learning_rate, parameters=parameters, multi_precision=half)
+
+
+def state_of(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
+    """The optimizer's state as arrays, their keys by the names of `named`.
+
+    Paddle's optimizers use names like conv2d_7.w_0, which count the layers that a process has made.
+    """
+    state = dict(optimizer.state_dict())
+    masters = state.pop("master_weights", {})
+    state.update({f"{MASTER}{name}": value for name, value in masters.items()})
+    names = [(p.name, name) for name, p in named.items()]
+    names = [] if isinstance(optimizer, Ranger) else names
+    return {_renamed(key, names): _array(value) for key, value in state.items()}
+
+
+def set_state(optimizer: Any, named: Named, state: Mapping[str, np.ndarray]) -> None:
+    """Take over what `state_of` gave.
+
+    Raises:
+        UserError: it is another optimizer's or another model's.
+    """
+    if isinstance(optimizer, Ranger):
+        steps = {k: int(state[k][0]) for k in state if k.endswith(".step")}
+        optimizer.set_state_dict({**{k: state[k] for k in state if k not in steps}, **steps})
+        return
+    names = [(name, p.name) for name, p in named.items()]
+    unknown = [key for key in state if _renamed(key, names) == key]
+    moments = [key for key in state if key.endswith("_moment1_0")]
+    if unknown or (state and not moments):
+        raise UserError(f"this optimizer state is another one's: {', '.join(unknown[:3])}")
+    renamed = {_renamed(key, names): paddle.to_tensor(state[key]) for key in state}
+    masters = {k[len(MASTER) :]: renamed.pop(k) for k in list(renamed) if k.startswith(MASTER)}
+    optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
+
+
+def _renamed(key: str, names: list[tuple[str, str]]) -> str:
+    start = MASTER if key.startswith(MASTER) else ""
+    rest = key[len(start) :]
+    found = [pair for pair in names if rest == pair[0] or rest.startswith(pair[0] + "_")]
+    if not found:
+        return key
+    old, new = max(found, key=lambda pair: len(pair[0]))
+    return start + new + rest[len(old) :]
+
+
+def _array(value: Any) -> np.ndarray:
+    return value.numpy() if isinstance(value, paddle.Tensor) else np.array([value])
+
+
+def full_precision(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
+    """The weights as float32: those that the optimizer keeps beside half-precision parameters, else their own."""
+    masters = {}
+    if isinstance(optimizer, Ranger):
+        state = optimizer.state_dict()
+        masters = {n: state[f"{n}.master"] for n in named if f"{n}.master" in state}
+    else:
+        kept = getattr(optimizer, "_master_weights", {})
+        masters = {n: kept[p.name] for n, p in named.items() if p.name in kept}
+    return {
+        n: masters.get(n, p).astype("float32").numpy().reshape(p.shape) for n, p in named.items()
+    }

@@ -1,0 +1,86 @@
+"""Several processes that train together, by Paddle's own engine; alone, everything here does nothing.
+
+python -m paddle.distributed.launch --gpus 0,1,2,3 work/scripts/train.py ...
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Iterable
+
+import paddle
+from paddle import nn
+
+from work import runtime
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's number, how many there are, and whether its device is a GPU."""
+
+    rank: int = 0
+    world: int = 1
+    gpu: bool = False
+
+    @property
+    def first(self) -> bool:
+        """The one process that writes."""
+        return self.rank == 0
+
+    def average_gradients(self, parameters: Iterable[paddle.Tensor]) -> None:
+        """Replace the gradients by their mean over the ranks, in large messages.
+
+        Not DataParallel: a step has several backward passes (real, cycle, accumulation) and one update.
+        """
+        if self.world > 1:
+            from paddle.distributed.fleet.utils.hybrid_parallel_util import (
+                fused_allreduce_gradients,
+            )
+
+            fused_allreduce_gradients([p for p in parameters if p.grad is not None], None)
+
+    def sum(self, values: list) -> list:
+        """The sums of some numbers over the ranks, in float64 (a step count or a flag stays exact)."""
+        if self.world == 1:
+            return values
+        total = paddle.to_tensor(values, dtype="float64")
+        paddle.distributed.all_reduce(total)
+        return total.tolist()
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set on any rank."""
+        return self.sum([float(flag)])[0] > 0
+
+    def wait(self) -> None:
+        """Until all ranks are here."""
+        self.sum([0.0])
+
+    def synchronize_batch_norm(self, layer: nn.Layer) -> nn.Layer:
+        """Batch statistics over all ranks; Paddle has this on GPUs only."""
+        if self.world == 1 or not self.gpu:
+            return layer
+        return nn.SyncBatchNorm.convert_sync_batchnorm(layer)
+
+
+def start(device: str, seed: int) -> Ranks:
+    """Set up the device and join the other processes, if this one was started by the launcher."""
+    name = runtime.setup(device, seed)
+    world = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    if world == 1:
+        return Ranks(gpu="gpu" in name)
+    if name == "cpu":  # the ranks share the cores
+        local = int(os.environ.get("PADDLE_LOCAL_SIZE", world))
+        paddle.base.core.set_num_threads(max(1, runtime.cpu_count() // local))
+    paddle.distributed.init_parallel_env()
+    return Ranks(paddle.distributed.get_rank(), paddle.distributed.get_world_size(), "gpu" in name)
+
+
+def stop(ranks: Ranks) -> None:
+    if ranks.world > 1:
+        paddle.distributed.destroy_process_group()
+
+
+def first_rank_says(ranks: Ranks, value: Any) -> Any:
+    """A number of rank 0, on all ranks."""
+    return ranks.sum([float(value) if ranks.first else 0.0])[0]

@@ -1,0 +1,60 @@
+"""Mixed precision on GPUs, by Paddle's own: O1 casts operators, O2 the trained weights too."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import paddle
+from paddle import Tensor, nn
+
+from work.errors import UserError
+
+
+class Precision:
+    """autocast, scaled backward, and steps that are left out after an overflow.
+
+    Args:
+        level: None (float32), "O1" or "O2".
+        dtype: "float16" (with dynamic loss scaling) or "bfloat16" (which needs none).
+        gpu: Paddle has mixed precision on GPUs only.
+
+    Raises:
+        UserError: a level on a device without it.
+    """
+
+    def __init__(self, level: str | None, dtype: str, gpu: bool):
+        if level and not gpu:
+            raise UserError(
+                f"--amp {level}: Paddle's mixed precision runs on GPUs only; leave it out"
+            )
+        self.level, self.dtype = level, dtype
+        scaled = bool(level) and dtype == "float16"
+        self.scaler = paddle.amp.GradScaler(init_loss_scaling=2.0**12) if scaled else None
+
+    def decorate(self, layer: nn.Layer, optimizer: Any) -> None:
+        """At O2, cast a trained layer's weights (not its batch norms); the optimizer keeps float32 ones."""
+        if self.level == "O2":
+            paddle.amp.decorate(layer, optimizer, level="O2", dtype=self.dtype)
+
+    def autocast(self) -> Any:
+        if not self.level:
+            return contextlib.nullcontext()
+        return paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
+
+    def backward(self, loss: Tensor) -> None:
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
+
+    def step(self, optimizer: Any) -> None:
+        if self.scaler:
+            self.scaler.step(optimizer)
+            self.scaler.update()
+        else:
+            optimizer.step()
+
+    def state_dict(self) -> dict:
+        return dict(self.scaler.state_dict()) if self.scaler else {}
+
+    def set_state_dict(self, state: dict) -> None:
+        if self.scaler and state:
+            self.scaler.load_state_dict(state)
