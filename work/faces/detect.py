@@ -103,7 +103,7 @@ class FaceDetector:
             pixels = paddle.concat([picture.pixels for picture in same])
             for scale in _scales(pixels.shape[2:]):
                 size = [int(np.ceil(side * scale)) for side in pixels.shape[2:]]
-                scores, moves = self.networks.pnet(F.interpolate(pixels, size=size, mode="area"))
+                scores, moves = self.networks.pnet(F.adaptive_avg_pool2d(pixels, size))
                 ratio = np.array(pixels.shape[3:1:-1]) / size[::-1]  # rounded: not quite 1 / scale
                 for picture, score, move in zip(same, scores.numpy(), moves.numpy()):
                     picture.add_level(score, move, THRESHOLDS[0], ratio)
@@ -129,8 +129,8 @@ class FaceDetector:
 
     def _upright(self, pictures: list[Picture]) -> None:
         """Find the landmarks: at the best of eight tilts, then once more at the tilt that these say."""
-        boxes = [evened(picture.boxes) for picture in pictures]
-        crops = paddle.concat([p.crops(144, roomy(box)) for p, box in zip(pictures, boxes)])
+        found = [(picture, evened(picture.boxes)) for picture in pictures if len(picture.boxes)]
+        crops = paddle.concat([picture.crops(144, roomy(box)) for picture, box in found])
         at = [self._tilted(crops, np.full(len(crops), tilt)) for tilt in TILTS]
         scores = np.stack([score for score, _ in at])
         scores[0] += SURE  # most faces are upright
@@ -139,7 +139,7 @@ class FaceDetector:
         results = self._tilted(crops, tilts), self._tilted(crops, tilts, mirrored=True)
         scores, points = (np.mean(both, axis=0) for both in zip(*results))
         start = 0
-        for picture, box in zip(pictures, boxes):
+        for picture, box in found:
             part = slice(start, start + len(box))
             picture.scores = scores[part]
             picture.points = box[:, None, :2] + points[part] * (box[:, 2:] - box[:, :2])[:, None]
@@ -160,9 +160,9 @@ class FaceDetector:
 
     def _judge(self, network, crops: list[paddle.Tensor]) -> list[list[np.ndarray]]:
         """Run a network on the crops of all pictures together; its outputs per picture, as numpy arrays."""
-        joined = paddle.concat(crops)
-        if not len(joined):
-            joined = paddle.zeros([1, *joined.shape[1:]])  # so that the outputs have their shapes
+        # Paddle 2.6 cannot join nothing; one crop more gives the outputs their shapes.
+        full = [crop for crop in crops if len(crop)]
+        joined = paddle.concat(full) if full else paddle.zeros([1, *crops[0].shape[1:]])
         parts = [network(joined[i : i + BATCH]) for i in range(0, len(joined), BATCH)]
         outputs = [
             np.concatenate([part[k].numpy() for part in parts]) for k in range(len(parts[0]))

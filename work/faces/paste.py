@@ -15,11 +15,8 @@ from PIL import Image
 
 from work.faces.align import crop_matrix, cut, sample
 
-HALF_WIDTH, HALF_HEIGHT, CENTRE_Y = (
-    0.41,
-    0.49,
-    0.52,
-)  # of the head mask, in units of the crop's side
+HALF_WIDTH, HALF_HEIGHT = 0.41, 0.48  # of the head mask, in units of the crop's side
+CENTRE_Y = 0.51
 FEATHER = 0.22  # the share of its radius over which the mask fades
 BORDER = 0.15  # in units of the crop's side: between two faces, the zone that they share
 SMALL = 128  # px: slow changes over the face are looked at on a small picture

@@ -58,7 +58,7 @@ class AgeV1(nn.Layer):
     def forward(self, x: Tensor) -> Tensor:
         """Crops [N, 3, H, W], RGB in [-1, 1], resized to 64 px by area -> logits [N, 81]."""
         if x.shape[2:] != [SIZE, SIZE]:
-            x = F.interpolate(x, size=[SIZE, SIZE], mode="area")
+            x = F.adaptive_avg_pool2d(x, SIZE)
         x = ((x + 1) * 127.5 - self.mean) / 256
         x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)
         for block in self.blocks:

@@ -1,0 +1,81 @@
+"""The same function over many items, in several processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Callable
+
+from work.errors import UserError
+
+AHEAD = 4  # chunks that wait per worker, so that none is ever idle
+
+_state: Any = None
+
+
+def _start(make_state: Callable[..., Any], arguments: tuple) -> None:
+    global _state
+    _state = make_state(*arguments)
+
+
+def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
+    return function(_state, item)
+
+
+def one_thread_each(device: str) -> None:
+    """In a worker: pick the device, and one CPU thread, since there are as many workers as wanted."""
+    import paddle
+
+    from work.runtime import setup
+
+    setup(device)
+    paddle.base.core.set_num_threads(1)
+
+
+def run_parallel(
+    function: Callable[[Any, Any], Any],
+    items: Sequence[Any],
+    workers: int,
+    make_state: Callable[..., Any],
+    arguments: tuple = (),
+) -> Iterator[Any]:
+    """Yield `function(state, item)` for every item, in the order in which they are finished.
+
+    Args:
+        function, make_state: found by name in the workers (spawned processes), so not lambdas.
+        workers: processes; 0 or 1 works in this one.
+        make_state: called once per process with `arguments`: loads networks and the like.
+
+    Raises:
+        UserError: a worker was killed, most often for lack of memory.
+    """
+    if workers <= 1:
+        state = make_state(*arguments)
+        yield from (function(state, item) for item in items)
+        return
+    pool = ProcessPoolExecutor(
+        min(workers, max(1, len(items))),
+        multiprocessing.get_context("spawn"),
+        _start,
+        (make_state, arguments),
+    )
+    waiting, rest = set(), iter(items)
+    try:
+        while True:
+            for item in rest:
+                waiting.add(pool.submit(_call, function, item))
+                if len(waiting) >= AHEAD * workers:
+                    break
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process ended: too little memory for so many? Try a smaller --num_threads"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,44 @@
+"""Cut FFHQ-aligned faces out of a folder of photos, in several processes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from work.errors import run
+
+EXAMPLE = """example:
+  python scripts/align_all_parallel.py --root_path photos --num_threads 4
+writes one crop per photo to photos_crops; run again, it does what is missing."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--root_path", type=Path, required=True, help="folder of photos, searched deeply"
+    )
+    parser.add_argument("--num_threads", type=int, default=1, help="processes (default 1)")
+    parser.add_argument(
+        "--out_path", type=Path, help="where crops go (default: root_path + _crops)"
+    )
+    parser.add_argument("--all_faces", action="store_true", help="every face, not only the largest")
+    parser.add_argument("--output_size", type=int, default=256, help="px of a crop (default 256)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
+    options = parser.parse_args(argv)
+    from work.faces.folder import align_folder
+
+    root = options.root_path
+    out = options.out_path or root.with_name(root.name + "_crops")
+    return align_folder(
+        root, out, options.num_threads, options.all_faces, options.output_size, options.device
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
