@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from work.faces.align import crop_matrix, cut, sample
+from work.faces.align import crop_matrix, cut, per_channel, sample
 
 HALF_WIDTH, HALF_HEIGHT = 0.41, 0.48  # of the head mask, in units of the crop's side
 CENTRE_Y = 0.51
@@ -62,7 +62,7 @@ def paste(photo: Image.Image, faces: Sequence[NewFace]) -> Image.Image:
     Returns:
         A new photo; every pixel at which all masks are 0 is unchanged.
     """
-    result = np.array(photo)
+    original, result = np.asarray(photo), np.array(photo)
     for face in faces:
         low = np.clip(np.floor(face.quad.min(axis=0)), 0, photo.size).astype(int)
         high = np.clip(np.ceil(face.quad.max(axis=0)), 0, photo.size).astype(int)
@@ -71,23 +71,23 @@ def paste(photo: Image.Image, faces: Sequence[NewFace]) -> Image.Image:
         for top in range(low[1], high[1], STRIP):
             box = (low[0], top, high[0], min(top + STRIP, high[1]))
             if box[0] < box[2]:
-                _paste_strip(result[box[1] : box[3], box[0] : box[2]], box, face, others, layers)
+                _paste_strip(original, result, box, face, others, layers)
     pasted = Image.fromarray(result)
     pasted.info = dict(photo.info)
     return pasted
 
 
-def _paste_strip(pixels: np.ndarray, box, face: NewFace, others, layers: _Layers) -> None:
-    """Blend one face into `pixels` [h, w, 3], the photo's part at `box` (left, top, right, bottom), in place."""
+def _paste_strip(original, result: np.ndarray, box, face: NewFace, others, layers: _Layers) -> None:
+    """Add one face's change to `result` [h, w, 3] at `box` (left, top, right, bottom), in place."""
     x, y = np.arange(box[0], box[2]) + 0.5, np.arange(box[1], box[3])[:, None] + 0.5
     weight = _weight(face, others, x, y)
     rows, columns = np.nonzero(weight)
     weight = weight[rows, columns, None]
     change, before, match, keep = (layer[rows, columns] for layer in layers.at(box))
-    old = pixels[rows, columns].astype(np.float32)
-    detail = old - before  # what the crop could not hold
-    new = old + weight * (change + (1 - weight) * match - (1 - keep) * detail)
-    pixels[rows, columns] = new.round().clip(0, 255).astype(np.uint8)
+    rows, columns = rows + box[1], columns + box[0]
+    detail = original[rows, columns] - before  # what the crop could not hold
+    change = weight * (change + (1 - weight) * match - (1 - keep) * detail)
+    result[rows, columns] = (result[rows, columns] + change).round().clip(0, 255).astype(np.uint8)
 
 
 def _weight(face: NewFace, others, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ class _Layers:
         matrix = np.linalg.inv(crop_matrix(self.quad, len(layer)))
         matrix[:2, 2] += matrix[:2, :2] @ box[:2]
         size = (int(box[2] - box[0]), int(box[3] - box[1]))
-        return _channels(layer, lambda channel: sample(channel, matrix, size))
+        return sample(layer, matrix, size)
 
 
 def _rim_match(difference: np.ndarray) -> np.ndarray:
@@ -144,12 +144,4 @@ def _blurred(x: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def _resized(x: np.ndarray, size: int) -> np.ndarray:
-    return _channels(x, lambda channel: channel.resize((size, size), Image.Resampling.LANCZOS))
-
-
-def _channels(x: np.ndarray, function) -> np.ndarray:
-    """Apply a function of float pictures to each channel of [h, w, C]."""
-    pictures = [
-        Image.fromarray(np.ascontiguousarray(x[..., c], np.float32)) for c in range(x.shape[2])
-    ]
-    return np.stack([np.asarray(function(picture)) for picture in pictures], axis=2)
+    return per_channel(x, lambda channel: channel.resize((size, size), Image.Resampling.LANCZOS))
