@@ -13,6 +13,11 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def rank_and_world() -> tuple[int, int]:
+    """This process's number and how many there are, as `paddle.distributed.launch` tells them."""
+    return int(os.environ.get("PADDLE_TRAINER_ID", 0)), int(os.environ.get("PADDLE_TRAINERS_NUM", 1))
+
+
 def setup(device: str = "auto", seed: int | None = None) -> str:
     """Choose the device, let the CPU use all its cores, seed everything.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
@@ -41,4 +43,4 @@ def age_gap_weights(target_ages: Tensor, source_ages: Tensor) -> Tensor:
 
     Ages are [N], in centuries (0 to 1).
     """
-    return 0.25 * paddle.cos(paddle.abs(target_ages - source_ages) * paddle.pi) + 0.75
+    return 0.25 * paddle.cos(paddle.abs(target_ages - source_ages) * math.pi) + 0.75

@@ -15,6 +15,7 @@ import paddle
 from PIL import Image
 from tqdm import tqdm
 
+from work import runtime
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_input
 from work.errors import UserError
@@ -38,8 +39,8 @@ class Report:
     failed: list[ImageError] = field(default_factory=list)
 
     def exit_code(self) -> int:
-        """0 all done, 1 some failed, 2 nothing done."""
-        return 2 if not self.done else 1 if self.failed else 0
+        """0 all done (or this process had nothing to do), 1 some failed, 2 all failed."""
+        return 0 if not self.failed else 1 if self.done else 2
 
     def close(self, where: Path) -> int:
         """Print the failures and where the results are; return the exit code."""
@@ -82,6 +83,13 @@ class Faces:
         if not self.paths:
             raise UserError(f"no image (.jpg, .png, ...) in {self.root}")
         self.names = result_names(self.paths, self.root)
+        self._keep_own_share()
+
+    def _keep_own_share(self) -> None:
+        """Under Paddle's launcher, every so many batches: whole ones, so that the results are the same."""
+        rank, world = runtime.rank_and_world()
+        own = [i for i in range(len(self.paths)) if i // self.batch_size % world == rank]
+        self.paths, self.names = [self.paths[i] for i in own], [self.names[i] for i in own]
 
     def _read(self, index: int) -> Face | ImageError:
         path = self.paths[index]

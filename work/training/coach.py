@@ -162,7 +162,7 @@ class Coach:
         if line or validate or save or not self.ranks.gpu:
             self.watch.check()
         if line:
-            terms = self.watch.means()
+            terms = self.watch.means(self.recipe.term_names())
             self.log.scalars("train", step, terms)
             left = pace.line(options.max_steps - step)
             self.log.say(f"step {step}  {term_line(terms)}  [{left}]")
@@ -192,22 +192,17 @@ class Coach:
         options, ranks = self.options, self.ranks
         keys = test_keys(len(self.test_faces), options.test_batch_size)[: options.max_test_batches]
         mine = range(ranks.rank, len(keys), ranks.world)
-        names = self.recipe.term_names()
-        sums, counts = np.zeros(len(names)), np.zeros(len(names))
+        seen: dict[str, list[tuple[float, int]]] = {}
         self.net.eval()
         batches = load(self.test_faces, (keys[i] for i in mine), options.test_workers)
         with self.average.in_place():
             for index, batch in zip(mine, batches):
                 outcome = self._test_batch(index, batch)
-                for place, name in enumerate(names):
-                    if name in outcome.terms:
-                        sums[place] += float(outcome.terms[name]) * len(batch.files)
-                        counts[place] += len(batch.files)
+                for name, value in outcome.terms.items():
+                    seen.setdefault(name, []).append((float(value), len(batch.files)))
                 if index == 0:
                     self.log.picture("test", self.step, panel(outcome))
-        totals = ranks.sum([*sums, *counts])
-        pairs = zip(names, totals[: len(names)], totals[len(names) :])
-        return {name: total / count for name, total, count in pairs if count}
+        return ranks.means(self.recipe.term_names(), seen)
 
     def _test_batch(self, index: int, batch: Batch) -> Outcome:
         paddle.seed(self._noise_seed(TEST, index))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Iterable, Mapping, Sequence
 
 import paddle
 from paddle import nn
@@ -48,6 +48,20 @@ class Ranks:
         paddle.distributed.all_reduce(total)
         return total.tolist()
 
+    def means(
+        self, names: Sequence[str], seen: Mapping[str, Sequence[tuple[float, int]]]
+    ) -> dict[str, float]:
+        """The mean of each name's (value, weight) pairs on all ranks; a name nobody has seen is left out.
+
+        Args:
+            names: the same on all ranks, and all that `seen` may hold.
+        """
+        sums = [sum(value * weight for value, weight in seen.get(n, ())) for n in names]
+        weights = [sum(weight for _, weight in seen.get(n, ())) for n in names]
+        totals = self.sum([*sums, *weights])
+        found = zip(names, totals[: len(names)], totals[len(names) :])
+        return {name: total / weight for name, total, weight in found if weight}
+
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any rank."""
         return self.sum([float(flag)])[0] > 0
@@ -80,7 +94,3 @@ def stop(ranks: Ranks) -> None:
     if ranks.world > 1:
         paddle.distributed.destroy_process_group()
 
-
-def first_rank_says(ranks: Ranks, value: Any) -> Any:
-    """A number of rank 0, on all ranks."""
-    return ranks.sum([float(value) if ranks.first else 0.0])[0]

@@ -20,7 +20,7 @@ class Watch:
 
     def __init__(self, ranks: Ranks):
         self.ranks, self.pending = ranks, []
-        self.seen: dict[str, list[float]] = {}
+        self.seen: dict[str, list[tuple[float, int]]] = {}
 
     def add(self, step: int, terms: Mapping[str, paddle.Tensor], files: list) -> None:
         """Note the terms of one batch; `step` counts from 1."""
@@ -36,7 +36,7 @@ class Watch:
         for step, terms, files in self.pending:
             for name, value in terms.items():
                 number = float(value)
-                self.seen.setdefault(name, []).append(number)
+                self.seen.setdefault(name, []).append((number, 1))
                 if not problem and not np.isfinite(number):
                     shown = ", ".join(map(str, files))
                     problem = f"step {step}: {name} is {number}; the batch's files: {shown}"
@@ -47,8 +47,7 @@ class Watch:
                 "checkpoint stays. A lower --learning_rate, or no --amp, may help"
             )
 
-    def means(self) -> dict[str, float]:
-        """The means since the last call, of each term over the batches that had it."""
-        means = {name: float(np.mean(values)) for name, values in self.seen.items()}
-        self.seen = {}
-        return means
+    def means(self, names: list[str]) -> dict[str, float]:
+        """The means since the last call over all ranks, of each term over the batches that had it."""
+        seen, self.seen = self.seen, {}
+        return self.ranks.means(names, seen)

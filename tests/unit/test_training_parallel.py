@@ -1,0 +1,62 @@
+"""Two processes (gloo, on the CPU) give the update of one, and split a folder between them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.training_kit import SAM, SMALL, faces
+from work.inference.folder import Faces, Report
+from work.models.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).parents[2]
+KIT = str(ROOT / "tests" / "unit" / "training_kit.py")
+# Paddle's synchronised batch norm is for GPUs: here batch norm stays in evaluation mode.
+FLAGS = [*SMALL, *SAM, "--freeze_batch_norm", "--test_batch_size=1", "--board_interval=1"]
+
+
+def run(*command) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_two_ranks_of_one_face_are_one_rank_of_two(tmp_path):
+    flags = [*FLAGS, *faces(tmp_path / "data"), "--max_steps=3"]
+    run(KIT, *flags, "--batch_size=2", f"--exp_dir={tmp_path / 'one'}")
+    launch = ["-m", "paddle.distributed.launch", "--nproc_per_node=2", f"--log_dir={tmp_path}/log"]
+    run(*launch, KIT, *flags, "--batch_size=1", f"--exp_dir={tmp_path / 'two'}")
+    one, two = (
+        read_checkpoint(tmp_path / name / "checkpoints" / "last.pdopt") for name in ("one", "two")
+    )
+    assert one.state_dict.keys() == two.state_dict.keys()
+    for name in one.state_dict:
+        a, b = (np.asarray(state.state_dict[name], np.float64) for state in (one, two))
+        assert np.abs(a - b).max() <= 1e-5 * max(np.abs(a).max(), 1e-12), name
+    assert one.opts["best"] == pytest.approx(two.opts["best"], rel=1e-5)  # validation is reduced
+    assert two.opts["step"] == 3
+    pictures = list((tmp_path / "two" / "logs").rglob("*.jpg"))
+    assert len(pictures) == 2  # written by the first rank alone
+
+
+def test_ranks_split_a_folder_by_whole_batches(tmp_path, monkeypatch):
+    faces(tmp_path, train=7)
+
+    def batches(rank: int, world: int) -> list[list[str]]:
+        monkeypatch.setenv("PADDLE_TRAINER_ID", str(rank))
+        monkeypatch.setenv("PADDLE_TRAINERS_NUM", str(world))
+        shares = Faces(tmp_path / "train", 2, 0, Report()).batches()
+        return [[str(face.name) for face in batch] for batch, _ in shares]
+
+    whole, shares = batches(0, 1), [batches(rank, 3) for rank in range(3)]
+    assert [len(share) for share in shares] == [2, 1, 1]
+    assert sorted(batch for share in shares for batch in share) == sorted(whole)
+    assert batches(4, 5) == [] and Report().exit_code() == 0
