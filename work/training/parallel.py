@@ -93,4 +93,3 @@ def start(device: str, seed: int) -> Ranks:
 def stop(ranks: Ranks) -> None:
     if ranks.world > 1:
         paddle.distributed.destroy_process_group()
-

@@ -1,0 +1,192 @@
+"""Options, the start of an encoder, draws, optimizer state, recomputation, the average."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from tests.unit.training_kit import TinyEncoder
+from work.configs.options import parse
+from work.configs.train_options import TrainOptions, resolve
+from work.criteria.w_norm import w_norm_loss
+from work.errors import UserError
+from work.models.encoders.psp_encoders import BackboneEncoderUsingLastLayerIntoW
+from work.models.stylegan2.generator import Generator
+from work.training import networks, optimizers
+from work.training.ema import Average
+from work.training.logs import duration
+from work.training.objective import Lambdas, Objective
+from work.training.precision import Precision
+from work.training.recipes import draw
+
+OFFICIAL_SAM = """--dataset_type=ffhq_aging --exp_dir=/path/to/experiment --workers=6 --batch_size=6
+--test_batch_size=6 --test_workers=6 --val_interval=2500 --save_interval=10000
+--start_from_encoded_w_plus --id_lambda=0.1 --lpips_lambda=0.1 --lpips_lambda_aging=0.1
+--lpips_lambda_crop=0.6 --l2_lambda=0.25 --l2_lambda_aging=0.25 --l2_lambda_crop=1
+--w_norm_lambda=0.005 --aging_lambda=5 --cycle_lambda=1 --input_nc=4 --target_age=uniform_random
+--use_weighted_id_loss"""
+OFFICIAL_PSP = """--dataset_type=ffhq_encode --exp_dir=/path/to/experiment --workers=8 --batch_size=8
+--test_batch_size=8 --test_workers=8 --val_interval=2500 --save_interval=5000
+--encoder_type=GradualStyleEncoder --start_from_latent_avg --lpips_lambda=0.8 --l2_lambda=1
+--id_lambda=0.1 --optim_name=adam --train_decoder=False --learn_in_w"""
+
+
+def options(text: str) -> TrainOptions:
+    return parse(TrainOptions, text.split(), "", "")
+
+
+def test_official_commands_are_understood():
+    sam = resolve(options(OFFICIAL_SAM))
+    assert (sam.input_nc, sam.aging_lambda, sam.max_steps, sam.optim_name) == (
+        4,
+        5,
+        500000,
+        "ranger",
+    )
+    psp = options(OFFICIAL_PSP)
+    assert (psp.input_nc, psp.learn_in_w, psp.train_decoder, psp.label_nc) == (3, True, False, 0)
+    assert options("--encoder_type=BackboneEncoderUsingLastLayerIntoW").learn_in_w
+
+
+def test_each_recipe_has_its_own_defaults():
+    sam, psp = options(""), options("--dataset_type=ffhq_encode --l2_lambda=0")
+    assert (sam.lpips_lambda, sam.id_lambda, sam.l2_lambda) == (0, 0, 0)
+    assert (psp.lpips_lambda, psp.id_lambda, psp.l2_lambda) == (0.8, 0.1, 0)
+
+
+@pytest.mark.parametrize(
+    "text, named",
+    [
+        ("--output_size=100", "--output_size"),
+        ("--start_from_latent_avg --start_from_encoded_w_plus", "--start_from_latent_avg"),
+        ("--dataset_type=ffhq_encode --aging_lambda=1", "--aging_lambda"),
+        ("--input_nc=3", "--input_nc"),
+        ("--id_lambda=-1", "--id_lambda"),
+        ("--target_age=old", "--target_age"),
+        ("--ema=1", "--ema"),
+        ("--max_steps=0", "--max_steps"),
+        ("--label_nc=19", "--label_nc"),
+    ],
+)
+def test_impossible_options_are_named(text, named):
+    with pytest.raises(UserError, match=named):
+        options(text)
+
+
+def test_amp_needs_a_gpu():
+    with pytest.raises(UserError, match="--amp O1"):
+        Precision("O1", "float16", gpu=False)
+
+
+def test_missing_weights_name_the_file_and_the_command(monkeypatch, tmp_path):
+    monkeypatch.setattr("work.models.pretrained.PACKAGE_FOLDER", tmp_path)
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"(?s)model_ir_se50\.pth.*convert\.py"):
+        networks.find("ir_se50", allow_missing=False)
+    assert networks.find("ir_se50", allow_missing=True) is None
+
+
+def test_a_new_encoder_starts_from_ir_se50_and_draws_the_age_kernel():
+    backbone = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", 3)
+    source = {f"{k}": v.numpy() for k, v in backbone.state_dict().items()}
+    started = []
+    for seed in (1, 1, 2):
+        encoder = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", 4)
+        networks.start_encoder(encoder, source, seed)
+        started.append(encoder)
+    kernels = [e.input_layer[0].weight.numpy() for e in started]
+    np.testing.assert_array_equal(kernels[0][:, :3], source["input_layer.0.weight"])
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert np.abs(kernels[0][:, 3] - kernels[2][:, 3]).max() > 0.01
+    assert 0.5 / 6 < np.abs(kernels[0][:, 3]).max() <= 1 / 6  # uniform within 1 / sqrt(4 * 9)
+    name = "body.3.res_layer.1.weight"
+    np.testing.assert_array_equal(started[0].state_dict()[name].numpy(), source[name])
+    del source[name]
+    with pytest.raises(UserError, match="body.3.res_layer.1"):
+        networks.start_encoder(started[0], source, 1)
+
+
+def test_draws_are_shared_out_over_ranks_and_keep_a_third():
+    chosen = options("--seed=5")
+    whole = draw(chosen, (0, 7, 0), 4)
+    parts = [draw(chosen, (0, 7, 0), 2, rank, 2) for rank in range(2)]
+    np.testing.assert_array_equal(np.concatenate([part.ages for part in parts]), whole.ages)
+    assert {part.no_aging for part in parts} == {whole.no_aging}
+    many = [draw(chosen, (0, step, 0), 3) for step in range(600)]
+    assert 0.27 < np.mean([d.no_aging for d in many]) < 0.4
+    ages = np.concatenate([d.ages for d in many]) * 100
+    assert ages.min() == 0 and ages.max() == 100 and 45 < ages.mean() < 55
+    assert (draw(options("--target_age=60"), (0, 0, 0), 3).ages == np.float32(0.6)).all()
+
+
+def test_objective_says_which_network_is_missing():
+    with pytest.raises(ValueError, match="lpips"):
+        Objective(Lambdas(lpips_lambda_crop=1))
+
+
+def test_w_norm():
+    latent = paddle.ones([2, 3, 512])
+    assert float(w_norm_loss(latent)) == pytest.approx((3 * 512) ** 0.5)
+    assert float(w_norm_loss(latent, paddle.ones([3, 512]))) == 0
+
+
+def steps(optimizer, encoder, count):
+    for i in range(count):
+        paddle.seed(i)
+        encoder(paddle.randn([2, 3, 16, 16])).square().mean().backward()
+        optimizer.step()
+        optimizer.clear_grad()
+
+
+@pytest.mark.parametrize("name", ["ranger", "adam"])
+def test_optimizer_state_moves_to_another_model(name):
+    """In one process the second model's Paddle names differ, as they may in a new process."""
+    paddle.seed(0)
+    pair = [TinyEncoder(3, 2) for _ in range(2)]
+    named = [{n: p for n, p in e.named_parameters() if not p.stop_gradient} for e in pair]
+    made = [optimizers.make_optimizer(name, 0.01, n) for n in named]
+    steps(made[0], pair[0], 3)
+    state = optimizers.state_of(made[0], named[0])
+    assert any(key.startswith("head.weight") for key in state)
+    pair[1].set_state_dict(pair[0].state_dict())
+    optimizers.set_state(made[1], named[1], state)
+    for encoder, optimizer in zip(pair, made):
+        steps(optimizer, encoder, 2)
+    np.testing.assert_array_equal(pair[0].head.weight.numpy(), pair[1].head.weight.numpy())
+    with pytest.raises(UserError):
+        optimizers.set_state(made[1], named[1], {"other.weight_moment1_0": np.zeros(3)})
+
+
+def test_recomputing_the_generator_changes_nothing():
+    paddle.seed(0)
+    generator = Generator(16)
+    for parameter in generator.parameters():
+        parameter.stop_gradient = True
+    codes = paddle.randn([1, generator.n_latent, 512])
+    results = []
+    for generator.recompute in (False, True):
+        w_plus = codes.clone()
+        w_plus.stop_gradient = False
+        image, _ = generator([w_plus], input_is_latent=True, randomize_noise=False)
+        image.square().mean().backward()
+        results.append((image.numpy(), w_plus.grad.numpy()))
+    for plain, again in zip(*results):
+        np.testing.assert_allclose(again, plain, rtol=1e-5, atol=1e-7)
+
+
+def test_average():
+    layer = paddle.nn.Linear(1, 1)
+    layer.weight.set_value(paddle.zeros([1, 1]))
+    average = Average({"weight": layer.weight}, 0.75)
+    layer.weight.set_value(paddle.ones([1, 1]))
+    average.update()
+    average.update()
+    with average.in_place():
+        assert float(layer.weight) == pytest.approx(1 - 0.75**2)
+    assert float(layer.weight) == 1
+    assert not Average({"weight": layer.weight}, 0).state_dict()
+
+
+def test_duration():
+    assert [duration(s) for s in (59, 3723, 90061)] == ["0:00:59", "1:02:03", "1 d 1:01:01"]

@@ -1,0 +1,99 @@
+"""Bring a folder of large aligned faces (FFHQ, CelebA-HQ) to the size that training reads."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+from PIL import Image
+from tqdm import tqdm
+
+from work.datasets.images import ImageError, find_images, read_image, save_image
+from work.errors import UserError
+from work.files import atomic_write
+
+
+@dataclass
+class Prepared:
+    """What happened to the files of a folder."""
+
+    done: int = 0
+    there: int = 0
+    failed: list[ImageError] = field(default_factory=list)
+
+    def exit_code(self) -> int:
+        """0 all there, 1 some failed, 2 none could be used."""
+        return 0 if not self.failed else 1 if self.done + self.there else 2
+
+
+def prepare(root: Path, out: Path, size: int, suffix: str, workers: int) -> Prepared:
+    """Write every image below `root` at `size` pixels into `out`, under the same path.
+
+    The pixels are those that training would make of the large image itself (bilinear with anti-aliasing).
+    What is there and newer than its source is left alone, so a stopped run goes on where it was; names of
+    files that cannot be used are listed in `out`/bad_files.txt.
+
+    Args:
+        suffix: ".png" (no loss) or ".jpg" (quality 95).
+        workers: threads; decoding and resizing release Python's lock.
+
+    Raises:
+        UserError: no such folder, no image in it, or two images that would get the same name.
+    """
+    paths = find_images(root)
+    if not paths:
+        raise UserError(f"no image (.jpg, .png, ...) in {root}")
+    base = root if root.is_dir() else root.parent
+    targets = [out / path.relative_to(base).with_suffix(suffix) for path in paths]
+    _check_names(paths, targets)
+    result = Prepared()
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        jobs = pool.map(lambda pair: _one(*pair, size), zip(paths, targets))
+        for made in tqdm(jobs, total=len(paths), unit="img", disable=None):
+            if isinstance(made, ImageError):
+                result.failed.append(made)
+            elif made:
+                result.done += 1
+            else:
+                result.there += 1
+    _list_bad(out / "bad_files.txt", result.failed)
+    return result
+
+
+def _one(path: Path, target: Path, size: int) -> Optional[object]:
+    """True if it was written, False if it was there, the error if it cannot be used."""
+    if target.exists() and target.stat().st_mtime >= path.stat().st_mtime:
+        return False
+    try:
+        image = read_image(path)
+    except ImageError as error:
+        return error
+    if image.width != image.height:
+        return ImageError(
+            path, f"{image.width}x{image.height} is not square; faces have to be aligned first"
+        )
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    save_image(image, target)
+    return True
+
+
+def _check_names(paths: list[Path], targets: list[Path]) -> None:
+    first: dict[str, Path] = {}
+    for path, target in zip(paths, targets):
+        other = first.setdefault(str(target).lower(), path)
+        if other is not path:
+            raise UserError(f"{other} and {path} would both become {target}; rename one of them")
+
+
+def _list_bad(path: Path, failed: list[ImageError]) -> None:
+    if not failed:
+        path.unlink(missing_ok=True)
+        return
+    for error in failed:
+        print(f"failed: {error}", file=sys.stderr)
+    with atomic_write(path) as temporary:
+        temporary.write_text("".join(f"{error}\n" for error in failed), encoding="utf-8")
