@@ -43,7 +43,7 @@ NOT_CHECKPOINTS = {
 }
 MAX_DEPTH = 24
 MAX_NODES = 2_000_000
-MAX_HEADER = 64 << 20
+MAX_HEADER = 16 << 20
 
 
 @dataclass

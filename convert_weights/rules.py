@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from convert_weights import architectures as arch
@@ -38,6 +39,7 @@ class Rule:
         return re.sub(r"[#*]", lambda _: next(parts), self.new or self.old)
 
 
+@cache
 def _pattern(template: str) -> str:
     return "".join({"#": r"(\d+)", "*": r"(.+)"}.get(c, re.escape(c)) for c in template)
 

@@ -19,7 +19,7 @@ from work.errors import UserError
 # bfloat16 has no numpy dtype: its bits are the upper half of a float32.
 DTYPES = {
     name: np.dtype(name if name != "bfloat16" else "<u2")
-    for name in "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
+    for name in "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool".split()
 }
 MAX_DIMS = 16
 

@@ -22,7 +22,7 @@ if __package__ in (None, ""):
 
 from convert_weights.plan import make_plan
 from convert_weights.reader import read
-from convert_weights.unwrap import OWN, unwrap
+from convert_weights.unwrap import OWN, shorten, unwrap
 from work.errors import UserError, run
 
 
@@ -77,7 +77,7 @@ def compare(source: Path, target: Path, kind: str = "auto") -> List[str]:
         elif item.new:
             found = tensor_difference(item.new, item.tensor, item.rule.op, left.pop(item.new))
             differences += [found] if found else []
-    differences += [f"{name}: is not in {source.name}" for name in left]
+    differences += [f"{shorten([name])}: is not in {source.name}" for name in left]
     if (plan.latent_avg is None) != (stored.latent_avg is None):
         differences.append("latent_avg: is in one of the files only")
     elif plan.latent_avg is not None:

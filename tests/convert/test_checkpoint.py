@@ -109,6 +109,22 @@ def test_saved_checkpoints_come_back(tmp_path):
     )
 
 
+def test_bfloat16_is_saved_as_float32(tmp_path):
+    save_checkpoint(
+        tmp_path / "x.pdparams", "demo", {"a": paddle.full([2], 0.5).astype("bfloat16")}
+    )
+    found = read_checkpoint(tmp_path / "x.pdparams").state_dict["a"]
+    assert found.dtype == np.float32 and found.tolist() == [0.5, 0.5]
+
+
+def test_a_network_made_without_weights(tmp_path):
+    """Under LazyGuard parameters get their first values from the checkpoint."""
+    with paddle.LazyGuard():
+        layer = paddle.nn.Linear(2, 3)
+    load_state(layer, {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(3, np.float32)}, "x")
+    assert layer(paddle.ones([1, 2])).tolist() == [[2, 2, 2]]
+
+
 def test_part_of_a_state(tmp_path):
     save_checkpoint(
         tmp_path / "x.pdparams", "sam", {"encoder.a": np.ones(2), "decoder.b": np.zeros(3)}

@@ -109,6 +109,22 @@ def test_exported_pickle_names_what_pytorch_defines(lpips):
     assert all(np.array_equal(state[name], value) for name, value in lpips_alex().items())
 
 
+@pytest.mark.parametrize(
+    "first, second, equal",
+    [
+        ({"a": [1.0, None]}, {"a": [1.0, None]}, True),
+        (float("nan"), float("nan"), True),
+        (1, True, False),
+        (1, 1.0, False),
+        ([1], [1, 2], False),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, False),  # order is kept too
+        ({"a": 1}, {"b": 1}, False),
+    ],
+)
+def test_equality_of_options(first, second, equal):
+    assert verify.same(first, second) == equal
+
+
 def test_verify_says_what_differs(lpips, tmp_path, capsys):
     out = tmp_path / "x.pdparams"
     run(convert.main, lpips, out)

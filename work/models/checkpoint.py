@@ -124,7 +124,10 @@ class _Array:
         self.value, self.shape = value, tuple(value.shape)
 
     def numpy(self) -> np.ndarray:
-        return self.value if isinstance(self.value, np.ndarray) else np.asarray(self.value.numpy())
+        if isinstance(self.value, np.ndarray):
+            return self.value
+        bfloat16 = str(self.value.dtype).endswith("bfloat16")  # numpy has no such type
+        return np.asarray((self.value.astype("float32") if bfloat16 else self.value).numpy())
 
 
 def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Path]) -> None:
