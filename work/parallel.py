@@ -30,6 +30,7 @@ def one_thread_each(device: str) -> None:
 
     from work.runtime import setup
 
+    paddle.disable_signal_handler()  # it would print a C++ trace in every worker at Ctrl-C
     setup(device)
     paddle.base.core.set_num_threads(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 import zlib
 
@@ -136,6 +137,11 @@ def test_missing_file_and_folder_are_named(tmp_path):
     for path in (tmp_path / "gone.jpg", tmp_path):
         with pytest.raises(ImageError, match=path.name):
             read_image(path)
+
+
+def test_the_error_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(ImageError("a/b.jpg", "the file is empty")))
+    assert (str(error), error.reason) == ("a/b.jpg: the file is empty", "the file is empty")
 
 
 def test_too_small_and_too_large_are_refused_before_decoding(photo, tmp_path):

@@ -30,6 +30,9 @@ class ImageError(UserError):
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = Path(path), reason
 
+    def __reduce__(self):  # comes back from worker processes
+        return ImageError, (self.path, self.reason)
+
 
 def find_images(root: str | Path) -> list[Path]:
     """List the images under a folder, in all its subfolders, sorted by path; a single file is itself.

@@ -17,6 +17,16 @@ from PIL import Image, ImageFilter
 MARGIN = 0.1  # around the quad, in units of its side: looked at too, for the filters
 FILL = 0.3  # in units of the quad's side: how much is filled in, at least, where the photo ends
 BLUR = 0.02  # in units of the quad's side: the blur of what is filled in
+# Left eye, right eye, nose, left and right corner of the mouth in a crop of 112 px.
+ARCFACE_TEMPLATE = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
+)
 
 
 @dataclass
@@ -47,6 +57,23 @@ def ffhq_quad(landmarks: np.ndarray) -> np.ndarray:
     y = _quarter_turn(x)
     centre = eyes + 0.1 * down
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
+
+
+def arcface_quad(landmarks: np.ndarray) -> np.ndarray:
+    """Corners [4, 2], ordered as in `ffhq_quad`, of the 112 px crop that face recognition networks expect.
+
+    The similarity transform that brings ArcFace's five template points (Deng et al. 2019) closest to the
+    landmarks [5, 2], in the sense of least squares.
+    """
+    x, y = ARCFACE_TEMPLATE.T
+    zero, one = np.zeros(5), np.ones(5)
+    # x' = a x - b y + c and y' = b x + a y + d
+    equations = np.concatenate(
+        [np.stack([x, -y, one, zero], axis=1), np.stack([y, x, zero, one], axis=1)]
+    )
+    a, b, c, d = np.linalg.lstsq(equations, np.asarray(landmarks, float).T.ravel(), rcond=None)[0]
+    corners = 112.0 * np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
+    return corners @ np.array([[a, b], [-b, a]]) + (c, d)
 
 
 def _quarter_turn(v: np.ndarray) -> np.ndarray:

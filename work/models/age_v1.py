@@ -40,7 +40,7 @@ class Block(nn.Layer):
 class AgeV1(nn.Layer):
     """Face crops to the logits of 81 age classes, 0 to 80 years.
 
-    The crop is tight: see `work.faces.align.AGE_CROP` for where it lies in an FFHQ-aligned face.
+    The crop is tight: `work.inference.invert.face_chip` cuts it out of an FFHQ-aligned face.
     """
 
     def __init__(self):

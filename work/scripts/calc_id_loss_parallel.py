@@ -1,0 +1,57 @@
+"""Likeness of results to the pictures that they were made from, by face recognition."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from work.errors import run
+
+EXAMPLE = """example:
+  python scripts/calc_id_loss_parallel.py --num_threads 4 \\
+      --data_path exp/test/inference_results --gt_path faces
+uses CurricularFace (cosine: 1 is the same) if its weights are here, else dlib's network (distance: 0 is the
+same, below 0.6 usually one person)."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data_path", type=Path, required=True, help="results: flat, or one folder per target age"
+    )
+    parser.add_argument(
+        "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"
+    )
+    parser.add_argument("--num_threads", type=int, default=4, help="processes (default 4)")
+    parser.add_argument(
+        "--network",
+        choices=("auto", "curricularface", "dlib"),
+        default="auto",
+        help="(default auto)",
+    )
+    parser.add_argument(
+        "--out_path",
+        type=Path,
+        help="where scores go (default: inference_metrics beside data_path)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
+    options = parser.parse_args(argv)
+    out = options.out_path or options.data_path.parent / "inference_metrics"
+    from work.metrics import identity, report
+
+    network = identity.choose(options.network)
+    print(f"network: {network}")
+    scores = identity.measure(
+        options.data_path, options.gt_path, options.num_threads, network, options.device
+    )
+    return report.close(scores, out)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

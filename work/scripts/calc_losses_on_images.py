@@ -1,0 +1,52 @@
+"""LPIPS or L2 between results and the pictures that they were made from."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from work.errors import run
+
+EXAMPLE = """example:
+  python scripts/calc_losses_on_images.py --mode lpips \\
+      --data_path exp/test/inference_results --gt_path faces
+prints a table per target age and writes it, all scores and a plot to exp/test/inference_metrics."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mode", choices=("lpips", "l2"), default="lpips", help="(default lpips)")
+    parser.add_argument(
+        "--data_path", type=Path, required=True, help="results: flat, or one folder per target age"
+    )
+    parser.add_argument(
+        "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"
+    )
+    parser.add_argument("--batch_size", type=int, default=4, help="pairs per batch (default 4)")
+    parser.add_argument("--workers", type=int, default=4, help="reading threads (default 4)")
+    parser.add_argument(
+        "--out_path",
+        type=Path,
+        help="where scores go (default: inference_metrics beside data_path)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
+    options = parser.parse_args(argv)
+    out = options.out_path or options.data_path.parent / "inference_metrics"
+    from work import runtime
+    from work.metrics import losses, report
+
+    runtime.setup(options.device)
+    scores = losses.measure(
+        options.mode, options.data_path, options.gt_path, options.batch_size, options.workers
+    )
+    return report.close(scores, out)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
