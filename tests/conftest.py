@@ -1,27 +1,40 @@
-"""A real SAM, small: 8 px output, random weights, saved once per session."""
+"""A real SAM, small: the golden weights cut down to 8 px output, saved once per session."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+# How many of each numbered part an 8 px network has.
+PARTS = {r"styles\.(\d+)\.": 4, r"convs\.(\d+)\.(conv|noise|activate)": 2, r"to_rgbs\.(\d+)": 1}
+PARTS[r"noise_(\d+)"] = 3
+
+
+def _kept(name: str) -> bool:
+    for pattern, count in PARTS.items():
+        found = re.search(pattern, name)
+        if found and int(found.group(1)) >= count:
+            return False
+    return True
+
 
 @pytest.fixture(scope="session")
 def tiny_sam(tmp_path_factory):
-    """The path of a `.pdparams` file (about 550 MB) whose network gives pictures that depend on the age."""
-    from work import runtime
-    from work.models.checkpoint import save_checkpoint
-    from work.models.psp import PSP
+    """The path of a `.pdparams` file (about 550 MB) whose pictures depend on the age."""
+    import weights
 
-    runtime.setup("cpu", seed=1)
-    net = PSP(8)
-    for name, parameter in net.named_parameters():
-        if name.startswith("encoder.styles") and name.endswith("linear.weight"):
-            parameter.set_value(parameter * 3)
+    from tests.parity.conftest import fill_entries
+    from work.models.checkpoint import save_checkpoint
+
+    entries = [entry for entry in weights.load_manifest("sam_64") if _kept(entry["name"])]
+    state = fill_entries(entries, "sam")
+    latent_avg = state.pop("latent_avg")[:4]
     path = tmp_path_factory.mktemp("weights") / "tiny_sam.pdparams"
     opts = {"output_size": 8, "input_nc": 4, "start_from_encoded_w_plus": True, "device": "cuda"}
-    save_checkpoint(path, "sam", net.state_dict(), np.full((4, 512), 0.1, np.float32), opts)
+    save_checkpoint(path, "sam", state, latent_avg, opts)
     return path
 
 

@@ -28,8 +28,13 @@ def golden():
 
 def fill(manifest: str, kind: str, seed: int = 1) -> dict[str, np.ndarray]:
     """The reproducible numbers of an official checkpoint, renamed and laid out by convert_weights' rules."""
+    return fill_entries(weights.load_manifest(manifest), kind, seed)
+
+
+def fill_entries(entries: list[dict], kind: str, seed: int = 1) -> dict[str, np.ndarray]:
+    """The same for the given entries of a manifest."""
     state = {}
-    for name, array in weights.fill(weights.load_manifest(manifest), seed).items():
+    for name, array in weights.fill(entries, seed).items():
         if name == "latent_avg":
             state[name] = array
             continue

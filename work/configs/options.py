@@ -46,6 +46,16 @@ class TestOptions(ModelOptions, RunOptions):
 
     __test__ = False  # the official name starts like a test case; pytest must not collect it
 
+    engine: str = option(
+        "auto",
+        "what computes: paddle, or openvino on a CPU (several times faster; checked against Paddle once)",
+        choices=("auto", "paddle", "openvino"),
+    )
+    precision: str = option(
+        "fp32",
+        "bf16 is faster on CPUs with AMX and on GPUs; pictures differ slightly",
+        choices=("fp32", "bf16"),
+    )
     exp_dir: str = option("exp/test", "folder for the results")
     checkpoint_path: Optional[str] = option(
         None, "weights of SAM or pSp: .pdparams, or an official .pt that is converted on the way in"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from work import runtime
 from work.configs.options import TestOptions, with_saved
 from work.errors import UserError
-from work.inference.model import SAM, build_sam
+from work.inference.engines.select import load_sam
+from work.inference.model import SAM
 from work.models.checkpoint import read_checkpoint
 
 
@@ -22,6 +25,5 @@ def load_model(options: TestOptions) -> SAM:
             "e.g. pretrained_models/sam_ffhq_aging.pdparams"
         )
     checkpoint = read_checkpoint(options.checkpoint_path)
-    return build_sam(
-        checkpoint, with_saved(options, checkpoint.opts or {}), str(options.checkpoint_path)
-    )
+    merged = with_saved(options, checkpoint.opts or {})
+    return load_sam(checkpoint, merged, Path(options.checkpoint_path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 import paddle
 from paddle import Tensor
@@ -11,7 +11,7 @@ from paddle import Tensor
 from work.configs.options import ModelOptions
 from work.errors import UserError
 from work.models.checkpoint import Checkpoint, load_state
-from work.models.psp import PSP, add_age_channel
+from work.models.psp import PSP, add_age_channel, face_pool
 
 
 class AgeingModel(Protocol):
@@ -40,31 +40,42 @@ class EncodedFaces:
 
 
 class SAM:
-    """SAM (or pSp, which knows no age) behind the interface of an ageing model."""
+    """SAM (or pSp, which knows no age) behind the interface of an ageing model.
+
+    `decode` maps w_plus to images in the network's stead when an engine does it.
+    """
 
     input_size = 256
 
-    def __init__(self, net: PSP):
-        self.net = net
+    def __init__(self, net: PSP, decode: Optional[Callable[[Tensor], Tensor]] = None):
+        self.net, self._decode = net, decode or net.decode
         net.eval()
         self.output_size, self.n_styles = net.output_size, net.n_styles
         self.knows_age = net.input_nc == 4
+        self.autocast = False  # convolutions in bfloat16, for GPUs with tensor cores
 
     @paddle.no_grad()
     def encode(self, faces: Tensor) -> EncodedFaces:
         """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages."""
-        return EncodedFaces(faces, self.net.start_codes(faces))
+        with self._precision():
+            return EncodedFaces(faces, self.net.start_codes(faces))
+
+    def _precision(self):
+        return paddle.amp.auto_cast(enable=self.autocast, dtype="bfloat16")
 
     @paddle.no_grad()
     def codes(self, state: EncodedFaces, target_ages: Tensor) -> Tensor:
         """See AgeingModel."""
         inputs = add_age_channel(state.faces, target_ages) if self.knows_age else state.faces
-        return self.net.encode(inputs, state.start)
+        with self._precision():
+            return self.net.encode(inputs, state.start).astype("float32")
 
     @paddle.no_grad()
     def render(self, w_plus: Tensor, resize: bool = False) -> Tensor:
         """See AgeingModel; uses the stored noise, so that the same code is the same picture."""
-        return self.net.decode(w_plus, resize)
+        with self._precision():
+            images = self._decode(w_plus).astype("float32")
+        return face_pool(images) if resize else images
 
     @paddle.no_grad()
     def transform(self, state: EncodedFaces, target_ages: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +98,7 @@ class SAM:
 
 
 def build_sam(checkpoint: Checkpoint, options: ModelOptions, source: str) -> SAM:
-    """The network that a checkpoint of kind sam or psp holds.
+    """The network that a checkpoint of kind sam or psp holds, run by Paddle itself.
 
     Args:
         options: fields that are not None beat what the weights show.
@@ -96,22 +107,19 @@ def build_sam(checkpoint: Checkpoint, options: ModelOptions, source: str) -> SAM
     Raises:
         UserError: not such a checkpoint, or options that contradict its weights.
     """
+    net = empty_net(checkpoint, options, source)
+    load_state(net, checkpoint.state_dict, source)
+    set_latent_avg(net, checkpoint, source)
+    return SAM(net)
+
+
+def empty_net(checkpoint: Checkpoint, options: ModelOptions, source: str) -> PSP:
+    """The network of a checkpoint without its weights; no memory is spent on them yet."""
     if checkpoint.kind not in ("sam", "psp"):
         raise UserError(
             f"{source} holds {checkpoint.kind} weights; a checkpoint of SAM or pSp is needed"
         )
-    weights = checkpoint.state_dict
-    shown = {
-        "output_size": 2
-        ** (
-            2
-            + sum(k.startswith("decoder.to_rgbs.") and k.endswith(".conv.weight") for k in weights)
-        ),
-        "input_nc": weights["encoder.input_layer.0.weight"].shape[1],
-        "start_from_encoded_w_plus": any(k.startswith("pretrained_encoder.") for k in weights),
-        "learn_in_w": "encoder.linear.weight" in weights,
-    }
-    shown["start_from_latent_avg"] = checkpoint.kind == "psp" and checkpoint.latent_avg is not None
+    shown = _shown_by_weights(checkpoint)
     chosen = {
         name: value if getattr(options, name) is None else getattr(options, name)
         for name, value in shown.items()
@@ -123,13 +131,27 @@ def build_sam(checkpoint: Checkpoint, options: ModelOptions, source: str) -> SAM
             )
     try:
         with paddle.LazyGuard():  # no time is spent on random weights that are replaced at once
-            net = PSP(**chosen)
+            return PSP(**chosen)
     except ValueError as error:
         raise UserError(f"{source}: {error}") from error
-    load_state(net, weights, source)
-    if chosen["start_from_encoded_w_plus"] or chosen["start_from_latent_avg"]:
+
+
+def _shown_by_weights(checkpoint: Checkpoint) -> dict[str, Any]:
+    weights = checkpoint.state_dict
+    levels = sum(k.startswith("decoder.to_rgbs.") and k.endswith(".conv.weight") for k in weights)
+    return {
+        "output_size": 4 * 2**levels,
+        "input_nc": weights["encoder.input_layer.0.weight"].shape[1],
+        "start_from_encoded_w_plus": any(k.startswith("pretrained_encoder.") for k in weights),
+        "start_from_latent_avg": checkpoint.kind == "psp" and checkpoint.latent_avg is not None,
+        "learn_in_w": "encoder.linear.weight" in weights,
+    }
+
+
+def set_latent_avg(net: PSP, checkpoint: Checkpoint, source: str) -> None:
+    """Give the network its mean latent; its mapping network has its weights already."""
+    if net.start_from_encoded_w_plus or net.start_from_latent_avg:
         net.latent_avg.set_value(_latent_avg(net, checkpoint, source))
-    return SAM(net)
 
 
 def _latent_avg(net: PSP, checkpoint: Checkpoint, source: str) -> Tensor:

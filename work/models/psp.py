@@ -49,7 +49,7 @@ class PSP(nn.Layer):
         self.output_size, self.input_nc = output_size, input_nc
         self.start_from_latent_avg = start_from_latent_avg
         self.start_from_encoded_w_plus = start_from_encoded_w_plus
-        self.n_styles = n_styles(output_size)
+        self.n_styles, self.learn_in_w = n_styles(output_size), learn_in_w
         if learn_in_w:
             self.encoder = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", input_nc)
         else:

@@ -1,0 +1,82 @@
+"""Engines give Paddle's pictures, are built once, and are never used when they are wrong."""
+
+import json
+
+import numpy as np
+import paddle
+import pytest
+
+from work.configs.options import TestOptions
+from work.inference.engines import engine as engines
+from work.inference.engines import openvino_engine
+from work.inference.engines.select import load_sam
+from work.models.checkpoint import read_checkpoint
+
+
+@pytest.fixture
+def home(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.getbasetemp() / "engine_home"
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(folder))
+    return folder
+
+
+def picture(model):
+    faces = paddle.to_tensor(np.linspace(-1, 1, 2 * 3 * 256 * 256, dtype="float32"))
+    state = model.encode(faces.reshape([2, 3, 256, 256]))
+    images, w_plus = model.transform(state, paddle.to_tensor([20.0, 80.0]))
+    return images.numpy(), w_plus.numpy()
+
+
+def load(path, **options):
+    return load_sam(read_checkpoint(path), TestOptions(**options), path)
+
+
+def test_openvino_is_paddle(tiny_sam, home, monkeypatch):
+    pytest.importorskip("openvino")
+    expected = picture(load(tiny_sam, engine="paddle"))
+    model = load(tiny_sam, engine="openvino")
+    assert type(model.net.encoder).__name__ == "Graph"
+    for found, wanted in zip(picture(model), expected):
+        assert engines.relative_rms(found, wanted) < 1e-4
+    (checks,) = home.glob("engines/*/openvino/checks.json")
+    assert len(json.loads(checks.read_text())) == 3
+    # The second time nothing is built or compared.
+    monkeypatch.setattr("work.inference.engines.select._check", None)
+    monkeypatch.setattr("work.inference.engines.networks.encoder", None)
+    again = load(tiny_sam)
+    assert type(again.net.encoder).__name__ == "Graph"
+    assert engines.relative_rms(picture(again)[0], expected[0]) < 1e-4
+    assert again.random_codes(1).shape == [1, 4, 512]
+
+
+def test_a_wrong_graph_is_not_used(tiny_sam, home, monkeypatch, capsys):
+    pytest.importorskip("openvino")
+    real = openvino_engine.load
+    monkeypatch.setattr(openvino_engine, "load", lambda *args: lambda x: real(*args)(x) * 1.01)
+    monkeypatch.setattr(openvino_engine, "version", lambda: "another version")
+    model = load(tiny_sam, engine="openvino")
+    assert type(model.net.encoder).__name__ != "Graph"
+    assert "Paddle computes instead of OpenVINO: its" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("choice", "says"), [("auto", False), ("openvino", True)])
+def test_without_openvino_paddle_computes(tiny_sam, monkeypatch, capsys, choice, says):
+    def missing():
+        raise engines.EngineUnavailable("openvino is not installed")
+
+    monkeypatch.setattr(openvino_engine, "version", missing)
+    assert type(load(tiny_sam, engine=choice).net.encoder).__name__ != "Graph"
+    assert ("openvino is not installed" in capsys.readouterr().err) == says
+
+
+def test_a_changed_checkpoint_has_another_hash(tmp_path, home):
+    path = tmp_path / "x.pdparams"
+    path.write_bytes(b"one")
+    first = engines.file_hash(path)
+    assert engines.file_hash(path) == first
+    path.write_bytes(b"other")
+    assert engines.file_hash(path) != first
+
+
+def test_nan_is_infinitely_wrong():
+    assert engines.relative_rms(np.array([np.nan]), np.ones(1)) == float("inf")

@@ -1,0 +1,71 @@
+"""SAM's graphs in OpenVINO: built from the checkpoint's own weights, kept in the per-user cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Mapping
+
+import numpy as np
+
+from work import runtime
+from work.inference.engines import networks
+from work.inference.engines.engine import EngineUnavailable
+
+NAME = "openvino"
+
+
+def version() -> str:
+    """The installed version. Raises EngineUnavailable without one."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineUnavailable("openvino is not installed (pip install openvino)") from error
+    return f"openvino {openvino.__version__.split('-')[0]}"
+
+
+def build(
+    name: str,
+    shape: tuple[int, ...],
+    weights: Mapping[str, np.ndarray],
+    n_styles: int,
+    folder: Path,
+) -> None:
+    """Write `folder/NAME.xml` and `.bin`, whole, if they are not there; weights are stored in float32."""
+    if (folder / f"{name}.xml").is_file():
+        return
+    import openvino as ov
+    from openvino import opset13 as op
+
+    from work.inference.engines.openvino_ops import OpenVinoOps
+
+    x = op.parameter(list(shape), np.float32)
+    if name == "decoder":
+        result = networks.decoder(OpenVinoOps(), x, weights)
+    else:
+        result = networks.encoder(OpenVinoOps(), x, weights, n_styles)
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f"unfinished-{name}.xml"
+    ov.save_model(ov.Model([result], [x], name), unfinished, compress_to_fp16=False)
+    unfinished.with_suffix(".bin").replace(folder / f"{name}.bin")
+    unfinished.replace(folder / f"{name}.xml")  # last: its presence says that both are whole
+
+
+def load(name: str, folder: Path, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a graph for this CPU; the second time OpenVINO takes it from its own cache in `folder`.
+
+    Returns:
+        A function from a float32 array of the graph's input shape to its output.
+    """
+    import openvino as ov
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+        "INFERENCE_NUM_THREADS": runtime.cpu_count(),
+        "PERFORMANCE_HINT": "LATENCY",
+        "CACHE_DIR": str(folder / "compiled"),
+        "CACHE_MODE": "OPTIMIZE_SIZE",  # the weights stay in the .bin file, mapped into memory
+    }
+    compiled = ov.Core().compile_model(str(folder / f"{name}.xml"), "CPU", settings)
+    if precision == "bf16" and compiled.get_property("INFERENCE_PRECISION_HINT") != ov.Type.bf16:
+        raise EngineUnavailable("this CPU does not compute in bf16")
+    return lambda x: compiled(x)[0]

@@ -1,0 +1,89 @@
+"""The primitives of networks.py as OpenVINO nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as op
+
+
+class OpenVinoOps:
+    """Builds an OpenVINO graph; arrays become constants."""
+
+    def constant(self, array: Any) -> Any:
+        """Arrays to constant nodes; nodes stay."""
+        if isinstance(array, (ov.Node, ov.Output)):
+            return array
+        return op.constant(np.ascontiguousarray(array, dtype=np.float32))
+
+    def conv(
+        self, x: Any, weight: np.ndarray, bias: Any = None, stride: int = 1, pad: int = 0
+    ) -> Any:
+        y = op.convolution(x, self.constant(weight), [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
+        return y if bias is None else self.add(y, np.reshape(bias, (1, -1, 1, 1)))
+
+    def conv_transpose(self, x: Any, weight: np.ndarray) -> Any:
+        """Stride 2, no padding; weight [O, I, 3, 3]."""
+        weight = self.constant(weight.transpose(1, 0, 2, 3))
+        return op.convolution_backprop_data(x, weight, [2, 2])
+
+    def depthwise(self, x: Any, kernel: np.ndarray) -> Any:
+        """Cross-correlate every channel with one filter [kh, kw], padding 1."""
+        channels = x.get_output_partial_shape(0)[1].get_length()
+        weight = np.broadcast_to(kernel, (channels, 1, 1, *kernel.shape))
+        return op.group_convolution(x, self.constant(weight), [1, 1], [1, 1], [1, 1], [1, 1])
+
+    def add(self, x: Any, y: Any) -> Any:
+        return op.add(x, self.constant(y))
+
+    def mul(self, x: Any, y: Any) -> Any:
+        return op.multiply(x, self.constant(y))
+
+    def matmul(self, x: Any, weight: np.ndarray) -> Any:
+        return op.matmul(x, self.constant(weight), False, False)
+
+    def prelu(self, x: Any, slope: np.ndarray) -> Any:
+        return op.prelu(x, self.constant(slope))
+
+    def leaky(self, x: Any, slope: float) -> Any:
+        return op.prelu(x, self.constant([slope]))
+
+    def relu(self, x: Any) -> Any:
+        return op.relu(x)
+
+    def sigmoid(self, x: Any) -> Any:
+        return op.sigmoid(x)
+
+    def rsqrt(self, x: Any) -> Any:
+        return op.power(x, self.constant(-0.5))
+
+    def mean(self, x: Any) -> Any:
+        return op.reduce_mean(x, op.constant([2, 3]), keep_dims=True)
+
+    def reshape(self, x: Any, shape: list[int]) -> Any:
+        return op.reshape(x, op.constant(np.array(shape, np.int64)), False)
+
+    def concat(self, xs: list, axis: int) -> Any:
+        return op.concat(xs, axis)
+
+    def every(self, x: Any, stride: int) -> Any:
+        return self._slice(x, [0, 0], [2**31 - 1] * 2, [stride] * 2, [2, 3])
+
+    def channels(self, x: Any, start: int, end: int) -> Any:
+        return self._slice(x, [start], [end], [1], [1])
+
+    def style(self, w_plus: Any, index: int) -> Any:
+        return self.reshape(self._slice(w_plus, [index], [index + 1], [1], [1]), [-1, 512])
+
+    def _slice(self, x: Any, *what: list[int]) -> Any:
+        return op.slice(x, *[op.constant(np.array(v, np.int64)) for v in what])
+
+    def resize(self, x: Any, matrix: np.ndarray) -> Any:
+        """[N, C, s, s] -> [N, C, S, S] by a matrix [S, s] along both axes."""
+        y = op.matmul(x, self.constant(matrix.T), False, False)
+        return op.matmul(self.constant(matrix), y, False, False)
+
+    def pixel_shuffle(self, x: Any) -> Any:
+        return op.depth_to_space(x, "depth_first", 2)
