@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def read_initializers(path: str | Path) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(data: Any) -> Iterator[tuple[int, Any]]:
     """Walk over one protobuf message: (field number, integer or bytes)."""
     position = 0
     while position < len(data):
@@ -67,8 +68,9 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _tensor(data: memoryview) -> tuple[str, np.ndarray]:
-    shape, name, dtype, raw = [], "", None, None
+def _tensor(data: Any) -> tuple[str, np.ndarray]:
+    shape: list[int] = []
+    name, dtype, raw = "", None, None
     for field, value in _fields(data):
         if field == TENSOR_DIMS:
             # Both ways of writing repeated integers are in use: one by one, and packed.

@@ -200,7 +200,7 @@ def synthesis_state(graph: Graph) -> dict[str, np.ndarray]:
     )
     state["const"] = graph.constant("m.input.input")
     first = next(node for node in graph.nodes.values() if node.kind == "Convolution")
-    order = grouped_by_pixel_block(graph.operand(first).shape[0])
+    order: np.ndarray | None = grouped_by_pixel_block(graph.operand(first).shape[0])
     put("conv1", _biased(graph, first, order))
     put("conv1.style", _style(graph, "m.conv1.conv", None))
     for index in range(N_LAYERS):

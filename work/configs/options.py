@@ -186,7 +186,7 @@ def _plain(annotation: Any) -> Any:
 
 def with_saved(options: Any, saved: dict, cls: type = ModelOptions) -> Any:
     """A copy of `options` in which the fields of `cls` that the user did not type come from `saved`."""
-    typed = getattr(options, "typed", frozenset())
+    typed: frozenset[str] = getattr(options, "typed", frozenset())
     names = {f.name for f in fields(cls)} - typed
     merged = dataclasses.replace(
         options, **{k: v for k, v in saved.items() if k in names and v is not None}

@@ -11,7 +11,8 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.options import TestOptions, parse
 from work.errors import run
 
-EXAMPLE = r"""python work/scripts/inference.py --exp_dir exp/test --data_path faces --target_age 20,40,60 --couple_outputs \
+EXAMPLE = r"""python work/scripts/inference.py --exp_dir exp/test \
+      --data_path faces --target_age 20,40,60 --couple_outputs \
       --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
 
 

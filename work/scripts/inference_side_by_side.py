@@ -11,7 +11,8 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.options import TestOptions, parse
 from work.errors import run
 
-EXAMPLE = r"""python work/scripts/inference_side_by_side.py --exp_dir exp/test --data_path faces --target_age 0,20,40,60,80 \
+EXAMPLE = r"""python work/scripts/inference_side_by_side.py --exp_dir exp/test \
+      --data_path faces --target_age 0,20,40,60,80 \
       --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
 
 

@@ -11,7 +11,8 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.options import TestOptions, parse
 from work.errors import run
 
-EXAMPLE = r"""python work/scripts/reference_guided_inference.py --exp_dir exp/test --data_path faces --target_age 50,70 \
+EXAMPLE = r"""python work/scripts/reference_guided_inference.py --exp_dir exp/test \
+      --data_path faces --target_age 50,70 \
       --ref_images_paths_file refs.txt --latent_mask 8,9 \
       --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
 
