@@ -1,0 +1,71 @@
+"""Options of age_photo.py, and what its target ages mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from work.configs.options import RunOptions, option, require
+
+BLENDS = ("composite", "generator")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target age as it was typed: "70" is absolute, "+20" and "-15" are relative to the estimated age."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            years = float(self.text)
+        except ValueError:
+            years = float("nan")
+        low = -100 if self.relative else 0
+        message = f"--target_age {self.text}: 0 to 100 years are needed, or +20, -15"
+        require(low <= years <= 100, message)
+
+    @property
+    def relative(self) -> bool:
+        return self.text[:1] in ("+", "-")
+
+    def years(self, estimated: float) -> float:
+        """The target in years, 0 to 100, for a face of an estimated age."""
+        years = float(self.text)
+        return min(max(estimated + years, 0.0), 100.0) if self.relative else years
+
+
+@dataclass
+class PhotoOptions(RunOptions):
+    """Options of age_photo.py."""
+
+    target_age: str = option(
+        "70", "years, 0 to 100; +20 or -15: relative to the estimated age; several: 20,50,+30"
+    )
+    per_face: bool = option(
+        False,
+        "the ages belong to the faces, from left to right, instead of making one picture each",
+    )
+    largest: bool = option(False, "age only the largest face")
+    smallest: float = option(32, "faces that are less wide, in pixels, are left as they are")
+    blend: str = option(
+        "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
+    )
+    refine: Optional[int] = option(
+        None, "embedded model: gradient steps per face; 0 is fast, more is more alike"
+    )
+    checkpoint_path: Optional[str] = option(
+        None, "weights of SAM; without it the embedded model is used, fetched through pip"
+    )
+    quality: int = option(95, "of JPEG and WebP, 1 to 100")
+
+    def __post_init__(self) -> None:
+        require(1 <= self.quality <= 100, "--quality lies between 1 and 100")
+        require(self.refine is None or self.refine >= 0, "--refine is a number of steps from 0")
+        self.targets  # noqa: B018  (checks what was typed)
+
+    @property
+    def targets(self) -> list[Target]:
+        targets = [Target(text.strip()) for text in self.target_age.split(",") if text.strip()]
+        require(bool(targets), "--target_age is empty; type years, e.g. 70, or +20")
+        return targets
