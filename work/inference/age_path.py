@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 
@@ -96,18 +96,17 @@ class Limits:
     """Where a photo's ladder ends.
 
     Attributes:
-        step: nominal years from rung to rung.
+        steps: nominal years from the start to each rung.
         likeness: embeddings further apart end it.
         fall: a reading this many years behind the best so far ends it: the path has collapsed.
         oldest, youngest: readings that need no further rung.
     """
 
-    step: float = 12.0
-    likeness: float = 0.62
+    steps: tuple[float, ...] = (9.0, 20.0, 33.0, 48.0, 65.0, 85.0, 110.0)
+    likeness: float = 0.75
     fall: float = 4.0
     oldest: float = 76.0
     youngest: float = 4.0
-    rungs: int = 7
 
 
 class Calibration:
@@ -125,9 +124,10 @@ class Calibration:
         path: AgePath,
         start: Rung,
         probe: Callable[[np.ndarray], Rung],
-        limits: Limits = Limits(),
+        limits: Optional[Limits] = None,
     ):
-        self.path, self.start, self.probe, self.limits = path, start, probe, limits
+        self.path, self.start, self.probe = path, start, probe
+        self.limits = limits or Limits()
         younger, older = self._climb(-1), self._climb(+1)
         self.rungs = younger[::-1] + [start] + older
 
@@ -135,11 +135,9 @@ class Calibration:
         """Rungs in one direction, each read as further on than the one before."""
         limits, found, best = self.limits, [], self.start.reading
         origin = self.path.at(self.start.reading)
-        for index in range(1, limits.rungs + 1):
-            nominal = self.start.reading + sign * index * limits.step
-            shift = self.path.at(nominal) - origin
-            rung = self.probe(shift)
-            rung = self._keep_gender(rung)
+        for step in limits.steps:
+            shift = self.path.at(self.start.reading + sign * step) - origin
+            rung = self._keep_gender(self.probe(shift))
             gain = sign * (rung.reading - best)
             if rung.likeness > limits.likeness or gain < -limits.fall:
                 break

@@ -10,10 +10,10 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-from work.inference.age_path import AgePath, Calibration, Rung
-from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
 from work.criteria.lpips import LPIPS
 from work.errors import UserError
+from work.inference.age_path import AgePath, Calibration, Rung
+from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
 from work.inference.invert import Inverter, face_chip
 from work.models.age_v1 import AgeV1
 from work.models.checkpoint import load_state, read_checkpoint

@@ -1,0 +1,147 @@
+"""Age aligned photos with the embedded model and keep what judges need: pictures and what was measured.
+
+    python benchmarks/embedded_quality.py --photos FOLDER --last 100 --count 60 --out quality
+
+`--last 100` takes the last hundred photos by name (kept aside when fitting), of which the first `--count`
+are aged to 10, 20, .. 80 years. Interrupted runs go on where they stopped. A judge that had no part in making
+the pictures reads `out/*.rgb` (512 x 512 x 3 bytes) into a JSON of {name: {age, gender, e: embedding}}, see
+docs/embedded.md; `--judged FILE` prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+if __package__ in (None, ""):  # run as a file
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from work.errors import UserError, run
+
+AGES = (10, 20, 30, 40, 50, 60, 70, 80)
+
+
+def small_bytes(image) -> np.ndarray:
+    """[1, 3, 1024, 1024] in [-1, 1] -> uint8 [512, 512, 3]."""
+    import paddle.nn.functional as F
+
+    pixels = F.interpolate(image, size=[512, 512], mode="area")[0].numpy().transpose(1, 2, 0)
+    return ((pixels * 0.5 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def age_photo(model, path: Path, out: Path) -> dict[str, object]:
+    """Write the original, the inverted face and all ages of one photo; return what was measured."""
+    import paddle
+    import paddle.nn.functional as F
+
+    from work.datasets.images import read_image
+    from work.datasets.transforms import to_input
+    from work.inference.composite import head_mask
+
+    face = paddle.to_tensor(to_input(read_image(path))[None])
+    start = time.perf_counter()
+    state = model.encode(face)
+    seconds = {"encode": time.perf_counter() - start}
+    subject = state[0]
+    small = F.avg_pool2d(subject.inverted, 4)
+    pictures = {"original": subject.photo, "inverted": subject.inverted}
+    start = time.perf_counter()
+    for age in AGES:
+        pictures[str(age)] = model.transform(state, paddle.to_tensor([float(age)]))[0]
+    seconds["ages"] = time.perf_counter() - start
+    outside = (head_mask(subject.photo, subject.inverted) < 1e-6).astype("float32")
+    moved = max(
+        ((p - subject.photo).abs() * outside).max().item()
+        for n, p in pictures.items()
+        if n.isdigit()
+    )
+    for name, picture in pictures.items():
+        (out / f"{path.stem}_{name}.rgb").write_bytes(small_bytes(picture).tobytes())
+    rungs = [[r.reading, r.likeness, r.gender] for r in subject.calibration.rungs]
+    lpips = model.inverter.lpips(small, face).item()
+    return {"lpips": lpips, "outside": moved, "seconds": seconds, "rungs": rungs}
+
+
+def table(judged: dict, measured: dict) -> list[tuple[str, str]]:
+    """The rows of the acceptance table."""
+    names = [n for n in measured if judged.get(f"{n}_original")]
+    found = sum(bool(judged.get(f"{n}_{a}")) for n in names for a in AGES)
+    ages = np.array([[judged.get(f"{n}_{a}", {}).get("age", np.nan) for a in AGES] for n in names])
+    error = ages - np.array(AGES)
+    own = np.array([judged[f"{n}_original"]["age"] for n in names])
+    faces = {k: np.array(v["e"]) for k, v in judged.items() if v}
+
+    def apart(first: str, second: str) -> float:
+        return (
+            float(np.linalg.norm(faces[first] - faces[second]))
+            if {first, second} <= set(faces)
+            else np.nan
+        )
+
+    likeness = np.array([[apart(f"{n}_original", f"{n}_{a}") for a in AGES] for n in names])
+    near = np.abs(np.array(AGES)[None] - own[:, None]) <= 15
+    old = [(n, a) for n in names for a in (60, 70, 80) if judged.get(f"{n}_{a}")]
+    kept = [judged[f"{n}_{a}"]["gender"] == judged[f"{n}_original"]["gender"] for n, a in old]
+    inside = [apart(f"{n}_original", f"{n}_inverted") for n in names]
+    rising = np.diff(ages, axis=1)
+    lpips = [measured[n]["lpips"] for n in names]
+    return [
+        ("photos", f"{len(names)}"),
+        ("age error, years", f"{np.nanmean(np.abs(error)):.1f}"),
+        ("bias by target " + str(AGES), str(np.nanmean(error, axis=0).round(1).tolist())),
+        ("decade steps that rise", f"{(rising[~np.isnan(rising)] > 0).mean():.1%}"),
+        ("identity distance within 15 years", f"{np.nanmean(likeness[near]):.3f}"),
+        ("identity distance, all", f"{np.nanmean(likeness):.3f}"),
+        ("identity distance of the inverted face", f"{np.nanmean(inside):.3f}"),
+        ("inversion LPIPS, median", f"{np.median(lpips):.3f}"),
+        ("gender kept at 60 to 80", f"{np.mean(kept):.1%}"),
+        ("a face is found", f"{found / (len(names) * len(AGES)):.1%}"),
+        ("largest change outside the mask", f"{max(measured[n]['outside'] for n in names):.6f}"),
+    ]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--photos", type=Path, help="folder of FFHQ-aligned photos")
+    parser.add_argument("--last", type=int, default=100)
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--refine", type=int, help="steps; by default the model's")
+    parser.add_argument("--blend", default="composite")
+    parser.add_argument("--judged", type=Path, help="print the table from a judge's JSON")
+    options = parser.parse_args(argv)
+    notes = options.out / "measured.json"
+    measured = json.loads(notes.read_text()) if notes.exists() else {}
+    if options.judged:
+        if not measured:
+            raise UserError(f"{notes}: run without --judged first")
+        for row in table(json.loads(options.judged.read_text()), measured):
+            print(f"{row[0]:70s} {row[1]}")
+        return 0
+    if not options.photos:
+        raise UserError("--photos is needed: a folder of FFHQ-aligned photos")
+
+    from work import runtime
+    from work.datasets.images import find_images
+    from work.inference.embedded import REFINE_STEPS, load_embedded
+
+    runtime.setup("cpu", 0)
+    options.out.mkdir(parents=True, exist_ok=True)
+    model = load_embedded(REFINE_STEPS if options.refine is None else options.refine, options.blend)
+    for path in find_images(options.photos)[-options.last :][: options.count]:
+        if path.stem not in measured:
+            measured[path.stem] = age_photo(model, path, options.out)
+            notes.write_text(json.dumps(measured))
+            print(path.name, json.dumps(measured[path.stem]), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

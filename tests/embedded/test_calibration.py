@@ -1,0 +1,92 @@
+"""Calibration on a face whose ageing is known, and the composite's promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from work.inference.age_path import AgePath, Calibration, Rung, age_of_reading, expected_reading
+from work.inference.composite import GATE_OLDER, composite, head_mask, head_template
+
+AXIS, GENDER = np.eye(512)[0], np.eye(512)[1]
+AGES = np.arange(-120.0, 241.0, 10.0)
+
+
+def path():
+    return AgePath(AGES, AGES[:, None] * AXIS / 10, GENDER, gender_step=2.0)
+
+
+def linear_face(shift, drift=0.0, worse=0.0):
+    """Reads 30 as it is and 5 years more per unit of the axis; log odds 3, falling with `drift`."""
+    along = float(shift @ AXIS)
+    reading = float(np.clip(30 + 5 * along, 0, 80))
+    return Rung(
+        shift, reading, worse * abs(along), 3.0 - drift * max(along, 0) + 2 * float(shift @ GENDER)
+    )
+
+
+def calibrated(**habits):
+    return Calibration(
+        path(), linear_face(np.zeros(512), **habits), lambda s: linear_face(s, **habits)
+    )
+
+
+def test_readings_and_ages_are_inverse():
+    for age in (5, 30, 55, 80):
+        assert age_of_reading(expected_reading(age)) == pytest.approx(age)
+
+
+@pytest.mark.parametrize("age", [10, 25, 40, 60, 75])
+def test_a_target_is_met(age):
+    shift = calibrated().shift(age)
+    assert linear_face(shift).reading == pytest.approx(expected_reading(age), abs=0.5)
+
+
+def test_no_target_leaves_what_was_probed():
+    """The furthest rungs cap the shift; a collapsing face ends the ladder before it collapses."""
+    calibration = calibrated(worse=0.3)
+    assert all(rung.likeness <= 0.75 for rung in calibration.rungs)
+    assert calibration.shift(100) @ AXIS == pytest.approx(
+        max(r.shift @ AXIS for r in calibration.rungs)
+    )
+
+
+def test_gender_is_held():
+    """Ageing alone would take the log odds from 3 to below -3; the kept rungs stay on the photo's side."""
+    assert linear_face(9 * AXIS, drift=0.7).gender < -3
+    assert all(rung.gender > 0.5 for rung in calibrated(drift=0.7).rungs)
+
+
+def pictures(seed=0, size=64):
+    rng = np.random.RandomState(seed)
+    smooth = rng.uniform(-0.8, 0.8, (3, 3, 8, 8)).astype(np.float32)
+    big = paddle.nn.functional.interpolate(
+        paddle.to_tensor(smooth), size=[size, size], mode="bilinear"
+    )
+    return big[:1], big[1:2], big[2:]
+
+
+def test_no_edit_gives_the_photo_back():
+    photo, inverted, _ = pictures()
+    found = composite(photo, inverted, inverted, paddle.to_tensor([GATE_OLDER]))
+    np.testing.assert_allclose(found.numpy(), photo.numpy(), atol=1e-6)
+
+
+def test_outside_the_mask_nothing_changes():
+    photo, inverted, aged = pictures()
+    found = composite(photo, inverted, aged, paddle.to_tensor([GATE_OLDER])).numpy()
+    outside = np.broadcast_to(head_template(64).numpy() == 0, found.shape)
+    assert outside.mean() > 0.1
+    np.testing.assert_array_equal(found[outside], photo.numpy()[outside])
+    assert np.abs(found - photo.numpy()).max() > 0.1
+
+
+def test_the_mask_opens_only_where_the_photo_was_understood():
+    photo, _, _ = pictures()
+    hidden = photo.clone()
+    hidden[:, :, 40:, :] = 1.0
+    mask = head_mask(hidden, photo).numpy()[0, 0]
+    template = head_template(64).numpy()[0, 0]
+    assert mask[20, 32] == pytest.approx(template[20, 32], abs=0.02)
+    assert mask[52, 32] < 0.6 * template[52, 32]
