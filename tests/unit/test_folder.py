@@ -46,7 +46,9 @@ def test_a_folder_without_images_is_an_error(tmp_path):
 
 def test_results_never_overwrite_each_other():
     paths = [Path("r") / p for p in ("a.jpg", "a.png", "b.heic", "sub/a.jpg", "A.webp")]
-    names = result_names(paths, Path("r"))  # "r" is no folder here: names are relative to its parent
+    names = result_names(
+        paths, Path("r")
+    )  # "r" is no folder here: names are relative to its parent
     assert len({str(name.with_suffix("")).lower() for name in names}) == len(paths)
 
 
@@ -68,7 +70,9 @@ def test_writer_raises_what_went_wrong(tmp_path):
 
 def test_transforms_are_torchvisions():
     """Bilinear with anti-aliasing, (x - 0.5) / 0.5; back: clipped and truncated."""
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8))
+    picture = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+    )
     values = to_input(picture, 32)
     expected = np.asarray(picture.resize((32, 32), Image.BILINEAR), np.float32) / 255
     np.testing.assert_allclose(values, (expected.transpose(2, 0, 1) - 0.5) / 0.5, atol=1e-6)

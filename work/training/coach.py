@@ -67,6 +67,7 @@ class Coach:
 
     def _build(self) -> None:
         options = self.options
+        objective = networks.build_objective(options)
         whole = self.store.path("last.pdparams") if options.resume else options.checkpoint_path
         self.net = networks.build_network(options, whole)
         self.net.encoder = self.ranks.synchronize_batch_norm(self.net.encoder)
@@ -80,7 +81,7 @@ class Coach:
         self.average = Average(self.trained, options.ema)
         if options.resume:
             self.store.load(self)
-        self.recipe = Recipe(self.net, networks.build_objective(options), options)
+        self.recipe = Recipe(self.net, objective, options)
 
     def run(self) -> int:
         """Train to `max_steps`. Returns the exit code: 0, or 130 after Ctrl-C."""

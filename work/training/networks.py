@@ -36,44 +36,50 @@ def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP
     Raises:
         UserError: weights are missing (unless `allow_missing`) or do not fit.
     """
-    net = PSP(
+    shape = (
         options.output_size,
         options.input_nc,
         options.start_from_latent_avg,
         options.start_from_encoded_w_plus,
         options.learn_in_w,
     )
-    if whole is not None:
-        checkpoint = read_checkpoint(whole)
-        load_state(net, checkpoint.state_dict, whole)
-        _set_latent_avg(net, checkpoint)
-    else:
-        _load_parts(net, options)
+    if whole is None:
+        parts = _find_parts(options)  # what is missing is said before time goes into random weights
+        net = PSP(*shape)
+        _load_parts(net, parts, options.seed)
+        return net
+    checkpoint = read_checkpoint(whole)
+    with paddle.LazyGuard():
+        net = PSP(*shape)
+    load_state(net, checkpoint.state_dict, whole)
+    _set_latent_avg(net, checkpoint)
     return net
 
 
-def _load_parts(net: PSP, options: TrainOptions) -> None:
-    backbone = find("ir_se50", options.allow_missing)
-    start_encoder(net.encoder, backbone and backbone.state_dict, options.seed)
-    latent = None
-    generator_file = find("stylegan_ffhq", options.allow_missing, options.stylegan_weights)
+def _find_parts(options: TrainOptions) -> dict[str, Checkpoint | None]:
+    paths = {"ir_se50": None, "stylegan_ffhq": options.stylegan_weights}
+    if options.start_from_encoded_w_plus:
+        paths["pretrained_psp_encoder"] = options.pretrained_psp_path
+    return {name: find(name, options.allow_missing, path) for name, path in paths.items()}
+
+
+def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> None:
+    backbone, generator_file = parts["ir_se50"], parts["stylegan_ffhq"]
+    start_encoder(net.encoder, backbone and backbone.state_dict, seed)
+    latent = generator_file
     if generator_file is not None:
         state = generator_file.state_dict
         if generator_file.kind in ("sam", "psp"):
             state = state.part("decoder.")
-        load_state(net.decoder, state, options.stylegan_weights or "the generator's weights")
-        latent = generator_file
-    if options.start_from_encoded_w_plus:
-        psp = find("pretrained_psp_encoder", options.allow_missing, options.pretrained_psp_path)
-        if psp is not None:
-            load_state(
-                net.pretrained_encoder,
-                psp.state_dict.part("encoder."),
-                options.pretrained_psp_path or "the pSp encoder's weights",
-            )
-            latent = psp if psp.latent_avg is not None else latent
+        load_state(net.decoder, state, "the generator's weights")
+    if net.start_from_encoded_w_plus:
+        psp = parts["pretrained_psp_encoder"]
+        if psp is None:
+            start_encoder(net.pretrained_encoder, None, seed + 1)
         else:
-            start_encoder(net.pretrained_encoder, None, options.seed + 1)
+            state = psp.state_dict.part("encoder.")
+            load_state(net.pretrained_encoder, state, "the pSp encoder's weights")
+            latent = psp if psp.latent_avg is not None else latent
     _set_latent_avg(net, latent)
 
 

@@ -1,0 +1,135 @@
+"""One SAM training step by part: seconds and peak memory of each, at the official lambdas.
+
+    python benchmarks/train_step.py --size 256 --batch 2
+
+The networks are the real ones with random weights (times do not depend on them). Each part is what
+`work/training/recipes.py` does, in its order. Memory is the process's (the GPU's on a GPU), its peak within the
+part. Ranger against plain Paddle and PyTorch is in `benchmarks/ranger.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import paddle
+
+from work import runtime
+from work.criteria.aging import AgingLoss
+from work.criteria.identity import IdentityLoss
+from work.criteria.lpips import LPIPS
+from work.models.dex_vgg import DexVGG
+from work.models.encoders.identity import IRSE50
+from work.models.psp import PSP, add_age_channel
+from work.training.networks import trained_parameters
+from work.training.objective import Lambdas, Objective
+from work.training.optimizers import make_optimizer
+
+GIB = 2**30
+OFFICIAL = Lambdas(0.1, 0.1, 0.1, 0.6, 0.25, 0.25, 1, 0.005, 5, 1, True)
+
+
+class Meter:
+    """Seconds and peak bytes of named parts, over repeats."""
+
+    def __init__(self, gpu: bool):
+        self.gpu, self.seconds, self.peaks = gpu, {}, {}
+        self.page = 4096
+
+    def resident(self) -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * self.page
+
+    @contextmanager
+    def part(self, name: str):
+        done, peak = threading.Event(), [self.resident()]
+
+        def sample():
+            while not done.wait(0.005):
+                peak[0] = max(peak[0], self.resident())
+
+        watcher = threading.Thread(target=sample)
+        if self.gpu:
+            paddle.device.cuda.reset_max_memory_allocated()
+        else:
+            watcher.start()
+        start = time.perf_counter()
+        yield
+        if self.gpu:
+            paddle.device.synchronize()
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        done.set()
+        if self.gpu:
+            peak[0] = paddle.device.cuda.max_memory_allocated()
+        else:
+            watcher.join()
+        self.peaks[name] = max(self.peaks.get(name, 0), peak[0])
+
+    def report(self) -> None:
+        print(f"{'part':28} {'seconds':>9} {'peak GiB':>9}")
+        medians = {name: statistics.median(values) for name, values in self.seconds.items()}
+        for name, value in medians.items():
+            print(f"{name:28} {value:9.3f} {self.peaks[name] / GIB:9.2f}")
+        total, peak = sum(medians.values()), max(self.peaks.values()) / GIB
+        print(f"{'one step':28} {total:9.3f} {peak:9.2f}")
+
+
+def one_pass(meter: Meter, net: PSP, objective: Objective, source, faces, ages, label: str):
+    """Forward, losses, backward of the real or the cycle pass; the detached output."""
+    with meter.part(f"{label}: frozen encoder"):
+        start = net.start_codes(faces)
+    with meter.part(f"{label}: encoder"):
+        w_plus = net.encode(add_age_channel(faces, ages * 100), start)
+    with meter.part(f"{label}: generator"):
+        output = net.decode(w_plus, resize=True, randomize_noise=True)
+    with meter.part(f"{label}: losses"):
+        loss = objective(source, output, w_plus, net.latent_avg, ages, False, label)
+    with meter.part(f"{label}: backward"):
+        loss.total.backward()
+    return output.detach()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256, help="pixels of the generated face")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3, help="after one that does not count")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--checkpoint_decoder", action="store_true")
+    args = parser.parse_args()
+    device = runtime.setup(args.device, 0)
+    net = PSP(args.size)
+    net.decoder.recompute = args.checkpoint_decoder
+    trained = trained_parameters(net, ("encoder.",))
+    objective = Objective(OFFICIAL, IdentityLoss(IRSE50()), LPIPS("alex"), AgingLoss(DexVGG()))
+    optimizer = make_optimizer("ranger", 1e-4, trained)
+    faces = paddle.clip(0.5 * paddle.randn([args.batch, 3, 256, 256]), -1, 1)
+    ages = paddle.full([args.batch], 0.6)
+    count = sum(p.size for p in trained.values()) / 1e6
+    print(f"{device}, {runtime.cpu_count()} cores, Paddle {paddle.__version__}, {args.size} px,")
+    print(f"batch {args.batch}, {count:.1f} M trained parameters, median of {args.repeats}")
+    for repeat in range(args.repeats + 1):
+        if (
+            repeat < 2
+        ):  # the first one does not count: it compiles, allocates, starts Ranger's state
+            meter = Meter("gpu" in device)
+        net.train()
+        with meter.part("source features"):
+            source = objective.source(faces)
+        output = one_pass(meter, net, objective, source, faces, ages, "real")
+        one_pass(meter, net, objective, source, output, source.ages, "cycle")
+        with meter.part("Ranger"):
+            optimizer.step()
+        optimizer.clear_grad()
+    meter.report()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
