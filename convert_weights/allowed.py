@@ -24,17 +24,11 @@ from convert_weights.tensors import (
 from convert_weights.unpickler import SCALARS, Buildable, Builder
 
 STORAGES = {
-    "torch.DoubleStorage": "float64",
-    "torch.FloatStorage": "float32",
-    "torch.HalfStorage": "float16",
-    "torch.BFloat16Storage": "bfloat16",
-    "torch.LongStorage": "int64",
-    "torch.IntStorage": "int32",
-    "torch.ShortStorage": "int16",
-    "torch.CharStorage": "int8",
-    "torch.ByteStorage": "uint8",
+    "torch.DoubleStorage": "float64", "torch.FloatStorage": "float32", "torch.HalfStorage": "float16",
+    "torch.BFloat16Storage": "bfloat16", "torch.LongStorage": "int64", "torch.IntStorage": "int32",
+    "torch.ShortStorage": "int16", "torch.CharStorage": "int8", "torch.ByteStorage": "uint8",
     "torch.BoolStorage": "bool",
-}
+}  # fmt: skip
 STORAGES.update(
     {name.replace("torch.", "torch.cuda."): dtype for name, dtype in list(STORAGES.items())}
 )

@@ -12,7 +12,8 @@ import pytest
 import weights
 
 from convert_weights import convert
-from tests.convert.helpers import FILES, lpips_alex, manifest, write_lpips
+from convert_weights.torch_writer import write_torch
+from tests.convert.helpers import FILES, lpips_alex, manifest, stylegan2_8, write_lpips
 from work.errors import UserError
 from work.models.checkpoint import load_state, read_checkpoint, save_checkpoint
 
@@ -52,6 +53,16 @@ def test_pytorch_file_converted_file_and_flat_keys(tmp_path):
     heads_are_golden(tmp_path / "flat.pdparams")
     paddle.save({k: paddle.to_tensor(v) for k, v in flat.items()}, str(tmp_path / "saved.pdparams"))
     heads_are_golden(tmp_path / "saved.pdparams")
+
+
+def test_transposed_weights_of_a_pytorch_file(tmp_path):
+    """Read on the way in: turned to [in, out], and laid out as a network wants them."""
+    state = stylegan2_8()
+    write_torch(tmp_path / "g.pt", {"g_ema": state, "latent_avg": np.ones(512, np.float32)})
+    checkpoint = read_checkpoint(tmp_path / "g.pt")
+    found = checkpoint.state_dict["style.1.weight"]
+    assert np.array_equal(found, state["style.1.weight"].T) and found.flags.c_contiguous
+    assert checkpoint.kind == "stylegan2" and checkpoint.latent_avg.shape == (512,)
 
 
 def test_the_earlier_ports_heads(tmp_path):
