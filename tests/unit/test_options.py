@@ -18,7 +18,7 @@ def test_a_published_command_parses():
         "--couple_outputs",
         "--target_age=0,10,20",
     )
-    assert options.ages == ["0", "10", "20"]
+    assert [age.text for age in options.ages] == ["0", "10", "20"]
     assert options.couple_outputs and not options.resize_outputs
     assert options.typed >= {"test_workers", "target_age"} and "seed" not in options.typed
 

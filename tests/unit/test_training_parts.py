@@ -99,7 +99,7 @@ def test_a_new_encoder_starts_from_ir_se50_and_draws_the_age_kernel():
     np.testing.assert_array_equal(kernels[0][:, :3], source["input_layer.0.weight"])
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert np.abs(kernels[0][:, 3] - kernels[2][:, 3]).max() > 0.01
-    assert 0.5 / 6 < np.abs(kernels[0][:, 3]).max() <= 1 / 6  # uniform within 1 / sqrt(4 * 9)
+    assert 0.9 < kernels[0][:, 3].std() < 1.1  # a unit normal, as in the reference
     name = "body.3.res_layer.1.weight"
     np.testing.assert_array_equal(started[0].state_dict()[name].numpy(), source[name])
     del source[name]

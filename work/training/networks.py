@@ -101,7 +101,8 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
 
     The heads are drawn as PyTorch draws convolutions, uniform within 1 / sqrt(fan in): their codes are then
     small beside the mean latent, as in the reference (Paddle's own default is 3 times wider a layer, and the
-    heads are up to 6 deep). The kernels of the RGB channels are IR-SE50's; the age channel's is drawn.
+    heads are up to 6 deep). The kernels of the RGB channels are IR-SE50's; the age channel's is drawn from a unit
+    normal, as in the reference.
 
     Args:
         encoder: GradualStyleEncoder or the one into W.
@@ -123,7 +124,8 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
             raise UserError(f"the weights of IR-SE50 lack {name}")
         value = np.asarray(backbone[name], dtype=np.float32)
         if name == "input_layer.0.weight" and parameter.shape[1] > value.shape[1]:
-            value = np.concatenate([value, parameter.numpy()[:, value.shape[1] :]], axis=1)
+            extra = (value.shape[0], parameter.shape[1] - value.shape[1], *value.shape[2:])
+            value = np.concatenate([value, rng.standard_normal(extra, np.float32)], axis=1)
         parameter.set_value(value)
 
 

@@ -1,7 +1,7 @@
 """One step of SAM and one of pSp: passes through the network, losses, backward.
 
-Departures from the reference: a cycle pass whose lambda is 0 is left out; the target ages are 0 to 100 (the
-reference's draw includes 101); validation draws are a function of the seed and the batch.
+Departures from the reference: a cycle pass whose lambda is 0 is left out; the ages of the sources are known with
+`aging_lambda=0` too; every draw is a function of the seed and the batch.
 """
 
 from __future__ import annotations
