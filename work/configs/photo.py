@@ -1,38 +1,12 @@
-"""Options of age_photo.py, and what its target ages mean."""
+"""Options of age_photo.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Optional
 
-from work.configs.options import RunOptions, option, require
-
-BLENDS = ("composite", "generator")
-
-
-@dataclass(frozen=True)
-class Target:
-    """One target age as it was typed: "70" is absolute, "+20" and "-15" are relative to the estimated age."""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        try:
-            years = float(self.text)
-        except ValueError:
-            years = float("nan")
-        low = -100 if self.relative else 0
-        message = f"--target_age {self.text}: 0 to 100 years are needed, or +20, -15"
-        require(low <= years <= 100, message)
-
-    @property
-    def relative(self) -> bool:
-        return self.text[:1] in ("+", "-")
-
-    def years(self, estimated: float) -> float:
-        """The target in years, 0 to 100, for a face of an estimated age."""
-        years = float(self.text)
-        return min(max(estimated + years, 0.0), 100.0) if self.relative else years
+from work.configs.options import BLENDS, RunOptions, option, require
+from work.configs.target_age import Target, targets
 
 
 @dataclass
@@ -66,6 +40,4 @@ class PhotoOptions(RunOptions):
 
     @property
     def targets(self) -> list[Target]:
-        targets = [Target(text.strip()) for text in self.target_age.split(",") if text.strip()]
-        require(bool(targets), "--target_age is empty; type years, e.g. 70, or +20")
-        return targets
+        return targets(self.target_age)

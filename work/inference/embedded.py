@@ -10,6 +10,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from work.configs.options import BLENDS
 from work.criteria.lpips import LPIPS
 from work.errors import UserError
 from work.inference.age_path import AgePath, Calibration, Rung
@@ -24,7 +25,6 @@ from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-BLENDS = ("composite", "generator")
 REFINE_STEPS = 20
 READ_SIZE = 256  # px at which renders are read and inversion works
 
@@ -68,6 +68,7 @@ class EmbeddedModel:
         self.inverter, self.encoder, self.path = inverter, encoder, path
         self.age, self.gender = readers
         self.refine, self.blend = refine, blend
+        self.uses_photos = blend == "composite"
 
     def invert(self, faces: Tensor) -> Tensor:
         """Faces [N, 3, 256, 256] -> w_plus [N, 23, 512]."""

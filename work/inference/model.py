@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional, Protocol
 
 import paddle
+import paddle.nn.functional as F
 from paddle import Tensor
 
 from work.configs.options import ModelOptions
@@ -20,48 +21,80 @@ class AgeingModel(Protocol):
     input_size: int
     output_size: int
     n_styles: int
+    uses_photos: bool
 
-    def encode(self, faces: Tensor) -> Any:
-        """Faces [N, 3, 256, 256] in [-1, 1] -> all that does not depend on the target age."""
+    def encode(self, faces: Tensor, photos: Optional[list[Tensor]] = None) -> Any:
+        """Faces [N, 3, 256, 256] in [-1, 1] -> all that does not depend on the target age.
+
+        `photos`, each [1, 3, S, S], are the same faces with more pixels, for a model that `uses_photos`.
+        """
 
     def codes(self, state: Any, target_ages: Tensor) -> Tensor:
         """The state of N faces and their target ages [N] in years -> w_plus [N, n_styles, 512]."""
 
     def render(self, w_plus: Tensor, resize: bool = False) -> Tensor:
-        """w_plus -> images [N, 3, S, S], S the output size or 256."""
+        """w_plus -> images [N, 3, S, S], S the output size or 256 with `resize`."""
+
+    def transform(
+        self, state: Any, target_ages: Tensor, resize: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """The state of N faces and their target ages [N] -> (pictures [N, 3, S, S], w_plus)."""
 
 
 @dataclass
 class EncodedFaces:
-    """N faces [N, 3, 256, 256] and the codes that SAM's or pSp's encoder adds to."""
+    """N faces [N, 3, 256, 256] and the codes that SAM's or pSp's encoder adds to; the rest is for compositing.
+
+    `photos` and `inverted` are [N, 3, S, S] at the output size; `ages` [N] are estimated years.
+    """
 
     faces: Tensor
     start: Optional[Tensor]
+    photos: Optional[Tensor] = None
+    inverted: Optional[Tensor] = None
+    ages: Optional[Tensor] = None
 
 
 class SAM:
     """SAM (or pSp, which knows no age) behind the interface of an ageing model.
 
-    `decode` maps w_plus to images in the network's stead when an engine does it.
+    Args:
+        decode: maps w_plus to images in the network's stead when an engine does it.
+        blend: "generator" is the official output; "composite" brings its change into the photo.
     """
 
     input_size = 256
 
-    def __init__(self, net: PSP, decode: Optional[Callable[[Tensor], Tensor]] = None):
+    def __init__(
+        self,
+        net: PSP,
+        decode: Optional[Callable[[Tensor], Tensor]] = None,
+        blend: str = "generator",
+    ):
         self.net, self._decode = net, decode or net.decode
         net.eval()
         self.output_size, self.n_styles = net.output_size, net.n_styles
         self.knows_age = net.input_nc == 4
         self.autocast = False  # convolutions in bfloat16, for GPUs with tensor cores
-
-    @paddle.no_grad()
-    def encode(self, faces: Tensor) -> EncodedFaces:
-        """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages."""
-        with self._precision():
-            return EncodedFaces(faces, self.net.start_codes(faces))
+        self.uses_photos = blend == "composite"
 
     def _precision(self):
         return paddle.amp.auto_cast(enable=self.autocast, dtype="bfloat16")
+
+    @paddle.no_grad()
+    def encode(self, faces: Tensor, photos: Optional[list[Tensor]] = None) -> EncodedFaces:
+        """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages."""
+        with self._precision():
+            state = EncodedFaces(faces, self.net.start_codes(faces))
+        if self.uses_photos:
+            from work.inference.embedded import age_reader
+            from work.inference.invert import face_chip
+
+            size = [self.output_size] * 2
+            state.photos = F.interpolate(paddle.concat(photos or [faces]), size, mode="bicubic")
+            state.inverted = self.render(self.invert(faces))
+            state.ages = age_reader().predict_age(face_chip(faces))
+        return state
 
     @paddle.no_grad()
     def codes(self, state: EncodedFaces, target_ages: Tensor) -> Tensor:
@@ -78,10 +111,19 @@ class SAM:
         return face_pool(images) if resize else images
 
     @paddle.no_grad()
-    def transform(self, state: EncodedFaces, target_ages: Tensor) -> tuple[Tensor, Tensor]:
-        """The state of N faces and target ages [N] in years -> (images [N, 3, S, S], w_plus)."""
+    def transform(
+        self, state: EncodedFaces, target_ages: Tensor, resize: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """See AgeingModel."""
         w_plus = self.codes(state, target_ages)
-        return self.render(w_plus), w_plus
+        if not self.uses_photos:
+            return self.render(w_plus, resize), w_plus
+        from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
+
+        older = (target_ages >= state.ages).astype("float32")
+        gates = GATE_OLDER * older + GATE_YOUNGER * (1 - older)
+        images = composite(state.photos, state.inverted, self.render(w_plus), gates)
+        return face_pool(images) if resize else images, w_plus
 
     @paddle.no_grad()
     def invert(self, faces: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import paddle
 from PIL import Image
 
 from work.configs.options import TestOptions
+from work.configs.target_age import Target
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import UserError
@@ -31,15 +32,49 @@ def cell(picture: Image.Image, size: int) -> np.ndarray:
 
 def pictures(model, w_plus: paddle.Tensor, resize: bool) -> list[Image.Image]:
     """Render codes and bring the images to the host."""
-    return [to_picture(image) for image in model.render(w_plus, resize).astype("float32").numpy()]
+    return to_pictures(model.render(w_plus, resize))
 
 
 def row(cells: Sequence[np.ndarray]) -> Image.Image:
     return Image.fromarray(np.concatenate(list(cells), axis=1))
 
 
-def age_tensor(age: str, count: int) -> paddle.Tensor:
-    return paddle.full([count], float(age), dtype="float32")
+class Years:
+    """Typed target ages as years of each face; relative ones add to the age that a small network estimates."""
+
+    def __init__(self, options: TestOptions):
+        self.reader = None
+        if any(target.relative for target in options.ages):
+            from work.inference.embedded import age_reader
+
+            self.reader = age_reader()
+
+    @paddle.no_grad()
+    def estimate(self, faces: paddle.Tensor) -> list[float]:
+        """The ages of faces [N, 3, 256, 256] where they matter, else zeros."""
+        if self.reader is None:
+            return [0.0] * len(faces)
+        from work.inference.invert import face_chip
+
+        return self.reader.predict_age(face_chip(faces)).numpy().tolist()
+
+    @staticmethod
+    def of(target: Target, estimated: list[float]) -> paddle.Tensor:
+        """[N] years."""
+        return paddle.to_tensor([target.years(age) for age in estimated], dtype="float32")
+
+
+def encode(model, batch: list[Face], inputs: paddle.Tensor):
+    """What the model knows about the faces of a batch; some models also use their full-size pictures."""
+    if not model.uses_photos:
+        return model.encode(inputs)
+    size = model.output_size
+    return model.encode(inputs, [paddle.to_tensor(to_input(f.picture, size)[None]) for f in batch])
+
+
+def to_pictures(images: paddle.Tensor) -> list[Image.Image]:
+    """Images [N, 3, S, S] on the device to pictures."""
+    return [to_picture(image) for image in images.numpy()]
 
 
 def _faces(options: TestOptions, report: Report) -> Faces:
@@ -60,23 +95,23 @@ def age_folder(model, options: TestOptions) -> int:
     """
     report, seconds, size = Report(), [], cell_size(options)
     out = Path(options.exp_dir)
-    faces = _faces(options, report)
+    faces, years = _faces(options, report), Years(options)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            state = model.encode(inputs)
+            state, estimated = encode(model, batch, inputs), years.estimate(inputs)
             for age in options.ages:
                 start = time.perf_counter()
-                w_plus = model.codes(state, age_tensor(age, len(batch)))
-                results = pictures(model, w_plus, options.resize_outputs)
+                images, _ = model.transform(state, years.of(age, estimated), options.resize_outputs)
+                results = to_pictures(images)
                 seconds.append(time.perf_counter() - start)
                 for face, result in zip(batch, results):
                     result = cell(result, size)
                     writer.save(
-                        Image.fromarray(result), out / "inference_results" / age / face.name
+                        Image.fromarray(result), out / "inference_results" / age.text / face.name
                     )
                     if options.couple_outputs:
                         pair = row([_input_cell(face, size), result])
-                        writer.save(pair, out / "inference_coupled" / age / face.name)
+                        writer.save(pair, out / "inference_coupled" / age.text / face.name)
             report.done += len(batch)
     if seconds:
         with atomic_write(out / "stats.txt") as path:
@@ -88,14 +123,14 @@ def lifespan_grids(model, options: TestOptions) -> int:
     """One row per face under `inference_side_by_side`: the input, then one face per target age."""
     report, size = Report(), cell_size(options)
     out = Path(options.exp_dir) / "inference_side_by_side"
-    faces = _faces(options, report)
+    faces, years = _faces(options, report), Years(options)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            state = model.encode(inputs)
+            state, estimated = encode(model, batch, inputs), years.estimate(inputs)
             rows = [[_input_cell(face, size)] for face in batch]
             for age in options.ages:
-                w_plus = model.codes(state, age_tensor(age, len(batch)))
-                for cells, result in zip(rows, pictures(model, w_plus, options.resize_outputs)):
+                images, _ = model.transform(state, years.of(age, estimated), options.resize_outputs)
+                for cells, result in zip(rows, to_pictures(images)):
                     cells.append(cell(result, size))
             for face, cells in zip(batch, rows):
                 writer.save(row(cells), out / face.name)
@@ -111,14 +146,13 @@ def reference_grids(model, options: TestOptions) -> int:
     report, size = Report(), cell_size(options)
     out = Path(options.exp_dir) / "reference_guided_inference"
     styles, shown = _references(model, options.ref_images_paths_file, size)
-    faces = _faces(options, report)
-    mask = options.mask
+    faces, years, mask = _faces(options, report), Years(options), options.mask
     _check_mask(model, mask)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            state = model.encode(inputs)
+            state, estimated = encode(model, batch, inputs), years.estimate(inputs)
             for age in options.ages:
-                w_plus = model.codes(state, age_tensor(age, len(batch)))
+                w_plus = model.codes(state, years.of(age, estimated))
                 lower = [[_input_cell(face, size)] for face in batch]
                 for style in styles:
                     mixed = mix_styles(w_plus, mask, style, options.mix_alpha)
@@ -127,7 +161,7 @@ def reference_grids(model, options: TestOptions) -> int:
                 for face, cells in zip(batch, lower):
                     upper = np.concatenate([np.zeros_like(cells[0]), *shown], axis=1)
                     grid = np.concatenate([upper, np.concatenate(cells, axis=1)], axis=0)
-                    writer.save(Image.fromarray(grid), out / age / face.name)
+                    writer.save(Image.fromarray(grid), out / age.text / face.name)
             report.done += len(batch)
     return report.close(out)
 
@@ -165,11 +199,12 @@ def random_style_grids(model, options: TestOptions) -> int:
         )
     _check_mask(model, options.mask)
     report, size, age = Report(), cell_size(options), options.ages[0]
-    out = Path(options.exp_dir) / "style_mixing" / age
-    faces = _faces(options, report)
+    out = Path(options.exp_dir) / "style_mixing" / age.text
+    faces, years = _faces(options, report), Years(options)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            w_plus = model.codes(model.encode(inputs), age_tensor(age, len(batch)))
+            target = years.of(age, years.estimate(inputs))
+            w_plus = model.codes(encode(model, batch, inputs), target)
             rows = [[_input_cell(face, size)] for face in batch]
             for _ in range(options.n_outputs_to_generate):
                 mixed = mix_styles(

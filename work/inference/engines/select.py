@@ -37,7 +37,7 @@ def load_sam(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM:
 
 
 def _paddle(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM:
-    model = build_sam(checkpoint, options, str(source))
+    model = SAM(build_sam(checkpoint, options, str(source)).net, blend=options.blend or "generator")
     if options.precision == "bf16" and paddle.device.get_device() == "cpu":
         print("note: on a CPU Paddle computes in fp32", file=sys.stderr)
     else:
@@ -62,7 +62,7 @@ def _openvino(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM
     if checks.missing(shapes, options.precision):
         _check(checks, runs, shapes, checkpoint, options, source)
     checks.require(shapes, options.precision)
-    return SAM(net, engines.attach(net, runs))
+    return SAM(net, engines.attach(net, runs), options.blend or "generator")
 
 
 @paddle.no_grad()
