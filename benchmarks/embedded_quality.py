@@ -111,6 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--photos", type=Path, help="folder of FFHQ-aligned photos")
     parser.add_argument("--last", type=int, default=100)
+    parser.add_argument("--skip", type=int, default=0, help="leave out as many (to share the work)")
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--refine", type=int, help="steps; by default the model's")
@@ -135,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
     runtime.setup("cpu", 0)
     options.out.mkdir(parents=True, exist_ok=True)
     model = load_embedded(REFINE_STEPS if options.refine is None else options.refine, options.blend)
-    for path in find_images(options.photos)[-options.last :][: options.count]:
+    for path in find_images(options.photos)[-options.last :][options.skip :][: options.count]:
         if path.stem not in measured:
             measured[path.stem] = age_photo(model, path, options.out)
             notes.write_text(json.dumps(measured))

@@ -98,11 +98,11 @@ class Limits:
     Attributes:
         steps: nominal years from the start to each rung.
         likeness: embeddings further apart end it.
-        fall: a reading this many years behind the best so far ends it: the path has collapsed.
+        fall: two readings this many years behind the best so far end it: the path has collapsed.
         oldest, youngest: readings that need no further rung.
     """
 
-    steps: tuple[float, ...] = (9.0, 20.0, 33.0, 48.0, 65.0, 85.0, 110.0)
+    steps: tuple[float, ...] = (9.0, 20.0, 33.0, 48.0, 65.0, 85.0, 110.0, 140.0)
     likeness: float = 0.75
     fall: float = 4.0
     oldest: float = 76.0
@@ -133,13 +133,14 @@ class Calibration:
 
     def _climb(self, sign: int) -> list[Rung]:
         """Rungs in one direction, each read as further on than the one before."""
-        limits, found, best = self.limits, [], self.start.reading
+        limits, found, best, falls = self.limits, [], self.start.reading, 0
         origin = self.path.at(self.start.reading)
         for step in limits.steps:
             shift = self.path.at(self.start.reading + sign * step) - origin
             rung = self._keep_gender(self.probe(shift))
             gain = sign * (rung.reading - best)
-            if rung.likeness > limits.likeness or gain < -limits.fall:
+            falls = falls + 1 if gain < -limits.fall else 0
+            if rung.likeness > limits.likeness or falls == 2:
                 break
             if gain > 0.5:
                 found.append(rung)

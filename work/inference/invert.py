@@ -20,6 +20,9 @@ def face_chip(images: Tensor) -> Tensor:
     return images[:, :, top:bottom, left:right]
 
 
+PREVIEWED = 0.7  # share of the steps that are made on the generator's cheap preview
+
+
 @dataclass(frozen=True)
 class RefineWeights:
     """How much each term of the objective counts.
@@ -37,7 +40,7 @@ class RefineWeights:
     identity: float = 1.0
     common: float = 0.05
     prior: float = 0.005
-    rate: float = 0.06
+    rate: float = 0.12
 
 
 class Inverter(nn.Layer):
@@ -60,10 +63,15 @@ class Inverter(nn.Layer):
         """Whitened codes [N, 23, 512] -> W+ codes [N, 23, 512]."""
         return self.mean + white @ self.scatter
 
-    def objective(self, white: Tensor, target: Tensor, seen: list[Tensor], face: Tensor) -> Tensor:
+    def objective(
+        self, white: Tensor, target: Tensor, seen: list[Tensor], face: Tensor, preview: bool
+    ) -> Tensor:
         """The loss of one image [1, 3, 256, 256] whose LPIPS features are `seen` and embedding `face`."""
-        weights = self.weights
-        image = F.avg_pool2d(self.generator(self.to_w_plus(white), half=True), 2)
+        weights, w_plus = self.weights, self.to_w_plus(white)
+        if preview:
+            image = self.generator.preview(w_plus)
+        else:
+            image = F.avg_pool2d(self.generator(w_plus, half=True), 2)
         loss = self.lpips.distance(self.lpips.features(image), seen).mean()
         loss = loss + weights.pixels * F.mse_loss(image, target)
         if weights.identity:
@@ -83,7 +91,8 @@ class Inverter(nn.Layer):
         optimizer = paddle.optimizer.Adam(self.weights.rate, 0.9, 0.99, parameters=[white])
         for step in range(steps):
             optimizer.set_lr(self.weights.rate * schedule(step, steps))
-            self.objective(white, face, seen, embedding).backward()
+            preview = step < PREVIEWED * steps
+            self.objective(white, face, seen, embedding, preview).backward()
             optimizer.step()
             optimizer.clear_grad()
         return white.detach()
