@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert_weights.openvino_ir import Graph, convert_mobile_stylegan, grouped_by_pixel_block
+from convert_weights.openvino_graph import Graph
+from convert_weights.openvino_ir import convert_mobile_stylegan, grouped_by_pixel_block
 from work.errors import UserError
 
 XML = """<net><layers>

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from convert_weights.openvino_ir import mapped_samples
+from work.errors import UserError, run
 from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import CONV2, CONV3, GROUPS, PIXELS
@@ -150,6 +152,30 @@ def unexplained(fitted: dict, features, targets, mean, scale, scatter) -> np.nda
     return error.sum((0, 2)) / spread.sum((0, 2))
 
 
+def load_pairs(pairs: Path, features: Path) -> dict:
+    """Codes [N, 23, 512], features X and XA [N, F], age, gender [N] and the chunks' names."""
+    names = [path.name for path in sorted(features.glob("chunk_*.npz"))]
+    if not names:
+        raise UserError(f"--features {features}: holds no chunk_*.npz; run read_pairs first")
+    read = [np.load(features / name) for name in names]
+    joined = {k: np.concatenate([part[k] for part in read]) for k in ("X", "XA", "age", "gender")}
+    codes = np.concatenate([np.load(pairs / name)["codes"] for name in names])
+    joined.update({"X": joined["X"].astype(np.float32), "XA": joined["XA"].astype(np.float32)})
+    return {**joined, "codes": codes.astype(np.float32), "names": names}
+
+
+def fit_and_check_encoder(pairs: dict, targets: np.ndarray, photos, scatter, args) -> dict:
+    """Fit with every 20th pair held out, print what is missed on those, then fit with all pairs."""
+    held = np.arange(len(targets)) % 20 == 19
+    part = [pairs[name][~held] for name in ("X", "XA")]
+    test = fit_encoder(part, targets[~held], photos, scatter, args.rank, args.penalty)
+    scales = feature_scale(part[0])
+    missed = unexplained(test, pairs["X"][held], targets[held], *scales, scatter)
+    print(f"{len(targets)} pairs; variance of w missed on {held.sum()} held out: {missed.round(3)}")
+    every = [pairs["X"], pairs["XA"]]
+    return fit_encoder(every, targets, photos, scatter, args.rank, args.penalty)
+
+
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, required=True)
@@ -159,46 +185,24 @@ def main(argv=None) -> int:
     parser.add_argument("--penalty", type=float, default=1.0)
     args = parser.parse_args(argv)
     generator = read_checkpoint(weights_path("mobile_stylegan"))
-    state, mean = generator.state_dict, generator.latent_avg
-    x = np.random.RandomState(1000).standard_normal((10000, 512)).astype(np.float32)
-    x /= np.sqrt((x**2).mean(1, keepdims=True) + 1e-8)
-    for index in range(8):
-        x = x @ state[f"mapping.{index}.weight"] + state[f"mapping.{index}.bias"]
-        x = np.where(x > 0, x, 0.2 * x) * np.float32(np.sqrt(2))
-    scatter = whitening(x)
-    names = [path.name for path in sorted(args.features.glob("chunk_*.npz"))]
-    read = [np.load(args.features / name) for name in names]
-    codes = np.concatenate([np.load(args.pairs / name)["codes"] for name in names]).astype(
-        np.float32
-    )
-    white = (codes - mean) @ np.linalg.inv(scatter)
-    ages, genders = (np.concatenate([part[name] for part in read]) for name in ("age", "gender"))
-    features = [np.concatenate([p[name] for p in read]).astype(np.float32) for name in ("X", "XA")]
-    glasses = glasses_scores(features[0], names)
-    fitted = fit_age_path(white[:, :COARSE].mean(axis=1), ages, genders, glasses, scatter)
+    mean = generator.latent_avg
+    scatter = whitening(mapped_samples(generator.state_dict, count=10000, seed=1000))
+    pairs = load_pairs(args.pairs, args.features)
+    white = (pairs["codes"] - mean) @ np.linalg.inv(scatter)
+    glasses = glasses_scores(pairs["X"], pairs["names"])
+    coarse = white[:, :COARSE].mean(axis=1)
+    fitted = fit_age_path(coarse, pairs["age"], pairs["gender"], glasses, scatter)
     photos = np.load(args.features / "photos.npz")["X"].astype(np.float32)
-    targets = grouped(white)
-    held = np.arange(len(targets)) % 20 == 19
-    for test in (True, False):  # first with pairs held out, for the numbers, then with all of them
-        use = ~held if test else np.ones_like(held)
-        part = [feature[use] for feature in features]
-        encoder = fit_encoder(part, targets[use], photos, scatter, args.rank, args.penalty)
-        if test:
-            scales = feature_scale(part[0])
-            missed = unexplained(encoder, features[0][held], targets[held], *scales, scatter)
-            print(
-                f"{len(targets)} pairs; variance of w missed on {held.sum()} held out: {missed.round(3)}"
-            )
-    fitted.update(encoder)
+    fitted.update(fit_and_check_encoder(pairs, grouped(white), photos, scatter, args))
     fitted.update({"mean": mean, "scatter": scatter})
-    halves = {
+    stored = {
         name: np.asarray(value, np.float16 if value.size > 1000 else np.float32)
         for name, value in fitted.items()
     }
-    save_checkpoint(args.out, "embedded", halves)
+    save_checkpoint(args.out, "embedded", stored)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

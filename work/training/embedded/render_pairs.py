@@ -4,17 +4,18 @@ Half of the codes are plain w samples, half are W+ codes: two samples crossed at
 whitened noise per layer, because photos are inverted into W+ and lie outside W. With `--age_axis` codes are
 also moved along the age axis, since old people and small children are rare among plain samples.
 
-    python -m work.training.embedded.render_pairs --generator mobile_stylegan.pdparams --out pairs --count 5000
+    python -m work.training.embedded.render_pairs --out pairs --count 5000
 """
 
 from __future__ import annotations
 
 import argparse
-import pickle
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from convert_weights.openvino_ir import mapped_samples
 
 CHUNK = 100
 
@@ -69,7 +70,6 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--generator", type=Path, required=True, help="mobile_stylegan.pdparams")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for chunk_NNNN.npz and .jpg strips"
     )
@@ -81,18 +81,15 @@ def main(argv=None) -> int:
     )
     args = parser.parse_args(argv)
 
-    import paddle
-
+    from work.inference.embedded import frozen
+    from work.models.checkpoint import read_checkpoint
     from work.models.mobile_stylegan import MobileStyleGAN
+    from work.models.pretrained import weights_path
 
-    with open(args.generator, "rb") as handle:
-        checkpoint = pickle.load(handle)
-    generator = MobileStyleGAN()
-    generator.set_state_dict(checkpoint["state_dict"])
-    generator.freeze()
-    with paddle.no_grad():
-        z = np.random.RandomState(args.seed).standard_normal((10000, 512)).astype(np.float32)
-        base = (checkpoint["latent_avg"], whitening(generator.map(paddle.to_tensor(z)).numpy()))
+    checkpoint = read_checkpoint(weights_path("mobile_stylegan"))
+    generator = frozen(MobileStyleGAN(), "mobile_stylegan").freeze()
+    samples = mapped_samples(checkpoint.state_dict, count=10000, seed=args.seed)
+    base = (checkpoint.latent_avg, whitening(samples))
     axis = np.load(args.age_axis) if args.age_axis else None
     args.out.mkdir(parents=True, exist_ok=True)
     for number in range(args.first, args.first + args.count // CHUNK):
