@@ -109,19 +109,26 @@ def cut(image: Image.Image, quad: np.ndarray, output_size: int) -> Crop:
     """
     matrix = crop_matrix(quad, output_size)
     part, to_part = _surroundings(image, quad, output_size)
-    pixels = sample(np.asarray(part), to_part @ matrix, (output_size, output_size))
+    pixels = sample(doubled(np.asarray(part)), to_part @ matrix, (output_size, output_size))
     return Crop(Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)), matrix)
 
 
-def sample(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def doubled(pixels: np.ndarray) -> np.ndarray:
+    """A picture [h, w, C] at twice its size, float32, for `sample`."""
+    height, width = pixels.shape[:2]
+    size = (2 * width, 2 * height)
+    return per_channel(pixels, lambda channel: channel.resize(size, Image.Resampling.LANCZOS))
+
+
+def sample(twice: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Sample a picture through an affine that does not shrink it.
 
-    Bicubic sampling between pixels blurs what is as fine as the pixels are. Doubling the picture with a
-    better filter first leaves it nothing so fine.
+    Bicubic sampling between pixels blurs what is as fine as the pixels are. A picture that was doubled with a
+    better filter has nothing so fine.
 
     Args:
-        pixels: [h, w, C].
-        matrix: [3, 3] from pixels of the result to pixels of the picture.
+        twice: the `doubled` picture, [2 h, 2 w, C].
+        matrix: [3, 3] from pixels of the result to pixels of the picture before it was doubled.
         size: (width, height) of the result.
 
     Returns:
@@ -129,15 +136,9 @@ def sample(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.
     """
     # Pillow, too, counts in continuous coordinates: pixel centres are at 0.5. In 8 bits it would cut off
     # what is behind the point, so the channels go through it as float pictures.
+    way, affine = Image.Resampling.BICUBIC, Image.Transform.AFFINE
     coefficients = (2 * matrix[:2]).ravel().tolist()
-
-    def one(channel: Image.Image) -> Image.Image:
-        doubled = channel.resize((2 * channel.width, 2 * channel.height), Image.Resampling.LANCZOS)
-        return doubled.transform(
-            size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC
-        )
-
-    return per_channel(pixels, one)
+    return per_channel(twice, lambda channel: channel.transform(size, affine, coefficients, way))
 
 
 def per_channel(pixels: np.ndarray, function: Callable[[Image.Image], Image.Image]) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from work.faces.align import crop_matrix, cut, per_channel, sample
+from work.faces.align import crop_matrix, cut, doubled, per_channel, sample
 
 HALF_WIDTH, HALF_HEIGHT = 0.41, 0.48  # of the head mask, in units of the crop's side
 CENTRE_Y = 0.51
@@ -113,18 +113,19 @@ class _Layers:
         strength = _blurred(np.abs(small).max(axis=2, keepdims=True), CHANGE_BLUR)
         keep = np.exp(-((strength / GATE) ** 2))
         self.quad = face.quad
-        self.layers = [_resized(change, size), _resized(before, size), _rim_match(-small), keep]
+        layers = _resized(change, size), _resized(before, size), _rim_match(-small), keep
+        self.layers = [doubled(layer) for layer in layers]
 
     def at(self, box) -> list[np.ndarray]:
         """At `box` of the photo, each [h, w, 3 or 1]: the change, the crop before it, what to add at the rim so
         that the colours meet, and the share 0..1 of the photo's finer detail to keep."""
         return [self._sampled(layer, box) for layer in self.layers]
 
-    def _sampled(self, layer: np.ndarray, box) -> np.ndarray:
-        matrix = np.linalg.inv(crop_matrix(self.quad, len(layer)))
+    def _sampled(self, twice: np.ndarray, box) -> np.ndarray:
+        matrix = np.linalg.inv(crop_matrix(self.quad, len(twice) // 2))
         matrix[:2, 2] += matrix[:2, :2] @ box[:2]
         size = (int(box[2] - box[0]), int(box[3] - box[1]))
-        return sample(layer, matrix, size)
+        return sample(twice, matrix, size)
 
 
 def _rim_match(difference: np.ndarray) -> np.ndarray:
