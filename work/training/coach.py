@@ -104,7 +104,7 @@ class Coach:
         batches = load(self.train_faces, keys, options.workers)
         previous = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
-            while self.step < options.max_steps and not self.ranks.any(self.stop_asked):
+            while self.step < options.max_steps and not self._stop_now():
                 outcome = self._train_step(batches)
                 pace.step()
                 self._after_step(outcome, pace)
@@ -115,11 +115,17 @@ class Coach:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    def _stop_now(self) -> bool:
+        """Whether any rank was asked to stop; several ranks talk about it every tenth step."""
+        if self.ranks.world == 1 or self.step % 10 == 0:
+            return self.ranks.any(self.stop_asked)
+        return False
+
     def _ask_to_stop(self, number, frame) -> None:
         if self.stop_asked:
             raise KeyboardInterrupt
         self.stop_asked = True
-        self.log.say("stopping after this step (once more: at once, without saving)")
+        self.log.say("stopping soon (once more: at once, without saving)")
 
     def _train_step(self, batches) -> Outcome:
         """One optimizer step over `grad_accum` batches; the outcome of the last of them."""
