@@ -25,7 +25,7 @@ from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-REFINE_STEPS = 20
+REFINE_STEPS = 12
 READ_SIZE = 256  # px at which renders are read and inversion works
 
 

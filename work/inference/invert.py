@@ -33,14 +33,17 @@ class RefineWeights:
         common: pull of the 23 codes towards their mean. Codes that are far apart fit the photo a little better
             and age much worse.
         prior: pull of that mean towards the generator's mean.
-        rate: Adam's learning rate, in deviations of w.
+        rate: Adam's learning rate for what all codes share, in deviations of w.
+        own: the share of that rate at which each code moves by itself. Photos whose codes have parted age
+            into wrinkled noise, however well they are drawn at their own age.
     """
 
     pixels: float = 1.0
-    identity: float = 1.0
-    common: float = 0.05
-    prior: float = 0.005
-    rate: float = 0.12
+    identity: float = 0.5
+    common: float = 0.5
+    prior: float = 0.02
+    rate: float = 0.08
+    own: float = 0.15
 
 
 class Inverter(nn.Layer):
@@ -86,16 +89,22 @@ class Inverter(nn.Layer):
             return white
         with paddle.no_grad():
             seen, embedding = self.lpips.features(face), self.identity(face_chip(face))
-        white = white.detach().clone()
-        white.stop_gradient = False
-        optimizer = paddle.optimizer.Adam(self.weights.rate, 0.9, 0.99, parameters=[white])
+        middle = white.mean(axis=1, keepdim=True).detach().clone()
+        offsets = (white - middle).detach().clone()
+        middle.stop_gradient = offsets.stop_gradient = False
+        rates = (self.weights.rate, self.weights.rate * self.weights.own)
+        optimizers = [
+            paddle.optimizer.Adam(rate, 0.9, 0.99, parameters=[part])
+            for rate, part in zip(rates, (middle, offsets))
+        ]
         for step in range(steps):
-            optimizer.set_lr(self.weights.rate * schedule(step, steps))
             preview = step < PREVIEWED * steps
-            self.objective(white, face, seen, embedding, preview).backward()
-            optimizer.step()
-            optimizer.clear_grad()
-        return white.detach()
+            self.objective(middle + offsets, face, seen, embedding, preview).backward()
+            for rate, optimizer in zip(rates, optimizers):
+                optimizer.set_lr(rate * schedule(step, steps))
+                optimizer.step()
+                optimizer.clear_grad()
+        return (middle + offsets).detach()
 
 
 def schedule(step: int, steps: int, warm_up: int = 3, hold: float = 0.3) -> float:
