@@ -1,16 +1,23 @@
-"""Public-domain faces that come with scikit-image and matplotlib."""
+"""Faces for a first try: two of the public domain that come with the dependencies, two that never lived."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import paddle
 from PIL import Image
 
 from work.datasets.images import save_image
+from work.datasets.transforms import to_picture
+from work.errors import UserError
+from work.faces.align import cut, ffhq_quad
+from work.faces.detect import FaceDetector
+from work.models.mobile_stylegan import MobileStyleGAN
 
-# (left, top, right, bottom) of a crop framed as FFHQ frames a face.
-ASTRONAUT_BOX = (124, 10, 324, 210)
-HOPPER_BOX = (100, 20, 420, 340)
+# Seeds of the embedded generator, found by looking: a toddler and a man with a white beard.
+GENERATED = {"generated_child": 47, "generated_old_man": 114}
+TRUNCATION = 0.75
 
 
 def sample_photos() -> dict[str, Image.Image]:
@@ -23,9 +30,30 @@ def sample_photos() -> dict[str, Image.Image]:
     return {"astronaut": Image.fromarray(data.astronaut()), "grace_hopper": hopper}
 
 
-def save_sample_faces(folder: Path) -> Path:
-    """Write the cropped faces as PNG files into `folder` and return it."""
-    boxes = {"astronaut": ASTRONAUT_BOX, "grace_hopper": HOPPER_BOX}
-    for name, photo in sample_photos().items():
-        save_image(photo.crop(boxes[name]), folder / f"{name}.png")
+@paddle.no_grad()
+def generated_face(generator: MobileStyleGAN, seed: int) -> Image.Image:
+    """A face of the embedded generator, 1024 px, pulled a little towards the mean."""
+    z = np.random.default_rng(0).standard_normal((4096, 512)).astype(np.float32)
+    mean = generator.map(paddle.to_tensor(z)).mean(axis=0, keepdim=True)
+    own = np.random.default_rng(seed).standard_normal((1, 512)).astype(np.float32)
+    w = mean + TRUNCATION * (generator.map(paddle.to_tensor(own)) - mean)
+    return to_picture(generator(w.unsqueeze(1).tile([1, 23, 1]))[0].numpy())
+
+
+def save_sample_faces(folder: Path, size: int = 1024) -> Path:
+    """Write the four faces, aligned as FFHQ, as PNG files into `folder` and return it; keeps what is there."""
+    from work.inference.embedded import frozen
+
+    missing = [n for n in GENERATED if not (folder / f"{n}.png").is_file()]
+    if missing:
+        generator = frozen(MobileStyleGAN(), "mobile_stylegan")
+        for name in missing:
+            save_image(generated_face(generator, GENERATED[name]), folder / f"{name}.png")
+    photos = {n: p for n, p in sample_photos().items() if not (folder / f"{n}.png").is_file()}
+    detector = FaceDetector() if photos else None
+    for name, photo in photos.items():
+        faces = detector(photo)
+        if not len(faces.landmarks):
+            raise UserError(f"no face found in the sample photo {name}")
+        save_image(cut(photo, ffhq_quad(faces.landmarks[0]), size).image, folder / f"{name}.png")
     return folder
