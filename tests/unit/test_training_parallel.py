@@ -20,12 +20,12 @@ KIT = str(ROOT / "tests" / "unit" / "training_kit.py")
 FLAGS = [*SMALL, *SAM, "--freeze_batch_norm", "--test_batch_size=1", "--board_interval=1"]
 
 
-def run(*command) -> str:
+def run(*command, code: int = 0) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, *map(str, command)], env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
@@ -60,3 +60,27 @@ def test_ranks_split_a_folder_by_whole_batches(tmp_path, monkeypatch):
     assert [len(share) for share in shares] == [2, 1, 1]
     assert sorted(batch for share in shares for batch in share) == sorted(whole)
     assert batches(4, 5) == [] and Report().exit_code() == 0
+
+
+def test_metrics_of_two_ranks_are_the_files_of_one(tmp_path):
+    faces(tmp_path, train=5)
+    for age in ("20", "60"):
+        (tmp_path / "results").mkdir(exist_ok=True)
+        (tmp_path / "train").rename(tmp_path / "results" / age)
+        faces(tmp_path / f"more{age}", train=5)
+        (tmp_path / f"more{age}" / "train").rename(tmp_path / "train")
+    (tmp_path / "results" / "20" / "3.png").write_bytes(b"broken")
+    (tmp_path / "results" / "60" / "stranger.png").write_bytes(b"broken")
+    script = str(ROOT / "work" / "scripts" / "calc_losses_on_images.py")
+    flags = ["--mode=l2", f"--data_path={tmp_path}/results", f"--gt_path={tmp_path}/train"]
+    flags += ["--batch_size=2", "--workers=1", "--device=cpu"]
+    launch = ["-m", "paddle.distributed.launch", "--nproc_per_node=2", f"--log_dir={tmp_path}/log"]
+    run(script, *flags, f"--out_path={tmp_path}/one", code=1)
+    run(*launch, script, *flags, f"--out_path={tmp_path}/two", code=1)
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == names
+    assert "scores_l2.json" in names
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), (
+            name
+        )

@@ -11,6 +11,7 @@ from work.datasets.images import ImageError, read_image
 from work.errors import UserError
 from work.metrics.report import Scores, figure, save_figure, table, write_csv, write_text
 from work.metrics.results import Result, list_results
+from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
 from work.parallel import one_thread_each, run_parallel
 
@@ -76,7 +77,7 @@ def measure(data_path: Path, workers: int, network: str, device: str) -> Scores:
             f"{data_path}: no folders named after target ages (10, 20, ...), as inference.py writes them "
             "below inference_results"
         )
-    scores = Scores("age")
+    scores, results = Scores("age"), own_share(results)
     with tqdm(total=len(results), unit="img", disable=None) as bar:
         arguments = (choose(network), device)
         for result, outcome in run_parallel(_judge, results, workers, AgeReader, arguments):
@@ -85,7 +86,7 @@ def measure(data_path: Path, workers: int, network: str, device: str) -> Scores:
                 scores.failed.append((result.path, outcome.reason))
             else:
                 scores.add(result, outcome)
-    return scores
+    return gather(scores)
 
 
 def summary(scores: Scores) -> dict[str, float]:
@@ -126,6 +127,8 @@ def close(scores: Scores, out: Path, network: str) -> int:
     """Print and write stat_age.txt, scores_age.csv, scores_age.json and scores_age.png; the exit code."""
     import json
 
+    if not scores.here:
+        return 0
     for path, reason in scores.failed:
         print(f"not judged: {path}: {reason}")
     if not scores.values:

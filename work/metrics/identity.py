@@ -11,6 +11,7 @@ from tqdm import tqdm
 from work.datasets.images import ImageError, read_image
 from work.metrics.report import Scores
 from work.metrics.results import Result, list_results
+from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
 from work.parallel import one_thread_each, run_parallel
 
@@ -104,13 +105,13 @@ def measure(data_path: Path, gt_path: Path, workers: int, network: str, device: 
             scores.failed.append((result.path, reason))
         else:
             jobs.setdefault(result.partner, Job(result.partner, [])).results.append(result)
-    with tqdm(total=len(results), unit="img", disable=None) as bar:
-        bar.update(len(scores.failed))
-        for outcomes in run_parallel(judge, list(jobs.values()), workers, Judge, (network, device)):
+    own = own_share(list(jobs.values()))
+    with tqdm(total=sum(len(job.results) for job in own), unit="img", disable=None) as bar:
+        for outcomes in run_parallel(judge, own, workers, Judge, (network, device)):
             bar.update(len(outcomes))
             for result, outcome in outcomes:
                 if isinstance(outcome, ImageError):
                     scores.failed.append((result.path, outcome.reason))
                 else:
                     scores.add(result, outcome)
-    return scores
+    return gather(scores)

@@ -14,6 +14,7 @@ from work.datasets.images import ImageError, read_image
 from work.datasets.transforms import to_input
 from work.metrics.report import Scores
 from work.metrics.results import Result, list_results
+from work.metrics.share import gather, own_share
 
 
 def measure(mode: str, data_path: Path, gt_path: Path, batch_size: int, workers: int) -> Scores:
@@ -25,7 +26,7 @@ def measure(mode: str, data_path: Path, gt_path: Path, batch_size: int, workers:
     """
     distance = _lpips() if mode == "lpips" else lambda x, y: ((x - y) ** 2).mean(axis=[1, 2, 3])
     scores = Scores(mode)
-    results = list_results(data_path, gt_path)
+    results = own_share(list_results(data_path, gt_path), batch_size)
     with tqdm(total=len(results), unit="img", disable=None) as bar:
         for batch in _batches(results, batch_size, workers, scores, bar):
             x, y = (paddle.to_tensor(np.stack(side)) for side in zip(*(pair for _, pair in batch)))
@@ -33,7 +34,7 @@ def measure(mode: str, data_path: Path, gt_path: Path, batch_size: int, workers:
                 values = distance(x, y).numpy()
             for (result, _), value in zip(batch, values.reshape(-1)):
                 scores.add(result, float(value))
-    return scores
+    return gather(scores)
 
 
 def _lpips():

@@ -15,11 +15,15 @@ from work.metrics.results import Result
 
 @dataclass
 class Scores:
-    """What was measured, by target age ("" in a flat folder) and name, and which files could not be judged."""
+    """What was measured, by target age ("" in a flat folder) and name, and which files could not be judged.
+
+    `here`: this process reports; of several, the first (see `work.metrics.share`).
+    """
 
     label: str
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     failed: list[tuple[Path, str]] = field(default_factory=list)
+    here: bool = True
 
     def add(self, result: Result, value: float) -> None:
         self.values.setdefault(result.age, {})[result.name] = value
@@ -53,6 +57,8 @@ def close(scores: Scores, out: Path) -> int:
     `out` gets stat_LABEL.txt (mean and deviation, and the table), scores_LABEL.json (names to scores, within
     ages if there are any), scores_LABEL.csv and scores_LABEL.png.
     """
+    if not scores.here:
+        return 0
     for path, reason in scores.failed:
         print(f"not judged: {path}: {reason}")
     if not scores.values:
