@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from work.configs.options import BLENDS, RunOptions, TestOptions, option, require
 from work.configs.target_age import Target, targets
@@ -55,6 +55,6 @@ class PhotoOptions(RunOptions):
     def for_model(self) -> TestOptions:
         """What the loader of ageing models takes."""
         names = "checkpoint_path", "device", "seed", "blend", "refine", "engine", "precision"
-        options = TestOptions(**{name: getattr(self, name) for name in names})
+        options: Any = TestOptions(**{name: getattr(self, name) for name in names})
         options.typed = frozenset(names)
         return options
