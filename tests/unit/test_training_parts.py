@@ -158,6 +158,31 @@ def test_optimizer_state_moves_to_another_model(name):
         optimizers.set_state(made[1], named[1], {"other.weight_moment1_0": np.zeros(3)})
 
 
+def test_checkpoints_hold_the_float32_weights_of_half_precision_training():
+    """What --amp O2 does to the trained weights; the rest of mixed precision needs a GPU."""
+    pair = [paddle.nn.Linear(4, 4).to(dtype="bfloat16") for _ in range(2)]
+    named = [dict(layer.named_parameters()) for layer in pair]
+    made = [optimizers.make_optimizer("ranger", 1e-3, n, half=True) for n in named]
+
+    def step(index):
+        for parameter in named[index].values():
+            slope = np.random.default_rng(0).normal(size=parameter.shape)
+            parameter.grad = paddle.to_tensor(slope, dtype="bfloat16")
+        made[index].step()
+
+    for _ in range(3):
+        step(0)
+    full = optimizers.full_precision(made[0], named[0])["weight"]
+    rounded = paddle.to_tensor(full).astype("bfloat16").astype("float32").numpy()
+    assert full.dtype == np.float32 and not np.array_equal(full, rounded)
+    np.testing.assert_array_equal(rounded, pair[0].weight.astype("float32").numpy())
+    pair[1].set_state_dict(pair[0].state_dict())
+    optimizers.set_state(made[1], named[1], optimizers.state_of(made[0], named[0]))
+    step(0), step(1)
+    both = [optimizers.full_precision(o, n)["weight"] for o, n in zip(made, named)]
+    np.testing.assert_array_equal(*both)
+
+
 def test_recomputing_the_generator_changes_nothing():
     paddle.seed(0)
     generator = Generator(16)
