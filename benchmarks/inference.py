@@ -150,7 +150,9 @@ def package_model(options: argparse.Namespace):
 def report(results: dict, ages: int) -> None:
     base = next(iter(results))
     print(f"| engine | one face, s | against {base} | {ages} ages, s | against {base} | ", end="")
-    print("first picture, s | peak MiB | error |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "first picture, s | peak MiB | error |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+    )
     reference = results[base]
     for name, r in results.items():
         error = r["picture"] - reference["picture"]

@@ -234,16 +234,16 @@ class SAM(nn.Module):
     @torch.no_grad()
     def forward(self, x):
         """[N, 4, 256, 256] -> [N, 3, size, size], three networks as in the official code."""
-        return self.decoder(
-            self.encoder(x) + (self.pretrained_encoder(x[:, :3]) + self.latent_avg)
-        )
+        return self.decoder(self.encoder(x) + (self.pretrained_encoder(x[:, :3]) + self.latent_avg))
 
 
 def load(path):
     """An official checkpoint of SAM, loaded strictly."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     state = saved["state_dict"]
-    size = 4 * 2 ** sum(k.startswith("decoder.to_rgbs.") and k.endswith("upsample.kernel") for k in state)
+    size = 4 * 2 ** sum(
+        k.startswith("decoder.to_rgbs.") and k.endswith("upsample.kernel") for k in state
+    )
     with torch.device("meta"):
         net = SAM(size, None)
     net.load_state_dict(state, strict=True, assign=True)

@@ -93,7 +93,9 @@ def gender_v1(folder: Path) -> dict[str, object]:
         for i, (conv, affine) in enumerate([(19, 18), (16, 15), (12, 11), (9, 8)]):
             scale = tensors[f"layer_{affine}_scale"].reshape(-1)
             offset = tensors[f"layer_{affine}_offset"].reshape(-1)
-            state[f"convs.{i}.weight"] = tensors[f"layer_{conv}_weights"] * scale[:, None, None, None]
+            state[f"convs.{i}.weight"] = (
+                tensors[f"layer_{conv}_weights"] * scale[:, None, None, None]
+            )
             state[f"convs.{i}.bias"] = tensors[f"layer_{conv}_bias"] * scale + offset
         state["hidden.weight"] = tensors["layer_4_weights"] * tensors["layer_5_scalar"]
         state["head.weight"] = tensors["layer_1_weights"] * tensors["layer_2_scalar"]

@@ -15,7 +15,9 @@ def cpu_count() -> int:
 
 def rank_and_world() -> tuple[int, int]:
     """This process's number and how many there are, as `paddle.distributed.launch` tells them."""
-    return int(os.environ.get("PADDLE_TRAINER_ID", 0)), int(os.environ.get("PADDLE_TRAINERS_NUM", 1))
+    return int(os.environ.get("PADDLE_TRAINER_ID", 0)), int(
+        os.environ.get("PADDLE_TRAINERS_NUM", 1)
+    )
 
 
 def setup(device: str = "auto", seed: int | None = None) -> str:

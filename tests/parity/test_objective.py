@@ -65,8 +65,8 @@ def assert_gradient(found, expected):
 
     Where a unit's input is within rounding of 0, or two candidates of a max pool are within rounding of each
     other, the gradient takes another path: 10 of DEX's 32 million units differ between Paddle and PyTorch
-    on the faces of real_age (1 ReLU in each of 3 layers, 7 max pools). No float32 code escapes it: PyTorch's own gradient
-    is 6 % from that of PyTorch in float64, by the same measure (Paddle's is 3 % from it).
+    on the faces of real_age (1 ReLU in each of 3 layers, 7 max pools). No float32 code escapes it: PyTorch's own
+    gradient is 6 % from that of PyTorch in float64, by the same measure (Paddle's is 3 % from it).
     """
     difference = np.abs(found - expected) / np.abs(expected).max()
     assert np.quantile(difference, 0.8) < 1e-5
