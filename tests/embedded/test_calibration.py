@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.age_path import AgePath, Calibration, Rung, age_of_reading, expected_reading
+from work.inference.age_path import AgePath, Calibration, Rung, aimed_reading
 from work.inference.composite import GATE_OLDER, composite, head_mask, head_template
 
 AXIS, GENDER = np.eye(512)[0], np.eye(512)[1]
@@ -32,21 +32,22 @@ def calibrated(**habits):
     )
 
 
-def test_readings_and_ages_are_inverse():
-    for age in (5, 30, 55, 80):
-        assert age_of_reading(expected_reading(age)) == pytest.approx(age)
+def test_aims_rise_and_stay_within_what_the_network_knows():
+    aims = [aimed_reading(age) for age in range(0, 101, 5)]
+    assert all(low < high for low, high in zip(aims[:17], aims[1:18]))
+    assert 0 <= aims[0] and aims[-1] < 80
 
 
 @pytest.mark.parametrize("age", [10, 25, 40, 60, 75])
 def test_a_target_is_met(age):
     shift = calibrated().shift(age)
-    assert linear_face(shift).reading == pytest.approx(expected_reading(age), abs=0.5)
+    assert linear_face(shift).reading == pytest.approx(aimed_reading(age), abs=0.5)
 
 
 def test_no_target_leaves_what_was_probed():
     """The furthest rungs cap the shift; a collapsing face ends the ladder before it collapses."""
     calibration = calibrated(worse=0.3)
-    assert all(rung.likeness <= 0.75 for rung in calibration.rungs)
+    assert all(rung.likeness <= 0.85 for rung in calibration.rungs)
     assert calibration.shift(100) @ AXIS == pytest.approx(
         max(r.shift @ AXIS for r in calibration.rungs)
     )

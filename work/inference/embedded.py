@@ -102,22 +102,24 @@ class EmbeddedModel:
         small = F.avg_pool2d(inverted, self.output_size // READ_SIZE)
         likeness = self.inverter.identity(face_chip(face))
 
-        def read(image: Tensor, shift: np.ndarray) -> Rung:
-            chip = face_chip(image)
-            distance = (self.inverter.identity(chip) - likeness).norm().item()
-            return Rung(
-                shift, self.age.predict_age(chip).item(), distance, self.gender(chip).item()
-            )
+        def read(images: list[Tensor], shift: np.ndarray, older: bool) -> Rung:
+            chips = [face_chip(image) for image in images]
+            distance = (self.inverter.identity(chips[0]) - likeness).norm().item()
+            readings = [self.age.predict_age(chip).item() for chip in chips]
+            # A composite can fool the network; the generator's own face has to agree.
+            reading = min(readings) if older else max(readings)
+            return Rung(shift, reading, distance, self.gender(chips[0]).item())
 
         def probe(shift: np.ndarray) -> Rung:
             aged = self.inverter.generator(
                 w_plus + paddle.to_tensor(shift, dtype="float32"), half=True
             )
+            aged = F.avg_pool2d(aged, 2)
             older = float(shift @ self._direction) > 0
-            return read(self._blended(face, small, F.avg_pool2d(aged, 2), older), shift)
+            return read([self._blended(face, small, aged, older), aged.clip(-1, 1)], shift, older)
 
         plain = face if self.blend == "composite" else small
-        calibration = Calibration(self.path, read(plain, np.zeros(512)), probe)
+        calibration = Calibration(self.path, read([plain], np.zeros(512), True), probe)
         return Subject(photo, w_plus, inverted, calibration)
 
     @property
