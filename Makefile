@@ -23,12 +23,16 @@ test-paddle26: .venv-paddle26/.installed
 lint: $(VENV)/.test-installed
 	$(BIN)/python -m ruff check --fix . && $(BIN)/python -m ruff format . && $(BIN)/python -m mypy
 
-# A Paddle that this machine has is used as it is; else the GPU build where there is an NVIDIA driver, else the CPU one.
+# A Paddle that $(PYTHON) has is used as it is (parent.pth shows its packages to the new environment); else the GPU
+# build where there is an NVIDIA driver, else the CPU one.
 $(VENV)/.installed: requirements.txt requirements-cpu.txt requirements-common.txt
+	$(PYTHON) -m venv $(VENV)
 	@if $(PYTHON) -c "import importlib.util as u, sys; sys.exit(u.find_spec('paddle') is None)"; then \
-	  echo "using the installed Paddle"; list=requirements-common.txt; flags=--system-site-packages; \
+	  echo "using the installed Paddle"; list=requirements-common.txt; \
+	  $(PYTHON) -c "import sys; print(*[p for p in sys.path if p.endswith('-packages')], sep='\n')" \
+	    > "$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/parent.pth"; \
 	elif nvidia-smi >/dev/null 2>&1; then list=requirements.txt; else list=requirements-cpu.txt; fi; \
-	$(PYTHON) -m venv $$flags $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -r $$list
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r $$list
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt
