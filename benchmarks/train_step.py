@@ -3,8 +3,9 @@
     python benchmarks/train_step.py --size 256 --batch 2
 
 The networks are the real ones with random weights (times do not depend on them). Each part is what
-`work/training/recipes.py` does, in its order. Memory is the process's (the GPU's on a GPU), its peak within the
-part. Ranger against plain Paddle and PyTorch is in `benchmarks/ranger.py`.
+`work/training/recipes.py` does, in its order. CPU seconds, of all threads together, say what a part costs where
+other programs share the machine. Memory is the process's (the GPU's on a GPU), its peak within the part. Ranger
+against plain Paddle and PyTorch is in `benchmarks/ranger.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Meter:
     """Seconds and peak bytes of named parts, over repeats."""
 
     def __init__(self, gpu: bool):
-        self.gpu, self.seconds, self.peaks = gpu, {}, {}
+        self.gpu, self.seconds, self.cpu, self.peaks = gpu, {}, {}, {}
         self.page = 4096
 
     def resident(self) -> int:
@@ -59,11 +60,12 @@ class Meter:
             paddle.device.cuda.reset_max_memory_allocated()
         else:
             watcher.start()
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         yield
         if self.gpu:
             paddle.device.synchronize()
         self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        self.cpu.setdefault(name, []).append(time.process_time() - cpu)
         done.set()
         if self.gpu:
             peak[0] = paddle.device.cuda.max_memory_allocated()
@@ -72,12 +74,16 @@ class Meter:
         self.peaks[name] = max(self.peaks.get(name, 0), peak[0])
 
     def report(self) -> None:
-        print(f"{'part':28} {'seconds':>9} {'peak GiB':>9}")
-        medians = {name: statistics.median(values) for name, values in self.seconds.items()}
-        for name, value in medians.items():
-            print(f"{name:28} {value:9.3f} {self.peaks[name] / GIB:9.2f}")
-        total, peak = sum(medians.values()), max(self.peaks.values()) / GIB
-        print(f"{'one step':28} {total:9.3f} {peak:9.2f}")
+        median = statistics.median
+        rows = [
+            (name, median(times), median(self.cpu[name]), self.peaks[name] / GIB)
+            for name, times in self.seconds.items()
+        ]
+        sums = [sum(row[i] for row in rows) for i in (1, 2)]
+        rows.append(("one step", *sums, max(row[3] for row in rows)))
+        print(f"{'part':24} {'seconds':>9} {'CPU s':>9} {'peak GiB':>9}")
+        for name, seconds, cpu, peak in rows:
+            print(f"{name:24} {seconds:9.3f} {cpu:9.3f} {peak:9.2f}")
 
 
 def one_pass(meter: Meter, net: PSP, objective: Objective, source, faces, ages, label: str):
