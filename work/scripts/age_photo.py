@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     typed = vars(parser.parse_args(_joined(sys.argv[1:] if argv is None else argv)))
     source, target = typed.pop("input"), typed.pop("output")
     options = PhotoOptions(**typed)
+    options.typed = frozenset(typed)
     from work.inference.photo import age_photos
 
     return age_photos(source, target, options)

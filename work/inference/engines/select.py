@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from work.configs.options import TestOptions
+from work.configs.options import ModelChoice
 from work.downloads import cache_folder
 from work.inference.engines import engine as engines
 from work.inference.engines import openvino_engine
@@ -17,7 +17,7 @@ from work.inference.model import SAM, build_sam, empty_net, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state
 
 
-def load_sam(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM:
+def load_sam(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
     """SAM or pSp on the engine that the options ask for.
 
     "auto" is OpenVINO on a CPU where it is installed, else Paddle. An engine that cannot be used, or that does not
@@ -36,7 +36,7 @@ def load_sam(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM:
     return _paddle(checkpoint, options, source)
 
 
-def _paddle(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM:
+def _paddle(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
     model = SAM(build_sam(checkpoint, options, str(source)).net, blend=options.blend or "generator")
     if options.precision == "bf16" and paddle.device.get_device() == "cpu":
         print("note: on a CPU Paddle computes in fp32", file=sys.stderr)
@@ -45,7 +45,7 @@ def _paddle(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM:
     return model
 
 
-def _openvino(checkpoint: Checkpoint, options: TestOptions, source: Path) -> SAM:
+def _openvino(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
     version = openvino_engine.version()
     net = empty_net(checkpoint, options, str(source))
     if net.learn_in_w:
