@@ -241,9 +241,7 @@ def load(path):
     """An official checkpoint of SAM, loaded strictly."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     state = saved["state_dict"]
-    size = 4 * 2 ** sum(
-        k.startswith("decoder.to_rgbs.") and k.endswith("upsample.kernel") for k in state
-    )
+    size = 4 * 2 ** sum(k.endswith("upsample.kernel") for k in state)
     with torch.device("meta"):
         net = SAM(size, None)
     net.load_state_dict(state, strict=True, assign=True)
