@@ -1,6 +1,7 @@
 """Engines give Paddle's pictures, are built once, and are never used when they are wrong."""
 
 import json
+import os
 
 import numpy as np
 import paddle
@@ -76,6 +77,19 @@ def test_a_changed_checkpoint_has_another_hash(tmp_path, home):
     assert engines.file_hash(path) == first
     path.write_bytes(b"other")
     assert engines.file_hash(path) != first
+
+
+def test_the_cache_keeps_what_was_used_last(tmp_path, home, monkeypatch):
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path / "home"))
+    folders = []
+    for i in (0, 1, 2, 0, 3):
+        path = tmp_path / f"{i}.pdparams"
+        path.write_text(str(i))
+        folder = engines.folder_for(path, "openvino")
+        folder.mkdir(exist_ok=True)
+        os.utime(folder.parent, (len(folders), len(folders)))
+        folders.append(folder)
+    assert [folder.is_dir() for folder in folders] == [True, False, True, True, True]
 
 
 def test_nan_is_infinitely_wrong():

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Callable
 
@@ -22,6 +24,8 @@ from work.models.psp import PSP
 # The largest root-mean-square error against Paddle, relative to the output's own, at which a graph is used.
 # bf16 keeps 8 bits: about 1 % for the encoder and 2 to 3 % for the decoder were measured.
 TOLERANCE = {"fp32": 1e-4, "bf16": 0.06}
+
+KEEP = 3  # checkpoints whose graphs stay in the cache; those of SAM at 1024 px take 2.2 GB
 
 
 class EngineUnavailable(Exception):
@@ -57,6 +61,17 @@ def file_hash(path: Path) -> str:
         with atomic_write(known) as temporary:
             temporary.write_text(json.dumps(hashes, indent=1))
     return hashes[key]
+
+
+def folder_for(checkpoint: Path, engine: str) -> Path:
+    """Where the graphs of a checkpoint lie. Those that were used least recently make room: KEEP stay."""
+    folder = cache_folder() / "engines" / file_hash(checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)
+    others = [path for path in folder.parent.iterdir() if path.is_dir()]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-KEEP]:
+        shutil.rmtree(path, ignore_errors=True)  # another process may be doing the same
+    return folder / engine
 
 
 def graph_inputs(net: PSP) -> dict[str, tuple[int, ...]]:

@@ -9,7 +9,6 @@ import numpy as np
 import paddle
 
 from work.configs.options import ModelChoice
-from work.downloads import cache_folder
 from work.inference.engines import engine as engines
 from work.inference.engines import openvino_engine
 from work.inference.engines.engine import Checks, EngineUnavailable
@@ -51,7 +50,7 @@ def _openvino(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM
     if net.learn_in_w:
         raise EngineUnavailable("encoders in W have no graph")
     shapes = engines.graph_inputs(net)
-    folder = cache_folder() / "engines" / engines.file_hash(source) / "openvino"
+    folder = engines.folder_for(source, openvino_engine.NAME)
     for name, shape in shapes.items():
         part = checkpoint.state_dict.part(f"{name}.")
         openvino_engine.build(name, shape, part, net.n_styles, folder)
