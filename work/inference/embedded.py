@@ -52,7 +52,6 @@ class EmbeddedModel:
     """
 
     kind = "embedded"
-    input_size = READ_SIZE
     output_size = 1024
     n_styles = 23
 

@@ -18,7 +18,6 @@ from work.models.psp import PSP, add_age_channel, face_pool
 class AgeingModel(Protocol):
     """Aligned faces and target ages to latent codes and images."""
 
-    input_size: int
     output_size: int
     n_styles: int
     uses_photos: bool
@@ -63,8 +62,6 @@ class SAM:
         blend: "generator" is the official output; "composite" brings its change into the photo.
     """
 
-    input_size = 256
-
     def __init__(
         self,
         net: PSP,
@@ -77,6 +74,10 @@ class SAM:
         self.knows_age = net.input_nc == 4
         self.autocast = False  # convolutions in bfloat16, for GPUs with tensor cores
         self.uses_photos = blend == "composite"
+        if self.uses_photos:
+            from work.inference.embedded import age_reader
+
+            self.reader = age_reader()
 
     def _precision(self):
         return paddle.amp.auto_cast(enable=self.autocast, dtype="bfloat16")
@@ -87,13 +88,12 @@ class SAM:
         with self._precision():
             state = EncodedFaces(faces, self.net.start_codes(faces))
         if self.uses_photos:
-            from work.inference.embedded import age_reader
             from work.inference.invert import face_chip
 
             size = [self.output_size] * 2
             state.photos = F.interpolate(paddle.concat(photos or [faces]), size, mode="bicubic")
             state.inverted = self.render(self.invert(faces))
-            state.ages = age_reader().predict_age(face_chip(faces))
+            state.ages = self.reader.predict_age(face_chip(faces))
         return state
 
     @paddle.no_grad()

@@ -9,7 +9,15 @@ from tqdm import tqdm
 
 from work.datasets.images import ImageError, read_image
 from work.errors import UserError
-from work.metrics.report import Scores, figure, save_figure, table, write_csv, write_text
+from work.metrics.report import (
+    Scores,
+    figure,
+    has_scores,
+    save_figure,
+    table,
+    write_csv,
+    write_text,
+)
 from work.metrics.results import Result, list_results
 from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
@@ -129,10 +137,7 @@ def close(scores: Scores, out: Path, network: str) -> int:
 
     if not scores.here:
         return 0
-    for path, reason in scores.failed:
-        print(f"not judged: {path}: {reason}")
-    if not scores.values:
-        print(f"none of {len(scores.failed)} pictures could be judged")
+    if not has_scores(scores):
         return 2
     header = ["target", "n", "estimated", "abs error", "bias", "std"]
     lines = [f"{name}: {value:.4f}" for name, value in summary(scores).items()]

@@ -51,6 +51,15 @@ def table(header: list[str], rows: list[list]) -> str:
     return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths)) for row in cells)
 
 
+def has_scores(scores: Scores) -> bool:
+    """Name what could not be judged; say so if nothing could."""
+    for path, reason in scores.failed:
+        print(f"not judged: {path}: {reason}")
+    if not scores.values:
+        print(f"none of {len(scores.failed)} pictures could be judged")
+    return bool(scores.values)
+
+
 def close(scores: Scores, out: Path) -> int:
     """Print the table and what failed, write all files; return the exit code.
 
@@ -59,10 +68,7 @@ def close(scores: Scores, out: Path) -> int:
     """
     if not scores.here:
         return 0
-    for path, reason in scores.failed:
-        print(f"not judged: {path}: {reason}")
-    if not scores.values:
-        print(f"none of {len(scores.failed)} pictures could be judged")
+    if not has_scores(scores):
         return 2
     text = table(["age", "n", "mean", "std", "median"], scores.rows())
     values = scores.all()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from work.configs.metrics import metrics_parser, out_folder
 from work.errors import run
 
 EXAMPLE = """example:
@@ -17,24 +17,13 @@ uses DEX if its weights are here, else the small network that pip can fetch."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data_path", type=Path, required=True, help="results: one folder per target age"
-    )
+    parser = metrics_parser(__doc__, EXAMPLE, "results: one folder per target age")
     parser.add_argument("--num_threads", type=int, default=4, help="processes (default 4)")
     parser.add_argument(
         "--network", choices=("auto", "dex", "age_v1"), default="auto", help="(default auto)"
     )
-    parser.add_argument(
-        "--out_path",
-        type=Path,
-        help="where scores go (default: inference_metrics beside data_path)",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
     options = parser.parse_args(argv)
-    out = options.out_path or options.data_path.parent / "inference_metrics"
+    out = out_folder(options)
     from work.metrics import age
 
     network = age.choose(options.network)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from work.configs.metrics import metrics_parser, out_folder
 from work.errors import run
 
 EXAMPLE = """example:
@@ -19,12 +19,7 @@ same, below 0.6 usually one person)."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data_path", type=Path, required=True, help="results: flat, or one folder per target age"
-    )
+    parser = metrics_parser(__doc__, EXAMPLE, "results: flat, or one folder per target age")
     parser.add_argument(
         "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"
     )
@@ -35,14 +30,8 @@ def main(argv: list[str] | None = None) -> int:
         default="auto",
         help="(default auto)",
     )
-    parser.add_argument(
-        "--out_path",
-        type=Path,
-        help="where scores go (default: inference_metrics beside data_path)",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
     options = parser.parse_args(argv)
-    out = options.out_path or options.data_path.parent / "inference_metrics"
+    out = out_folder(options)
     from work.metrics import identity, report
 
     network = identity.choose(options.network)

@@ -12,8 +12,6 @@ from PIL import Image
 
 from work.datasets.images import save_image
 
-SHOWN = ("loss_id", "loss_l2", "loss_lpips", "loss_w_norm", "loss_aging", "loss_real", "loss_cycle")
-
 
 class Log:
     """Writes `logs/scalars.jsonl` always, and VisualDL's files beside it where it can be imported.

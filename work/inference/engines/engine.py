@@ -6,7 +6,6 @@ Before it is used for the first time, every graph is compared with Paddle's own 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from work.downloads import cache_folder
+from work.downloads import cache_folder, sha256_of
 from work.files import atomic_write
 from work.models.psp import PSP
 
@@ -53,11 +52,7 @@ def file_hash(path: Path) -> str:
     hashes = json.loads(known.read_text()) if known.is_file() else {}
     key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
     if key not in hashes:
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 22):
-                digest.update(chunk)
-        hashes[key] = digest.hexdigest()[:32]
+        hashes[key] = sha256_of(path)[:32]
         with atomic_write(known) as temporary:
             temporary.write_text(json.dumps(hashes, indent=1))
     return hashes[key]
