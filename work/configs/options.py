@@ -173,7 +173,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
     """One flag per field of `cls`; a field that was not typed is left out of the result."""
     types = get_type_hints(cls)
     for f in fields(cls):
-        kind = _plain(types[f.name])
+        kind = plain_type(types[f.name])
         text = f.metadata["help"].replace("%", "%%")
         if f.default not in (None, False, ""):
             text += f" (default: {f.default})"
@@ -188,7 +188,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
             )
 
 
-def _plain(annotation: Any) -> Any:
+def plain_type(annotation: Any) -> Any:
     """Optional[int] -> int."""
     if get_origin(annotation) is None:
         return annotation

@@ -1,0 +1,71 @@
+"""Options of lifespan_video.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from work.configs.options import LIFESPAN, ModelChoice, option, require
+from work.configs.target_age import Target, targets
+
+FORMATS = ("mp4", "gif", "webp")
+EASINGS = ("smooth", "linear", "pauses")
+
+
+@dataclass
+class FilmOptions(ModelChoice):
+    """Options of lifespan_video.py."""
+
+    target_age: str = option(
+        LIFESPAN,
+        "two or more ages in years that the film goes through; +20: relative to the estimated age",
+    )
+    back: bool = option(True, "then back to the first age, so that the film can be looped")
+    seconds: float = option(8.0, "length of the film, the way back included")
+    fps: int = option(25, "frames per second, 1 to 60 (GIF: to 50)")
+    easing: str = option(
+        "smooth",
+        "smooth is slow at both ends, linear has one speed, pauses rests at every target age",
+        choices=EASINGS,
+    )
+    caption: bool = option(False, "write the age into the film")
+    side_by_side: bool = option(False, "show the input on the left")
+    interpolate: bool = option(
+        False, "a film from one person to another instead: two photos and OUT are needed"
+    )
+    film_size: int = option(512, "pixels of a face in the film, an even number from 16 to 2048")
+    format: Optional[str] = option(
+        None,
+        "of a folder's films (default: mp4); a single film has it in its name",
+        choices=FORMATS,
+    )
+    no_crop: bool = option(
+        False, "the photos are FFHQ-aligned faces already: do not look for faces"
+    )
+    batch_size: int = option(4, "frames that are computed at once")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.batch_size >= 1, "--batch_size is at least 1")
+        require(1 <= self.fps <= 60, "--fps lies between 1 and 60")
+        require(
+            16 <= self.film_size <= 2048 and self.film_size % 2 == 0,
+            f"--film_size {self.film_size}: an even number from 16 to 2048 is needed",
+        )
+        require(
+            0 < self.seconds <= 3600 and self.frames >= 4,
+            f"--seconds {self.seconds:g} at --fps {self.fps}: 4 frames to an hour are needed",
+        )
+        require(
+            len({target.text for target in self.ages}) >= 2,
+            f"--target_age {self.target_age}: a film needs two ages or more, e.g. 0,50,100",
+        )
+
+    @property
+    def frames(self) -> int:
+        """Frames of the whole film."""
+        return round(self.seconds * self.fps)
+
+    @property
+    def ages(self) -> list[Target]:
+        return targets(self.target_age)
