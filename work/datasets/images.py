@@ -34,6 +34,13 @@ class ImageError(UserError):
         return ImageError, (self.path, self.reason)
 
 
+class TooManyPixels(ImageError):
+    """A picture over the limit; it was not decoded."""
+
+    def __init__(self, path: str | Path, limit: int):
+        super().__init__(path, f"more than {limit / 1e6:g} megapixels")
+
+
 def find_images(root: str | Path) -> list[Path]:
     """List the images under a folder, in all its subfolders, sorted by path; a single file is itself.
 
@@ -59,26 +66,27 @@ def find_images(root: str | Path) -> list[Path]:
     return sorted(found)
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read one photo as 8-bit RGB: EXIF orientation applied, transparency laid on white.
 
     An ICC profile that still describes the RGB pixels stays in `image.info["icc_profile"]`, where
     `save_image` finds it. Of an animation or a burst the first frame is read.
 
     Raises:
-        ImageError: missing, empty, truncated, not an image, under 16 px or over 120 megapixels.
+        TooManyPixels: over `max_pixels`.
+        ImageError: missing, empty, truncated, not an image, or under 16 px.
     """
     path = Path(path)
     _check_file(path)
     try:
         with Image.open(path) as image:
-            _check_size(path, image.size)
+            _check_size(path, image.size, max_pixels)
             image.load()
             return _upright_rgb(image)
     except ImageError:
         raise
     except Image.DecompressionBombError:
-        raise ImageError(path, f"more than {MAX_PIXELS // 10**6} megapixels") from None
+        raise TooManyPixels(path, max_pixels) from None
     except Image.UnidentifiedImageError:
         raise ImageError(path, "not an image, or a format that Pillow cannot read") from None
     except MemoryError:
@@ -143,10 +151,10 @@ def _check_file(path: Path) -> None:
         pillow_heif.register_heif_opener()
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
-        raise ImageError(path, f"{width}x{height} is more than {MAX_PIXELS // 10**6} megapixels")
+    if width * height > max_pixels:
+        raise TooManyPixels(path, max_pixels)
     if min(width, height) < MIN_SIDE:
         raise ImageError(path, f"{width}x{height} is too small (at least {MIN_SIDE} px are needed)")
 

@@ -45,15 +45,20 @@ class PhotoAger:
         self.model = load_model(options)
         self.detector, self.reader = FaceDetector(), age_reader()
 
-    def subjects(self, photo: Image.Image) -> list[Subject]:
-        """The faces to age, from left to right; none if no face is found or all are too small."""
+    def quads(self, photo: Image.Image) -> list[np.ndarray]:
+        """The faces to age, each [4, 2], from left to right; none if no face is found or all are too small."""
         faces = self.detector(photo)
         wide = faces.boxes[:, 2] - faces.boxes[:, 0] >= self.options.smallest
         chosen = faces.landmarks[wide][: 1 if self.options.largest else None]
         chosen = sorted(chosen, key=lambda points: points[:, 0].mean())
-        return [self._subject(photo, ffhq_quad(points)) for points in chosen]
+        return [ffhq_quad(points) for points in chosen]
 
-    def _subject(self, photo: Image.Image, quad: np.ndarray) -> Subject:
+    def subjects(self, photo: Image.Image) -> list[Subject]:
+        """The faces to age, inverted."""
+        return [self.subject(photo, quad) for quad in self.quads(photo)]
+
+    def subject(self, photo: Image.Image, quad: np.ndarray) -> Subject:
+        """One face, inverted: the slow part, which all target ages share."""
         face = _tensor(cut(photo, quad, 256).image)
         with paddle.no_grad():
             age = float(self.reader.predict_age(face_chip(face)))
