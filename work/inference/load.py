@@ -22,7 +22,8 @@ def load_model(options: ModelChoice) -> AgeingModel:
         from work.inference.embedded import REFINE_STEPS, load_embedded
 
         refine = REFINE_STEPS if options.refine is None else options.refine
-        return load_embedded(refine, options.blend or "composite")
+        blend = options.blend or "composite"
+        return load_embedded(refine, blend, options.engine, options.precision)
     checkpoint = read_checkpoint(options.checkpoint_path)
     merged = with_saved(options, checkpoint.opts or {})
     return load_sam(checkpoint, merged, Path(options.checkpoint_path))

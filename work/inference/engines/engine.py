@@ -22,7 +22,8 @@ from work.models.psp import PSP
 
 # The largest root-mean-square error against Paddle, relative to the output's own, at which a graph is used.
 # bf16 keeps 8 bits: about 1 % for the encoder and 2 to 3 % for the decoder were measured.
-TOLERANCE = {"fp32": 1e-4, "bf16": 0.06}
+# In a gradient, activations on the edge of a ReLU may fall to either side.
+TOLERANCE = {"fp32": 1e-4, "bf16": 0.06, "gradient": 0.01}
 
 KEEP = 3  # checkpoints whose graphs stay in the cache; those of SAM at 1024 px take 2.2 GB
 
@@ -107,7 +108,7 @@ class Checks:
         """Raise EngineUnavailable if a graph differs too much from Paddle."""
         for name in names:
             error = self.errors[self.key(name, precision)]
-            if error > TOLERANCE[precision]:
+            if error > TOLERANCE["gradient" if name.endswith("_back") else precision]:
                 raise EngineUnavailable(f"its {name} in {precision} is {error:.2g} off Paddle's")
 
 

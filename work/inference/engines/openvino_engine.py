@@ -1,14 +1,13 @@
-"""SAM's graphs in OpenVINO: built from the checkpoint's own weights, kept in the per-user cache."""
+"""Graphs in OpenVINO: built from a checkpoint's own weights, kept in the per-user cache."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Mapping
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
 from work import runtime
-from work.inference.engines import networks
 from work.inference.engines.engine import EngineUnavailable
 
 NAME = "openvino"
@@ -25,12 +24,14 @@ def version() -> str:
 
 def build(
     name: str,
-    shape: tuple[int, ...],
-    weights: Mapping[str, np.ndarray],
-    n_styles: int,
+    shapes: Sequence[tuple[int, ...]],
+    graph: Callable[..., Any],
     folder: Path,
 ) -> None:
-    """Write `folder/NAME.xml` and `.bin`, whole, if they are not there; weights are stored in float32."""
+    """Write `folder/NAME.xml` and `.bin`, whole, if they are not there; weights are stored in float32.
+
+    `graph` makes the output from the primitive operations and the inputs of these shapes.
+    """
     if (folder / f"{name}.xml").is_file():
         return
     import openvino as ov
@@ -38,23 +39,20 @@ def build(
 
     from work.inference.engines.openvino_ops import OpenVinoOps
 
-    x = op.parameter(list(shape), np.float32)
-    if name == "decoder":
-        result = networks.decoder(OpenVinoOps(), x, weights)
-    else:
-        result = networks.encoder(OpenVinoOps(), x, weights, n_styles)
+    inputs = [op.parameter(list(shape), np.float32) for shape in shapes]
+    result = graph(OpenVinoOps(), *inputs)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"unfinished-{name}.xml"
-    ov.save_model(ov.Model([result], [x], name), unfinished, compress_to_fp16=False)
+    ov.save_model(ov.Model([result], inputs, name), unfinished, compress_to_fp16=False)
     unfinished.with_suffix(".bin").replace(folder / f"{name}.bin")
     unfinished.replace(folder / f"{name}.xml")  # last: its presence says that both are whole
 
 
-def load(name: str, folder: Path, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+def load(name: str, folder: Path, precision: str) -> Callable[..., np.ndarray]:
     """Compile a graph for this CPU; the second time OpenVINO takes it from its own cache in `folder`.
 
     Returns:
-        A function from a float32 array of the graph's input shape to its output.
+        A function from float32 arrays of the inputs' shapes to the output.
     """
     import openvino as ov
 
@@ -68,4 +66,4 @@ def load(name: str, folder: Path, precision: str) -> Callable[[np.ndarray], np.n
     compiled = ov.Core().compile_model(str(folder / f"{name}.xml"), "CPU", settings)
     if precision == "bf16" and compiled.get_property("INFERENCE_PRECISION_HINT") != ov.Type.bf16:
         raise EngineUnavailable("this CPU does not compute in bf16")
-    return lambda x: compiled(x)[0]
+    return lambda *inputs: compiled(inputs)[0]

@@ -35,11 +35,21 @@ class OpenVinoOps:
         weight = np.broadcast_to(kernel, (channels, 1, 1, *kernel.shape))
         return op.group_convolution(x, self.constant(weight), [1, 1], [1, 1], [1, 1], [1, 1])
 
+    def grouped(self, x: Any, weight: np.ndarray) -> Any:
+        """Depthwise convolution with a filter per channel, weight [C, 1, 3, 3], padding 1."""
+        weight = self.constant(weight[:, :, None])
+        return op.group_convolution(x, weight, [1, 1], [1, 1], [1, 1], [1, 1])
+
     def add(self, x: Any, y: Any) -> Any:
         return op.add(x, self.constant(y))
 
     def mul(self, x: Any, y: Any) -> Any:
         return op.multiply(x, self.constant(y))
+
+    def scale_shift(self, x: Any, scale: Any, shift: np.ndarray) -> Any:
+        """Maps times `scale` plus `shift`: arrays [C], or [1, C] for a scale that the graph computes."""
+        scale = self.reshape(self.constant(scale), [1, -1, 1, 1])
+        return self.add(self.mul(x, scale), np.reshape(shift, (1, -1, 1, 1)))
 
     def matmul(self, x: Any, weight: np.ndarray) -> Any:
         return op.matmul(x, self.constant(weight), False, False)
@@ -61,6 +71,15 @@ class OpenVinoOps:
 
     def mean(self, x: Any) -> Any:
         return op.reduce_mean(x, op.constant([2, 3]), keep_dims=True)
+
+    def sum(self, x: Any) -> Any:
+        """Over both axes of space."""
+        return op.reduce_sum(x, op.constant([2, 3]), keep_dims=True)
+
+    def slope(self, y: Any, slope: float) -> Any:
+        """The derivative of a leaky ReLU whose output is y: 1 where it is positive, else `slope`."""
+        positive = op.greater(y, self.constant([0.0]))
+        return op.select(positive, self.constant([1.0]), self.constant([slope]))
 
     def reshape(self, x: Any, shape: list[int]) -> Any:
         return op.reshape(x, op.constant(np.array(shape, np.int64)), False)
@@ -87,3 +106,6 @@ class OpenVinoOps:
 
     def pixel_shuffle(self, x: Any) -> Any:
         return op.depth_to_space(x, "depth_first", 2)
+
+    def pixel_unshuffle(self, x: Any) -> Any:
+        return op.space_to_depth(x, "depth_first", 2)

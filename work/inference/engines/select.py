@@ -10,7 +10,7 @@ import paddle
 
 from work.configs.options import ModelChoice
 from work.inference.engines import engine as engines
-from work.inference.engines import openvino_engine
+from work.inference.engines import networks, openvino_engine
 from work.inference.engines.engine import Checks, EngineUnavailable
 from work.inference.model import SAM, build_sam, empty_net, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state
@@ -52,8 +52,8 @@ def _openvino(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM
     shapes = engines.graph_inputs(net)
     folder = engines.folder_for(source, openvino_engine.NAME)
     for name, shape in shapes.items():
-        part = checkpoint.state_dict.part(f"{name}.")
-        openvino_engine.build(name, shape, part, net.n_styles, folder)
+        graph = _graph(name, checkpoint.state_dict.part(f"{name}."), net.n_styles)
+        openvino_engine.build(name, [shape], graph, folder)
     load_state(net.decoder.style, checkpoint.state_dict.part("decoder.style."), str(source))
     set_latent_avg(net, checkpoint, str(source))
     runs = {name: openvino_engine.load(name, folder, options.precision) for name in shapes}
@@ -62,6 +62,13 @@ def _openvino(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM
         _check(checks, runs, shapes, checkpoint, options, source)
     checks.require(shapes, options.precision)
     return SAM(net, engines.attach(net, runs), options.blend or "generator")
+
+
+def _graph(name: str, weights, n_styles: int):
+    """What makes the graph of an encoder or the decoder."""
+    if name == "decoder":
+        return lambda ops, x: networks.decoder(ops, x, weights)
+    return lambda ops, x: networks.encoder(ops, x, weights, n_styles)
 
 
 @paddle.no_grad()
