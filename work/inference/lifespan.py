@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import numpy as np
-import paddle
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
@@ -16,7 +15,7 @@ from work.errors import UserError
 from work.inference.aligned import AlignedFace, FaceReader
 from work.inference.film import and_back, check_film_name, write_film
 from work.inference.folder import Report, result_names
-from work.inference.journeys import BetweenFaces, EmbeddedAges, EncodedAges, Journey, positions
+from work.inference.journeys import BetweenFaces, Journey, encoded, positions, through_ages
 from work.inference.load import load_model
 from work.inference.model import SAM
 
@@ -110,27 +109,25 @@ def age_films(source: Path, target: Path, options: FilmOptions) -> int:
     for path, name in zip(paths, names):
         try:
             face = read(path)
+            ages = stations(face, options)
         except ImageError as error:
             report.failed.append(error)
             continue
-        way = EncodedAges if isinstance(model, SAM) else EmbeddedAges
         left = [face] if options.side_by_side else []
         caption = (lambda age: f"age {age:.0f}") if options.caption else None
-        Film(way(model, face, years(face, options)), options, left, [], caption).write(name)
+        journey = through_ages(model, encoded(model, face), ages)
+        Film(journey, options, left, [], caption).write(name)
         report.done += 1
     return report.close(target)
 
 
-def years(face: AlignedFace, options: FilmOptions) -> list[float]:
-    """The target ages in years; relative ones are added to the age that a small network estimates."""
-    estimated = 0.0
-    if any(target.relative for target in options.ages):
-        from work.inference.embedded import age_reader
-        from work.inference.invert import face_chip
+def stations(face: AlignedFace, options: FilmOptions) -> list[float]:
+    """The stations of a face's film.
 
-        with paddle.no_grad():
-            estimated = float(age_reader().predict_age(face_chip(face.tensor())))
-    found = [target.years(estimated) for target in options.ages]
+    Raises:
+        ImageError: relative ages that come to one and the same.
+    """
+    found = face.years(options.ages)
     if len(set(found)) < 2:
         raise ImageError(face.path, f"--target_age {options.target_age} is one age for this face")
     return found

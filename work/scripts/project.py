@@ -1,0 +1,33 @@
+"""Find the latent codes of faces by optimisation through a frozen generator, and age them if asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from work.configs.command_line import parse_with_paths
+from work.configs.project import ProjectOptions
+from work.errors import UserError, run
+
+EXAMPLE = """  python work/scripts/project.py me.jpg --output projections --save_mp4
+  python work/scripts/project.py me.jpg you.jpg --step 60 --target_age 20,70 --blend composite
+  python work/scripts/project.py faces --no_crop --optimize_noise \\
+      --ckpt work/pretrained_models/stylegan2-ffhq-config-f.pdparams"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    paths, options = parse_with_paths(
+        ProjectOptions, argv, __doc__, EXAMPLE, "FILES...", "photos, or folders of photos"
+    )
+    if not paths:
+        raise UserError("which photos? Name files or folders (see --help)")
+    from work.training.project_files import project_files
+
+    return project_files(paths, options)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

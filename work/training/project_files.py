@@ -1,0 +1,195 @@
+"""Files in, projections out: what project.py reads and writes, and how it goes on after an interruption."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+import paddle
+from PIL import Image
+from tqdm import tqdm
+
+from work.configs.project import ProjectOptions
+from work.datasets.images import ImageError, find_images, read_image, save_image
+from work.datasets.transforms import to_picture
+from work.errors import UserError
+from work.inference.aligned import AlignedFace, FaceReader
+from work.inference.film import ffmpeg, write_film
+from work.inference.folder import Report, result_names
+from work.models.checkpoint import save_checkpoint
+from work.training.project_state import Job, resume, save_state
+from work.training.projection import Projection
+from work.training.projector import Projector, frozen_lpips, run
+from work.training.spaces import Space, load_space
+
+FPS, FRAMES, FRAME_SIZE = 30, 150, 512  # the film of the optimisation: 5 s
+
+
+def project_files(paths: list[Path], options: ProjectOptions) -> int:
+    """Project the faces of files and folders into `options.output`; the exit code."""
+    found = listed(paths)
+    if options.save_mp4:
+        ffmpeg()  # better now than after the work
+    space = load_space(options, options.blend)
+    if options.ages:
+        from work.inference.projected import check_ages
+
+        check_ages(space.model, options.ckpt)
+    projector = Projector(space, frozen_lpips(options.lpips_net), options)
+    read, report = FaceReader(options.no_crop), Report()
+    for start in range(0, len(found), options.batch_size):
+        part = dict(list(found.items())[start : start + options.batch_size])
+        jobs = prepared(part, read, projector, options, report)
+        optimise(jobs, projector, options)
+        for job in jobs:
+            save_results(job, space, options)
+            report.done += 1
+    return report.close(Path(options.output))
+
+
+def listed(paths: list[Path]) -> dict[Path, Path]:
+    """Names of results, without suffix, and their files; masks are left out.
+
+    Raises:
+        UserError: nothing there, or two files with one name.
+    """
+    found: dict[Path, Path] = {}
+    for root in paths:
+        files = [p for p in find_images(root) if not p.name.lower().endswith(".mask.png")]
+        for file, name in zip(files, result_names(files, root)):
+            if name.with_suffix("") in found:
+                other = found[name.with_suffix("")]
+                raise UserError(f"{other} and {file} have one name; project them one by one")
+            found[name.with_suffix("")] = file
+    if not found:
+        raise UserError(f"no image (.jpg, .png, ...) in {', '.join(map(str, paths))}")
+    return found
+
+
+def prepared(
+    part: dict[Path, Path],
+    read: FaceReader,
+    projector: Projector,
+    options: ProjectOptions,
+    report: Report,
+) -> list[Job]:
+    """Read some files and start them, or let them go on from their saved states."""
+    jobs = []
+    for name, path in part.items():
+        try:
+            face = read(path)
+            mask = mask_of(face)
+        except ImageError as error:
+            report.failed.append(error)
+            continue
+        (projection,) = projector.start(face.tensor(), paddle.to_tensor(mask[None, None]))
+        jobs.append(Job(face, Path(options.output) / name, projection))
+        resume(jobs[-1], options)
+    return jobs
+
+
+def mask_of(face: AlignedFace) -> np.ndarray:
+    """Where a face counts, [256, 256] from 0 to 1: NAME.mask.png for an aligned one, else inside the photo.
+
+    Raises:
+        ImageError: a mask of another shape than its picture, or one that leaves nothing.
+    """
+    path = face.path.with_name(f"{face.path.stem}.mask.png")
+    if face.quad is not None or not path.is_file():
+        return face.valid()
+    mask = read_image(path).convert("L")
+    if mask.size != face.photo.size:
+        raise ImageError(path, f"{mask.size} px, but {face.path.name} has {face.photo.size}")
+    values = np.asarray(mask.resize((256, 256), Image.Resampling.BILINEAR), np.float32) / 255
+    if values.mean() < 0.01:
+        raise ImageError(path, "black: nothing is left to count; white parts count")
+    return values
+
+
+def optimise(jobs: list[Job], projector: Projector, options: ProjectOptions) -> None:
+    """Run a batch to its end under a progress bar with the means of both losses; save states on the way."""
+    owners = {id(job.projection): job for job in jobs}
+    todo = sum(max(0, options.step + 1 - len(job.projection.losses)) for job in jobs)
+    stride = -(-(options.step + 1) // FRAMES)
+    with tqdm(total=todo, unit="step", disable=None) as bar:
+
+        def on_step(active: list[Projection], images: paddle.Tensor) -> None:
+            for projection, image in zip(active, images):
+                job, step = owners[id(projection)], projection.steps
+                if options.save_mp4 and (step % stride == 0 or projection.waiting):
+                    job.frames[step] = jpeg(image)
+                if step % options.save_every == 0 or projection.waiting:
+                    save_state(job, options)
+            lpips, mse = np.mean([projection.losses[-1] for projection in active], axis=0)
+            bar.set_postfix_str(f"LPIPS {lpips:.3f} MSE {mse:.4f}")
+            bar.update(len(active))
+
+        run(projector, [job.projection for job in jobs], on_step)
+
+
+def jpeg(image: paddle.Tensor) -> bytes:
+    """An image [3, S, S] as a frame of the film."""
+    picture = to_picture(image.numpy()).resize((FRAME_SIZE, FRAME_SIZE), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=92)
+    return data.getvalue()
+
+
+def film(job: Job) -> Iterator[Image.Image]:
+    """The photo and, beside it, the course of the optimisation in 150 frames."""
+    steps = sorted(job.frames)
+    shown = np.linspace(steps[0], steps[-1], FRAMES)
+    frame = Image.new("RGB", (2 * FRAME_SIZE, FRAME_SIZE))
+    frame.paste(job.face.picture(FRAME_SIZE), (0, 0))
+    for at in np.searchsorted(steps, shown, side="right") - 1:
+        frame.paste(Image.open(io.BytesIO(job.frames[steps[at]])), (FRAME_SIZE, 0))
+        yield frame
+
+
+def save_results(job: Job, space: Space, options: ProjectOptions) -> None:
+    """Write NAME.pd, NAME-project.png, the film, the aged faces, and print one line."""
+    projection, numbers = job.projection, {}
+    index = int(np.argmin(projection.totals))
+    for name, column in (("lpips", 0), ("mse", 1)):
+        numbers[name] = projection.losses[index][column]
+        numbers[f"start_{name}"] = projection.losses[0][column]
+    about = {"source": job.face.path.name, "ckpt": options.ckpt, "step": index, **numbers}
+    found = {name: value[0] for name, value in projection.best.items()}
+    found["losses"] = np.asarray(projection.losses, np.float32)
+    save_checkpoint(job.path(".pd"), "projection", found, opts=about)
+    with own_noise(space, projection), paddle.no_grad():
+        w_plus = paddle.to_tensor(projection.best["w_plus"])
+        save_image(picture(space.draw(w_plus, full=True)), job.path("-project.png"))
+        if options.ages:
+            from work.inference.projected import aged
+
+            images = aged(space.model, job.face, w_plus, job.face.years(options.ages))
+            for target, image in zip(options.ages, images):
+                save_image(picture(image), job.path(f"-project_{target.text}.png"))
+    if options.save_mp4 and job.frames:
+        write_film(film(job), job.path("-project.mp4"), FPS)
+    print(
+        f"{job.face.path}: LPIPS {numbers['start_lpips']:.3f} -> {numbers['lpips']:.3f}, "
+        f"MSE {numbers['start_mse']:.4f} -> {numbers['mse']:.4f} (step {index} of {projection.steps})"
+    )
+
+
+def picture(images: paddle.Tensor) -> Image.Image:
+    return to_picture(images[0].numpy())
+
+
+@contextmanager
+def own_noise(space: Space, projection: Projection) -> Iterator[None]:
+    """Lend the generator the noise maps that were found for a face."""
+    maps = [projection.best[name] for name in projection.noise_names]
+    stored = [x.numpy() for x in space.noise[: len(maps)]]
+    for x, own in zip(space.noise, maps):
+        x.set_value(own)
+    try:
+        yield
+    finally:
+        for x, old in zip(space.noise, stored):
+            x.set_value(old)

@@ -1,0 +1,194 @@
+"""What the projector optimises: the codes of a frozen generator, in coordinates in which a step is a step."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional, Protocol, Sequence
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from work import runtime
+from work.configs.project import ProjectorOptions
+from work.errors import UserError
+from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
+from work.models.stylegan2.generator import Generator, n_styles
+
+SAMPLES = 4096  # mapped samples whose mean is the start without an encoder
+
+
+class Space(Protocol):
+    """A frozen generator and the coordinates of its W+.
+
+    Attributes:
+        rates: shares of the learning rate: of what moves all layers together, and of each layer's own way.
+        encoder: faces [N, 3, 256, 256] -> codes [N, L, 512]; None if there is none.
+        noise: the stored noise maps, each [1, 1, r, r]; empty where noise is part of the weights.
+        model: the ageing model that shares the generator, if there is one.
+    """
+
+    n_styles: int
+    rates: tuple[float, float]
+    encoder: Optional[Callable[[Tensor], Tensor]]
+    noise: list[Tensor]
+    model: Any
+
+    def mean(self) -> Tensor:
+        """The code of the mean of 4096 mapped samples, [1, L, 512]."""
+
+    def w_plus(self, codes: Tensor) -> Tensor:
+        """Codes [N, L, 512] -> W+ [N, L, 512]."""
+
+    def draw(self, w_plus: Tensor, noise: Sequence[Tensor] = (), full: bool = False) -> Tensor:
+        """W+ and noise maps [N, 1, r, r] (none: the stored ones) -> images [N, 3, S, S], with gradients.
+
+        `full`: at the output size; else a cheaper size from 256 px on may do.
+        """
+
+    def penalty(self, codes: Tensor) -> Tensor:
+        """What is added to each face's loss to keep its code where the generator is good, [N]."""
+
+
+class StyleGAN2Space:
+    """W+ itself, as in the reference; every layer goes its own way.
+
+    Args:
+        model: SAM or pSp, whose generator it is; its pSp encoder gives the start.
+    """
+
+    rates = (0.0, 1.0)
+
+    def __init__(self, generator: Generator, model: Any = None):
+        self.generator, self.model = generator, model
+        self.n_styles = generator.n_latent
+        self.encoder = model.invert if model is not None else None
+        self.noise = generator.noises.maps()
+        generator.eval()
+        for parameter in generator.parameters():
+            parameter.stop_gradient = True
+
+    @paddle.no_grad()
+    def mean(self) -> Tensor:
+        return self.generator.mean_latent(SAMPLES).unsqueeze(1).tile([1, self.n_styles, 1])
+
+    def w_plus(self, codes: Tensor) -> Tensor:
+        return codes
+
+    def draw(self, w_plus: Tensor, noise: Sequence[Tensor] = (), full: bool = False) -> Tensor:
+        return self.generator.synthesis(w_plus, list(noise) or self.noise)
+
+    def penalty(self, codes: Tensor) -> Tensor:
+        return paddle.zeros([codes.shape[0]])
+
+
+class EmbeddedSpace:
+    """Whitened W+ of the embedded generator. The layers move together and leave each other slowly:
+
+    codes that have parted age badly (docs/embedded.md), and its own inversion weighs them in the same way.
+    """
+
+    noise: list[Tensor] = []
+
+    def __init__(self, model: Any):
+        self.model, self.inverter = model, model.inverter
+        self.encoder, self.n_styles = model.encoder, model.n_styles
+        self.rates = (1.0, self.inverter.weights.own)
+
+    @paddle.no_grad()
+    def mean(self) -> Tensor:
+        w = self.inverter.generator.map(paddle.randn([SAMPLES, 512])).mean(axis=0)
+        offset = (w - self.inverter.mean).numpy()
+        white = np.linalg.lstsq(self.inverter.scatter.numpy().T, offset, rcond=None)[0]
+        return paddle.to_tensor(white.astype(np.float32)).tile([1, self.n_styles, 1])
+
+    def w_plus(self, codes: Tensor) -> Tensor:
+        return self.inverter.to_w_plus(codes)
+
+    def draw(self, w_plus: Tensor, noise: Sequence[Tensor] = (), full: bool = False) -> Tensor:
+        return self.inverter.generator(w_plus, half=not full)
+
+    def penalty(self, codes: Tensor) -> Tensor:
+        weights, middle = self.inverter.weights, codes.mean(axis=1, keepdim=True)
+        apart = (codes - middle).square().mean(axis=[1, 2])
+        return weights.common * apart + weights.prior * middle.square().mean(axis=[1, 2])
+
+
+def load_space(options: ProjectorOptions, blend: str = "generator") -> Space:
+    """Set up the device and the seed and load the generator that the options name.
+
+    Args:
+        blend: of the ageing model, see `ModelChoice`.
+
+    Raises:
+        UserError: weights that cannot be used, or options that contradict them.
+    """
+    runtime.setup(options.device, options.seed)
+    if options.ckpt is None:
+        return _embedded_space(options, blend)
+    checkpoint = read_checkpoint(options.ckpt)
+    weights = checkpoint.state_dict
+    if checkpoint.kind in ("sam", "psp"):
+        _check_shape(options, _shape(weights.part("decoder.")))
+        return _sam_space(checkpoint, options.ckpt, blend)
+    if checkpoint.kind != "stylegan2":
+        raise UserError(
+            f"--ckpt {options.ckpt} holds {checkpoint.kind} weights; StyleGAN2, pSp or SAM is needed"
+        )
+    shape = _shape(weights)
+    _check_shape(options, shape)
+    with paddle.LazyGuard():  # no time is spent on random weights that are replaced at once
+        generator = Generator(**shape)
+    load_state(generator, weights, options.ckpt)
+    return StyleGAN2Space(generator)
+
+
+def _embedded_space(options: ProjectorOptions, blend: str) -> EmbeddedSpace:
+    from work.inference.embedded import load_embedded
+
+    _check_shape(
+        options, {"size": 1024, "style_dim": 512, "n_mlp": 8}, "the embedded generator has"
+    )
+    if options.channel_multiplier is not None or options.optimize_noise:
+        name = "optimize_noise" if options.optimize_noise else "channel_multiplier"
+        raise UserError(f"--{name} is for StyleGAN2: name its weights with --ckpt")
+    return EmbeddedSpace(load_embedded(0, blend))
+
+
+def _sam_space(checkpoint: Checkpoint, source: str, blend: str) -> StyleGAN2Space:
+    from work.configs.options import ModelOptions, with_saved
+    from work.inference.model import SAM, build_sam
+
+    options = with_saved(ModelOptions(), checkpoint.opts or {})
+    model = build_sam(checkpoint, options, source)  # Paddle itself: engines know no gradients
+    if blend == "composite":
+        model = SAM(model.net, blend=blend)
+    return StyleGAN2Space(model.net.decoder, model)
+
+
+def _shape(weights: Any) -> dict[str, int]:
+    """What a generator's weights show: the arguments of `Generator`."""
+    levels = sum(name.startswith("to_rgbs.") and name.endswith(".conv.weight") for name in weights)
+    size = 4 * 2**levels
+    last = weights.tensors[f"to_rgbs.{levels - 1}.conv.weight"].shape[2]
+    return {
+        "size": size,
+        "style_dim": weights.tensors["style.1.weight"].shape[0],
+        "n_mlp": sum(name.startswith("style.") and name.endswith(".weight") for name in weights),
+        "channel_multiplier": last * size // 16384 if size > 32 else 2,
+    }
+
+
+def _check_shape(
+    options: ProjectorOptions, shape: dict[str, int], said: str = "the weights are made for"
+) -> None:
+    for name, value in shape.items():
+        if getattr(options, name) not in (None, value):
+            raise UserError(f"--{name} {getattr(options, name)}: {said} {value}")
+    outside = [level for level in options.levels or [] if level >= _layers(shape["size"], options)]
+    if outside:
+        last = _layers(shape["size"], options) - 1
+        raise UserError(f"--latent_level: the generator has layers 0 to {last}, not {outside}")
+
+
+def _layers(size: int, options: ProjectorOptions) -> int:
+    return 23 if options.ckpt is None else n_styles(size)
