@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import paddle
@@ -25,12 +25,12 @@ class EmbeddedAges:
     """One face at any age: the embedded model's codes move continuously with the age.
 
     Args:
+        state: what the model's `encode` returned for the face.
         stations: ages in years.
     """
 
-    def __init__(self, model: AgeingModel, face: AlignedFace, stations: list[float]):
-        self.model, self.stations = model, stations
-        self.state = encoded(model, face)
+    def __init__(self, model: AgeingModel, state: Any, stations: list[float]):
+        self.model, self.state, self.stations = model, state, stations
 
     def images(self, positions: np.ndarray) -> paddle.Tensor:
         """See Journey; positions are years."""
@@ -42,12 +42,12 @@ class EncodedAges:
     """One face by SAM, which encodes the stations; the codes between them are interpolated.
 
     Args:
+        state: what the model's `encode` returned for the face.
         stations: ages in years.
     """
 
-    def __init__(self, model: SAM, face: AlignedFace, stations: list[float]):
-        self.model, self.stations = model, stations
-        self.state = encoded(model, face)
+    def __init__(self, model: SAM, state: Any, stations: list[float]):
+        self.model, self.state, self.stations = model, state, stations
         ages = [paddle.full([1], float(age)) for age in stations]
         self.codes = paddle.concat([model.codes(self.state, age) for age in ages])
 
@@ -62,6 +62,11 @@ class EncodedAges:
             return composite(
                 self.state.photos, self.state.inverted, images, paddle.to_tensor(gates)
             )
+
+
+def through_ages(model: AgeingModel, state: Any, stations: list[float]) -> Journey:
+    """The journey of one face, which the model has encoded, through `stations` in years."""
+    return (EncodedAges if isinstance(model, SAM) else EmbeddedAges)(model, state, stations)
 
 
 class BetweenFaces:
