@@ -2,6 +2,7 @@
 
 import json
 import os
+from unittest.mock import Mock
 
 import numpy as np
 import paddle
@@ -9,8 +10,9 @@ import pytest
 
 from work.configs.options import TestOptions
 from work.inference.engines import engine as engines
-from work.inference.engines import openvino_engine
+from work.inference.engines import paddle_engine, select
 from work.inference.engines.select import load_sam
+from work.inference.model import build_sam
 from work.models.checkpoint import read_checkpoint
 
 
@@ -32,42 +34,70 @@ def load(path, **options):
     return load_sam(read_checkpoint(path), TestOptions(**options), path)
 
 
-def test_openvino_is_paddle(tiny_sam, home, monkeypatch):
-    pytest.importorskip("openvino")
+def use_only(engine, monkeypatch):
+    """As if no other engine were installed."""
+    for name, module in select.ENGINES.items():
+        if name != engine:
+            reason = engines.NotInstalled(f"{name} is not installed")
+            monkeypatch.setattr(module, "version", Mock(side_effect=reason))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "paddle-inference"])
+def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
+    if engine == "openvino":
+        pytest.importorskip("openvino")
     expected = picture(load(tiny_sam, engine="paddle"))
-    model = load(tiny_sam, engine="openvino")
+    model = load(tiny_sam, engine=engine)
     assert type(model.net.encoder).__name__ == "Graph"
     for found, wanted in zip(picture(model), expected):
         assert engines.relative_rms(found, wanted) < 1e-4
-    (checks,) = home.glob("engines/*/openvino/checks.json")
+    (checks,) = home.glob(f"engines/*/{engine}/checks.json")
     assert len(json.loads(checks.read_text())) == 3
-    # The second time nothing is built or compared.
-    monkeypatch.setattr("work.inference.engines.select._check", None)
+    # The second time nothing is built or compared, and "auto" takes the first that is installed.
+    monkeypatch.setattr(select, "_check", None)
     monkeypatch.setattr("work.inference.engines.networks.encoder", None)
+    use_only(engine, monkeypatch)
     again = load(tiny_sam)
     assert type(again.net.encoder).__name__ == "Graph"
     assert engines.relative_rms(picture(again)[0], expected[0]) < 1e-4
     assert again.random_codes(1).shape == [1, 4, 512]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_wrong_graph_is_not_used(tiny_sam, home, monkeypatch, capsys):
-    pytest.importorskip("openvino")
-    real = openvino_engine.load
-    monkeypatch.setattr(openvino_engine, "load", lambda *args: lambda x: real(*args)(x) * 1.01)
-    monkeypatch.setattr(openvino_engine, "version", lambda: "another version")
-    model = load(tiny_sam, engine="openvino")
+    real = paddle_engine.load
+    monkeypatch.setattr(paddle_engine, "load", lambda *args: lambda x: real(*args)(x) * 1.01)
+    monkeypatch.setattr(paddle_engine, "version", lambda: "another version")
+    model = load(tiny_sam, engine="paddle-inference")
     assert type(model.net.encoder).__name__ != "Graph"
-    assert "Paddle computes instead of OpenVINO: its" in capsys.readouterr().err
+    assert "note: paddle-inference is not used: its" in capsys.readouterr().err
+
+
+def test_a_graph_that_remembers_fails_the_check(tiny_sam, tmp_path):
+    """With a constant kept from its first input a graph is right once; Paddle 3.3 does this to computed weights."""
+    net = build_sam(read_checkpoint(tiny_sam), TestOptions(), "tiny").net
+
+    def remembers(x, kept=[]):  # noqa: B006
+        kept.append(net.decode(paddle.to_tensor(x)).numpy())
+        return kept[0]
+
+    checks = engines.Checks(tmp_path, "1")
+    select._check(checks, {"decoder": remembers}, {"decoder": (1, 4, 512)}, "fp32", net)
+    with pytest.raises(engines.EngineUnavailable, match="decoder"):
+        checks.require(["decoder"], "fp32")
 
 
 @pytest.mark.parametrize(("choice", "says"), [("auto", False), ("openvino", True)])
-def test_without_openvino_paddle_computes(tiny_sam, monkeypatch, capsys, choice, says):
-    def missing():
-        raise engines.EngineUnavailable("openvino is not installed")
-
-    monkeypatch.setattr(openvino_engine, "version", missing)
+def test_without_engines_paddle_computes(tiny_sam, monkeypatch, capsys, choice, says):
+    use_only("paddle", monkeypatch)
     assert type(load(tiny_sam, engine=choice).net.encoder).__name__ != "Graph"
     assert ("openvino is not installed" in capsys.readouterr().err) == says
+
+
+def test_half_precision_where_an_engine_has_none(tiny_sam, home, monkeypatch, capsys):
+    use_only("paddle-inference", monkeypatch)
+    assert type(load(tiny_sam, precision="bf16").net.encoder).__name__ == "Graph"
+    assert capsys.readouterr().err == "note: paddle-inference computes in fp32\n"
 
 
 def test_a_changed_checkpoint_has_another_hash(tmp_path, home):

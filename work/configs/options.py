@@ -62,8 +62,8 @@ class ModelChoice(ModelOptions, RunOptions):
     )
     engine: str = option(
         "auto",
-        "what computes: paddle, or openvino on a CPU (several times faster; checked against Paddle once)",
-        choices=("auto", "paddle", "openvino"),
+        "what computes: paddle, or on a CPU openvino or paddle-inference (faster; checked against Paddle once)",
+        choices=("auto", "paddle", "openvino", "paddle-inference"),
     )
     precision: str = option(
         "fp32",

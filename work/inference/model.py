@@ -139,12 +139,15 @@ class SAM:
         return w.unsqueeze(1).tile([1, self.n_styles, 1])
 
 
-def build_sam(checkpoint: Checkpoint, options: ModelOptions, source: str) -> SAM:
+def build_sam(
+    checkpoint: Checkpoint, options: ModelOptions, source: str, blend: str = "generator"
+) -> SAM:
     """The network that a checkpoint of kind sam or psp holds, run by Paddle itself.
 
     Args:
         options: fields that are not None beat what the weights show.
         source: the file, for error messages.
+        blend: see SAM.
 
     Raises:
         UserError: not such a checkpoint, or options that contradict its weights.
@@ -152,7 +155,7 @@ def build_sam(checkpoint: Checkpoint, options: ModelOptions, source: str) -> SAM
     net = empty_net(checkpoint, options, source)
     load_state(net, checkpoint.state_dict, source)
     set_latent_avg(net, checkpoint, source)
-    return SAM(net)
+    return SAM(net, blend=blend)
 
 
 def empty_net(checkpoint: Checkpoint, options: ModelOptions, source: str) -> PSP:

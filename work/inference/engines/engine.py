@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Callable
 
@@ -32,18 +33,23 @@ class EngineUnavailable(Exception):
     """This engine cannot be used here; the message says why."""
 
 
+class NotInstalled(EngineUnavailable):
+    """Software that it needs is not there."""
+
+
 class Graph(nn.Layer):
     """A compiled graph in the place of a layer: tensors in, tensors out, one sample at a time."""
 
     def __init__(self, run: Callable[[np.ndarray], np.ndarray]):
         super().__init__()
-        self.run = run
+        self.run, self.lock = run, threading.Lock()  # an engine computes one sample at a time
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.astype("float32").numpy()
-        return paddle.to_tensor(
-            np.concatenate([self.run(rows[i : i + 1]) for i in range(len(rows))])
-        )
+        with self.lock:
+            return paddle.to_tensor(
+                np.concatenate([self.run(rows[i : i + 1]) for i in range(len(rows))])
+            )
 
 
 def file_hash(path: Path) -> str:
@@ -112,9 +118,9 @@ class Checks:
                 raise EngineUnavailable(f"its {name} in {precision} is {error:.2g} off Paddle's")
 
 
-def sample_input(name: str, shape: tuple[int, ...], net: PSP) -> np.ndarray:
+def sample_input(name: str, shape: tuple[int, ...], net: PSP, seed: int) -> np.ndarray:
     """A seeded input for the comparison: a smooth picture, or codes near the mean latent."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     if name == "decoder":
         return (net.latent_avg.numpy()[None] + rng.normal(0, 0.5, shape)).astype(np.float32)
     coarse = rng.uniform(-1, 1, (*shape[:2], 8, 8))

@@ -33,10 +33,6 @@ def _by_output(scale: np.ndarray) -> np.ndarray:
     return scale.reshape(-1, 1, 1, 1)
 
 
-def _per_channel(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values, np.float32).reshape(1, -1, 1, 1)
-
-
 def _block(ops: Any, x: Any, w: Weights, name: str, stride: int, widens: bool) -> Any:
     """One bottleneck of IR-SE50. Its first batch norm stays: zero padding comes after it."""
     shortcut = x
@@ -47,7 +43,7 @@ def _block(ops: Any, x: Any, w: Weights, name: str, stride: int, widens: bool) -
     elif stride > 1:
         shortcut = ops.every(x, stride)
     scale, shift = _norm(w, f"{name}.res_layer.0")
-    y = ops.add(ops.mul(x, _per_channel(scale)), _per_channel(shift))
+    y = ops.scale_shift(x, scale, shift)
     y = ops.conv(y, w[f"{name}.res_layer.1.weight"], pad=1)
     y = ops.prelu(y, w[f"{name}.res_layer.2._weight"])
     scale, shift = _norm(w, f"{name}.res_layer.4")
@@ -144,12 +140,9 @@ def _styled(ops: Any, x: Any, style: Any, w: Weights, name: str, index: int, up:
         x = ops.depthwise(x, BLUR[::-1, ::-1] * math.sqrt(2))
     else:
         x = ops.conv(x, weight * math.sqrt(2), pad=1)
-    x = ops.mul(x, ops.reshape(demodulation, [-1, weight.shape[0], 1, 1]))
-    noise = w[f"noises.noise_{index}"] * (w[f"{name}.noise.weight"] * math.sqrt(2)).reshape(
-        1, 1, 1, 1
-    )
-    x = ops.add(x, noise)
-    x = ops.add(x, _per_channel(w[f"{name}.activate.bias"] * math.sqrt(2)))
+    x = ops.scale_shift(x, demodulation, w[f"{name}.activate.bias"] * math.sqrt(2))
+    strength = w[f"{name}.noise.weight"] * math.sqrt(2)
+    x = ops.add(x, w[f"noises.noise_{index}"] * strength.reshape(1, 1, 1, 1))
     return ops.leaky(x, 0.2)
 
 

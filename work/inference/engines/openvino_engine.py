@@ -8,9 +8,10 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from work import runtime
-from work.inference.engines.engine import EngineUnavailable
+from work.inference.engines.engine import EngineUnavailable, NotInstalled
 
 NAME = "openvino"
+PRECISIONS = ("fp32", "bf16")
 
 
 def version() -> str:
@@ -18,7 +19,7 @@ def version() -> str:
     try:
         import openvino
     except ImportError as error:
-        raise EngineUnavailable("openvino is not installed (pip install openvino)") from error
+        raise NotInstalled("openvino is not installed (pip install openvino)") from error
     return f"openvino {openvino.__version__.split('-')[0]}"
 
 
