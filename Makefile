@@ -35,7 +35,7 @@ $(VENV)/.installed: requirements.txt requirements-cpu.txt requirements-common.tx
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r $$list
 	@touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-web.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-test.txt
 	@touch $@
 

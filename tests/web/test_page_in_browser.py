@@ -1,0 +1,153 @@
+"""The web page as a visitor uses it, in a real browser with the real model (one refining step)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.faces.conftest import DATA
+from tests.faces.conftest import fetched as fetched
+from work.datasets.images import read_image
+
+PHOTO, REFERENCE = DATA / "03.jpg", DATA / "07.jpg"
+
+
+@pytest.fixture(scope="module")
+def visit(server, open_browser):
+    """A visitor whose photo has been aged."""
+    browser = open_browser(1400, "en-US")
+    browser.open(server.url)
+    assert browser.text("#status") == "Choose a photo with a face to begin."
+    browser.upload("#photo", PHOTO)
+    browser.source("#pasted")
+    return browser
+
+
+def test_the_picture_changes_with_the_slider_and_is_downloaded(visit):
+    assert "Estimated age" in visit.text("#status")
+    before = visit.source("#face"), visit.download("#save_pasted")
+    visit.move_slider("#age", 15)
+    visit.until(lambda: visit.source("#face") != before[0])
+    after = visit.download("#save_pasted")
+    photo, at_70, at_15 = (
+        np.asarray(read_image(path), float) for path in (PHOTO, before[1], after)
+    )
+    assert after.name == "03_15.jpg" and at_15.shape == photo.shape
+    face, corner = (slice(60, 120), slice(100, 140)), (slice(0, 40), slice(180, 225))
+    assert np.abs(at_15[face] - photo[face]).mean() > 6  # JPEG alone changes it by less than 1
+    assert np.abs(at_15[face] - at_70[face]).mean() > 4
+    assert np.abs(at_15[corner] - photo[corner]).mean() < 2
+    assert Image.open(visit.download("#save_face")).size == (1024, 1024)
+
+
+def test_lifespan_strip(visit):
+    visit.click("#strip_tab-button, button[role=tab]:nth-of-type(1)")
+    visit.click("#strip_run")
+    visit.until(lambda: len(visit.all("#strip .grid-container img")) == 11)
+    captions = [part.text for part in visit.all("#strip .caption-label")]
+    assert captions == [str(age) for age in range(0, 101, 10)]
+    assert Image.open(visit.download("#save_strip")).size == (11 * 256, 256)
+
+
+def test_film_plays(visit):
+    visit.click("#film_tab-button, button[role=tab]:nth-of-type(2)")
+    visit.move_slider("#seconds", 2)
+    visit.click("#film_run")
+    video = visit.until(lambda: visit.all("#film video"))[0]
+    played = "return [arguments[0].videoWidth, arguments[0].currentTime > 0]"
+    visit.until(lambda: visit.driver.execute_script(played, video) == [512, True])
+    assert visit.download("#save_film").suffix == ".mp4"
+
+
+def test_mixing_takes_the_style_of_a_reference(visit):
+    visit.click("#mix_tab-button, button[role=tab]:nth-of-type(3)")
+    visit.upload("#reference", REFERENCE)
+    visit.until(lambda: visit.all("#reference img"))
+    visit.click("#mix_run")
+    visit.source("#mixed")
+    assert Image.open(visit.download("#save_mixed")).size == (1024, 1024)
+
+
+def test_nothing_is_loaded_from_another_host(visit, server):
+    events = [json.loads(e["message"])["message"] for e in visit.driver.get_log("performance")]
+    sent = {
+        e["params"]["requestId"]: e["params"]["request"]["url"]
+        for e in events
+        if e["method"] == "Network.requestWillBeSent"
+    }
+    failed = [e["params"] for e in events if e["method"] == "Network.loadingFailed"]
+    blocked = {f["requestId"] for f in failed if f.get("blockedReason") == "csp"}
+    other = [r for r, url in sent.items() if url.startswith("http") and server.url not in url]
+    assert sent and set(other) <= blocked, [sent[r] for r in other]
+
+
+@pytest.fixture(scope="module")
+def chinese(server, open_browser):
+    """A visitor with a telephone and a Chinese browser."""
+    browser = open_browser(400, "zh-CN")
+    browser.open(server.url)
+    return browser
+
+
+def test_chinese_by_the_browser_english_by_the_switch(chinese):
+    assert chinese.text("#status") == "请先选择一张有人脸的照片。"
+    assert "一生" in [tab.text for tab in chinese.all("button[role=tab]")]
+    width = "return document.documentElement.scrollWidth"
+    assert chinese.driver.execute_script(width) <= 400
+    chinese.click("#language input[value=en]")
+    chinese.until(lambda: chinese.text("#status").startswith("Choose a photo"))
+    assert "Lifespan" in [tab.text for tab in chinese.all("button[role=tab]")]
+    chinese.click("#language input[value=zh]")
+    chinese.until(lambda: chinese.text("#status").startswith("请先"))
+
+
+def test_camera_without_a_face_is_told_in_plain_words(chinese):
+    chinese.click(
+        "#photo button[aria-label='Capture from camera'], #photo .source-selection button:nth-of-type(2)"
+    )
+    chinese.click(
+        "#photo .access-webcam, #photo [title='grant webcam access'], #photo .wrap button"
+    )
+    chinese.click("#photo button[aria-label='capture photo']")
+    chinese.until(lambda: "没有找到人脸" in chinese.text("#status"))
+    assert not chinese.all("#face img")
+
+
+def test_too_many_pixels_are_told(server, open_browser, tmp_path):
+    browser = open_browser(800, "en-US")
+    browser.open(server.url)
+    Image.new("RGB", (1100, 1100)).save(tmp_path / "large.png")
+    browser.upload("#photo", tmp_path / "large.png")
+    browser.until(lambda: "at most 1 megapixels" in browser.text("#status"))
+    browser.close()
+
+
+def test_other_names_of_the_host_are_refused(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("GET", "/", headers={"Host": "elsewhere.example"})
+    assert connection.getresponse().status == 400
+
+
+def test_too_large_an_upload_is_refused(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("GET", "/config")
+    prefix = json.loads(connection.getresponse().read()).get("api_prefix", "")
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
+    body = head + bytes(2_000_000) + b"\r\n--x--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    connection.request("POST", f"{prefix}/upload", body, kind)
+    assert connection.getresponse().status == 413
+    assert not [path for path in server.files() if path.stat().st_size >= 2_000_000]
+
+
+def test_leaving_deletes_everything_and_ending_the_rest(visit, chinese, server):
+    assert server.files()
+    chinese.close()
+    visit.driver.get("about:blank")
+    visit.until(lambda: not server.files(), 30)
+    assert server.stop() == 0
+    assert not list(server.folder.iterdir())

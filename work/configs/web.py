@@ -1,0 +1,32 @@
+"""Options of web.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from work.configs.options import BLENDS, ModelChoice, option, require
+
+
+@dataclass
+class WebOptions(ModelChoice):
+    """The model's options, where the page is, and what it accepts."""
+
+    host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
+    port: int = option(7860, "port to listen on")
+    blend: Optional[str] = option(
+        "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
+    )
+    smallest: float = option(32, "faces that are less wide, in pixels, are not seen")
+    max_upload_mb: int = option(25, "the largest file that is taken, megabytes")
+    max_megapixels: float = option(50, "the largest photo that is taken, megapixels")
+    max_waiting: int = option(16, "requests that may wait; more are turned away")
+    max_sessions: int = option(16, "photos kept in memory; beyond it the one unused longest goes")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 < self.port < 65536, f"--port {self.port}: 1 to 65535")
+        require(self.max_upload_mb >= 1, "--max_upload_mb is at least 1")
+        require(0.1 <= self.max_megapixels <= 120, "--max_megapixels lies between 0.1 and 120")
+        require(self.max_waiting >= 1, "--max_waiting is at least 1")
+        require(self.max_sessions >= 1, "--max_sessions is at least 1")

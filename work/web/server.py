@@ -1,0 +1,127 @@
+"""Starting and stopping the page: one host and port, private files, nothing sent anywhere, nothing kept."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from work.configs.web import WebOptions
+from work.errors import UserError
+
+# The browser loads and sends nothing from or to another host, whatever Gradio's page refers to.
+POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; "
+    "form-action 'self'; base-uri 'self'"
+)
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+class OnlyHere:
+    """ASGI middleware: adds the content policy to every answer; nothing of a visitor stays in a browser's cache."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def with_headers(message):
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", [])
+                message["headers"] += [
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def serve(options: WebOptions) -> int:
+    """Open the page and wait for Ctrl-C or SIGTERM; all files are deleted then. The exit code.
+
+    Raises:
+        UserError: Gradio is missing, the port is taken, or the model cannot be loaded.
+    """
+    root = Path(tempfile.mkdtemp(prefix="paddle_sam_web_"))  # only its owner can look into it
+    try:
+        return _serve(options, root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _serve(options: WebOptions, root: Path) -> int:
+    gradio = _gradio(root)
+    from work.web.page import Page
+    from work.web.worker import Worker
+
+    stop, worker = threading.Event(), Worker()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    print("loading the model", flush=True)
+    page = Page(options, root, worker)
+    blocks = page.blocks
+    try:
+        _launch(gradio, blocks, options)
+        print(f"open http://{_shown(options.host)}:{options.port} (Ctrl-C ends it)", flush=True)
+        stop.wait()
+        print("stopping; uploads and results are deleted", flush=True)
+        return 0
+    finally:
+        blocks.close(verbose=False)
+        worker.close()
+
+
+def _gradio(root: Path):
+    """Import Gradio, told beforehand where its files go and that it reports nothing."""
+    os.environ.update(
+        GRADIO_TEMP_DIR=str(root),
+        GRADIO_ANALYTICS_ENABLED="False",
+        HF_HUB_DISABLE_TELEMETRY="1",
+        GRADIO_SSR_MODE="False",
+    )
+    # Gradio asks itself whether it is up; a proxy would answer in its stead.
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), *LOOPBACK]))
+    try:
+        import gradio
+    except ImportError as error:
+        raise UserError(
+            f"the web page needs Gradio ({error}): {sys.executable} -m pip install -r requirements-web.txt"
+        ) from error
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its requests to itself
+    return gradio
+
+
+def _launch(gradio, blocks, options: WebOptions) -> None:
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    layers = [Middleware(OnlyHere)]
+    if options.host in LOOPBACK:  # other names for this machine come from pages that play tricks
+        layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
+    try:
+        blocks.queue(max_size=options.max_waiting, api_open=False).launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=False,
+            show_api=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            enable_monitoring=False,
+            max_file_size=options.max_upload_mb * gradio.FileSize.MB,
+            app_kwargs={"middleware": layers},
+        )
+    except OSError as error:
+        raise UserError(
+            f"--port {options.port}: cannot listen on {options.host}:{options.port}; "
+            "type another one"
+        ) from error
+
+
+def _shown(host: str) -> str:
+    return LOOPBACK[0] if host == "0.0.0.0" else host
