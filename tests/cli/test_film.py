@@ -1,0 +1,113 @@
+"""lifespan_video.py on real files, as a user calls it."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+from PIL import Image
+
+from tests.unit.test_film import decoded
+from work.datasets.images import save_image
+from work.datasets.transforms import to_picture
+from work.errors import run
+from work.faces.align import ffhq_quad
+from work.inference import lifespan
+from work.inference.aligned import AlignedFace, FaceReader
+from work.scripts import lifespan_video
+
+
+@pytest.fixture
+def model(tiny_model, monkeypatch):
+    monkeypatch.setattr(lifespan, "load_model", lambda options: tiny_model)
+    return tiny_model
+
+
+def film(*words) -> int:
+    flags = ["--film_size=16", "--fps=10", "--no_crop"]
+    return run(lambda: lifespan_video.main([str(word) for word in words] + flags))
+
+
+def test_a_film_there_and_back(model, photos, tmp_path):
+    out = tmp_path / "c.gif"
+    flags = ("--target_age=10,90", "--seconds=1", "--easing=linear", "--batch_size=3")
+    assert film(photos / "c.png", out, "--side_by_side", *flags) == 0
+    frames = decoded(out).astype(int)
+    assert frames.shape == (10, 16, 32, 3)
+    for index in range(1, 5):  # a palette per frame, so equal frames are equal
+        assert (frames[index] == frames[10 - index]).all()
+    assert np.abs(frames[:, :, :16] - frames[:1, :, :16]).mean() < 8  # the input stays
+    face = AlignedFace(photos / "c.png", Image.open(photos / "c.png"))
+    state = model.encode(face.tensor())
+    for index, age in ((0, 10.0), (5, 90.0)):
+        image = model.transform(state, paddle.to_tensor([age]))[0]
+        expected = to_picture(image[0].numpy()).resize((16, 16), Image.Resampling.LANCZOS)
+        assert np.abs(frames[index, :, 16:] - np.asarray(expected, int)).mean() < 8
+    assert np.abs(frames[0] - frames[5]).mean() > 3
+
+
+def test_a_folder_of_films(model, photos, tmp_path, capsys):
+    flags = ("--target_age=10,90", "--seconds=0.5", "--caption", "--no-back", "--format=webp")
+    assert film(photos, tmp_path / "films", *flags) == 1  # two of five files are no pictures
+    assert "broken.jpg" in capsys.readouterr().err
+    names = sorted(path.name for path in (tmp_path / "films").iterdir())
+    assert names == ["a.webp", "b.webp", "c.webp"]
+    assert len(decoded(tmp_path / "films/b.webp")) == 5
+
+
+def test_from_one_face_to_another(model, photos, tmp_path):
+    out = tmp_path / "ac.mp4"
+    flags = ("--interpolate", "--seconds=0.7", "--no-back", "--easing=linear")
+    assert film(*flags, photos / "a.png", photos / "c.png", out) == 0
+    frames = decoded(out, (16, 16)).astype(int)
+    assert len(frames) == 7
+    for index, name in ((0, "a.png"), (6, "c.png")):
+        face = AlignedFace(photos / name, Image.open(photos / name).convert("RGB"))
+        image = model.render(model.invert(face.tensor()))
+        expected = to_picture(image[0].numpy()).resize((16, 16), Image.Resampling.LANCZOS)
+        difference = frames[index] - np.asarray(expected, int)  # 4:2:0 keeps brightness, not colour
+        assert np.abs(difference @ [0.2126, 0.7152, 0.0722]).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("a.png",), "IN and OUT are needed; 1 paths"),
+        (("nowhere.png", "out.mp4"), "nowhere.png"),
+        (("a.png", "out.avi"), ".mp4, .gif, .webp"),
+        (("a.png", "out.mp4", "--format=gif"), "--format gif"),
+        (("--interpolate", "a.png", "out.mp4"), "two photos and OUT"),
+        (("--interpolate", "a.png", "c.png", "out.mp4", "--caption"), "--caption is for ageing"),
+        (("--interpolate", "a.png", "broken.jpg", "out.mp4"), "broken.jpg"),
+        (("a.png", "out.mp4", "--target_age=old"), "--target_age old"),
+    ],
+)
+def test_films_name_mistakes_in_one_line(model, words, said, photos, capsys, monkeypatch):
+    monkeypatch.chdir(photos)
+    assert film(*words) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error and error.startswith("error: ") and "\n" not in error
+
+
+def test_no_face_is_said(model, photos, tmp_path, capsys, fetched):
+    fetched("mtcnn")
+    save_image(Image.new("RGB", (90, 90), "green"), photos / "green.png")
+    with pytest.raises(Exception, match="no face found"):
+        FaceReader()(photos / "green.png")
+    words = [str(photos / "green.png"), str(tmp_path / "green.mp4")]
+    assert run(lambda: lifespan_video.main(words)) == 2
+    assert "green.png: no face found" in capsys.readouterr().err
+    assert not (tmp_path / "green.mp4").exists()
+
+
+def test_the_crop_knows_where_the_photo_ends(portraits, detector):
+    wide = portraits[0].crop((0, 60, *portraits[0].size))  # the face reaches the upper border
+    landmarks = detector(wide).landmarks[0]
+    face = AlignedFace(None, wide, ffhq_quad(landmarks))
+    valid = face.valid(64)
+    assert set(np.unique(valid)) == {0.0, 1.0}
+    assert valid[0].max() == 0 and valid[32, 32] == 1 and 0.4 < valid.mean() < 1
+    corner, down, _, across = face.quad
+    for x, y in ((5, 3), (32, 20), (60, 14), (2, 40), (31, 13), (31, 16)):
+        at = corner + (across - corner) * (x + 0.5) / 64 + (down - corner) * (y + 0.5) / 64
+        assert valid[y, x] == ((at >= 0).all() and (at < wide.size).all()), (x, y)
