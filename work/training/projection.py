@@ -114,7 +114,8 @@ class Projection:
         self.optimizer.clear_grad()
         with paddle.no_grad():
             for x in self.noise():
-                x.set_value((x - x.mean()) / x.std())
+                centred = x - x.mean()
+                x.set_value(centred / centred.square().mean().sqrt())
 
     def state(self) -> dict[str, np.ndarray]:
         """All that going on needs, as arrays by name."""
