@@ -94,14 +94,16 @@ def _openvino(net: MobileStyleGAN, precision: str) -> EngineGenerator:
     weights = {name: value.numpy() for name, value in net.state_dict().items()}
     runs = {}
     for name, (what, size) in GRAPHS.items():
-        shapes = [(1, net.n_styles, 512), (1, 3, size, size)][: 1 + name.endswith("_back")]
+        inputs = {"w_plus": (1, net.n_styles, 512)}
+        if name.endswith("_back"):
+            inputs["towards"] = (1, 3, size, size)
 
         def graph(ops, w_plus, *towards, what=what):
             way = MobileGraph(ops, weights, w_plus)
             image = way.image(**what)
             return way.gradient(*towards) if towards else image
 
-        openvino_engine.build(name, shapes, graph, folder)
+        openvino_engine.build(name, inputs, graph, folder)
         runs[name] = openvino_engine.load(
             name, folder, "fp32" if name.endswith("_back") else precision
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping
 
 import numpy as np
 
@@ -25,13 +25,13 @@ def version() -> str:
 
 def build(
     name: str,
-    shapes: Sequence[tuple[int, ...]],
+    inputs: Mapping[str, tuple[int, ...]],
     graph: Callable[..., Any],
     folder: Path,
 ) -> None:
     """Write `folder/NAME.xml` and `.bin`, whole, if they are not there; weights are stored in float32.
 
-    `graph` makes the output from the primitive operations and the inputs of these shapes.
+    `graph` makes the output from the primitive operations and the inputs of these names and shapes.
     """
     if (folder / f"{name}.xml").is_file():
         return
@@ -40,17 +40,19 @@ def build(
 
     from work.inference.engines.openvino_ops import OpenVinoOps
 
-    inputs = [op.parameter(list(shape), np.float32) for shape in shapes]
-    result = graph(OpenVinoOps(), *inputs)
+    nodes = [op.parameter(list(shape), np.float32, x) for x, shape in inputs.items()]
+    for node, x in zip(nodes, inputs):
+        node.output(0).get_tensor().set_names({x})
+    result = graph(OpenVinoOps(), *nodes)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"unfinished-{name}.xml"
-    ov.save_model(ov.Model([result], inputs, name), unfinished, compress_to_fp16=False)
+    ov.save_model(ov.Model([result], nodes, name), unfinished, compress_to_fp16=False)
     unfinished.with_suffix(".bin").replace(folder / f"{name}.bin")
     unfinished.replace(folder / f"{name}.xml")  # last: its presence says that both are whole
 
 
-def load(name: str, folder: Path, precision: str) -> Callable[..., np.ndarray]:
-    """Compile a graph for this CPU; the second time OpenVINO takes it from its own cache in `folder`.
+def load(name: str, folder: Path, precision: str, cached: bool = True) -> Callable[..., np.ndarray]:
+    """Compile a graph for this CPU; if `cached`, OpenVINO takes it from its own cache in `folder` the second time.
 
     Returns:
         A function from float32 arrays of the inputs' shapes to the output.
@@ -61,9 +63,9 @@ def load(name: str, folder: Path, precision: str) -> Callable[..., np.ndarray]:
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
         "INFERENCE_NUM_THREADS": runtime.cpu_count(),
         "PERFORMANCE_HINT": "LATENCY",
-        "CACHE_DIR": str(folder / "compiled"),
-        "CACHE_MODE": "OPTIMIZE_SIZE",  # the weights stay in the .bin file, mapped into memory
     }
+    if cached:  # the weights stay in the .bin file, mapped into memory
+        settings.update(CACHE_DIR=str(folder / "compiled"), CACHE_MODE="OPTIMIZE_SIZE")
     compiled = ov.Core().compile_model(str(folder / f"{name}.xml"), "CPU", settings)
     if precision == "bf16" and compiled.get_property("INFERENCE_PRECISION_HINT") != ov.Type.bf16:
         raise EngineUnavailable("this CPU does not compute in bf16")

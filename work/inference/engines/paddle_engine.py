@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping
 
 import numpy as np
 import paddle
@@ -51,11 +51,15 @@ def model_file(name: str, folder: Path) -> Path:
 
 def build(
     name: str,
-    shapes: Sequence[tuple[int, ...]],
+    inputs: Mapping[str, tuple[int, ...]],
     graph: Callable[..., Any],
     folder: Path,
+    plain: bool = False,
 ) -> None:
-    """Write the program `name` and its weights, whole, if they are not there; see openvino_engine.build."""
+    """Write the program `name` and its weights, whole, if they are not there; see openvino_engine.build.
+
+    `plain`: also right under Paddle's own passes that `load` deletes.
+    """
     target = model_file(name, folder)
     if target.is_file():
         return
@@ -63,27 +67,28 @@ def build(
 
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"unfinished-{name}"
-    static, ops = paddle.static, PaddleOps()
+    static, ops = paddle.static, PaddleOps(plain)
     main, start, scope = static.Program(), static.Program(), static.Scope()
     paddle.enable_static()
     try:
         with static.program_guard(main, start), static.scope_guard(scope):
-            inputs = [static.data(f"x{i}", list(shape)) for i, shape in enumerate(shapes)]
-            result = graph(ops, *inputs)
+            nodes = [static.data(x, list(shape), "float32") for x, shape in inputs.items()]
+            result = graph(ops, *nodes)
             executor = static.Executor(paddle.CPUPlace())
             executor.run(start)
             ops.fill(scope)
-            static.save_inference_model(str(unfinished), inputs, [result], executor, program=main)
+            static.save_inference_model(str(unfinished), nodes, [result], executor, program=main)
     finally:
         paddle.disable_static()
     unfinished.with_suffix(".pdiparams").replace(folder / f"{name}.pdiparams")
     unfinished.with_suffix(target.suffix).replace(target)  # last: it says that both are whole
 
 
-def load(name: str, folder: Path, precision: str) -> Callable[..., np.ndarray]:
-    """Prepare a program for this CPU; in fp32, whatever the precision.
+def load(name: str, folder: Path, precision: str = "fp32") -> Callable[..., np.ndarray]:
+    """Prepare a program for this CPU.
 
-    In bf16 the encoder's PReLU returns NaN in Paddle 3.3.1, and 2.6.2 refuses the graph.
+    `precision` is one of PRECISIONS: in bf16 the encoder's PReLU returns NaN in Paddle 3.3.1, and 2.6.2 refuses
+    the graph.
 
     Returns:
         A function from float32 arrays of the inputs' shapes to the output.

@@ -13,9 +13,14 @@ import paddle.nn.functional as F
 
 
 class PaddleOps:
-    """Adds operations to the current static program; arrays become its parameters, filled in by `fill`."""
+    """Adds operations to the current static program; arrays become its parameters, filled in by `fill`.
 
-    def __init__(self) -> None:
+    Args:
+        plain: not only for the configuration of paddle_engine.py, where a batch norm is faster.
+    """
+
+    def __init__(self, plain: bool = False) -> None:
+        self.plain = plain
         self.values: dict[str, np.ndarray] = {}
 
     def constant(self, array: Any) -> Any:
@@ -60,9 +65,13 @@ class PaddleOps:
     def scale_shift(self, x: Any, scale: Any, shift: np.ndarray) -> Any:
         """Maps times `scale` plus `shift`: arrays [C], or [1, C] for a scale that the graph computes.
 
-        One pass over memory as a batch norm of mean 0 and variance 1.
+        One pass over memory as a batch norm of mean 0 and variance 1, which Paddle's default passes would fold
+        into the convolution before it as if the scale were constant.
         """
         channels = x.shape[1]
+        if self.plain:
+            scale = paddle.reshape(self.constant(scale), [1, channels, 1, 1])
+            return self.add(self.mul(x, scale), np.reshape(shift, (1, channels, 1, 1)))
         mean, variance = (self.constant(np.full(channels, v)) for v in (0.0, 1.0))
         scale = paddle.reshape(self.constant(scale), [channels])
         return F.batch_norm(x, mean, variance, scale, self.constant(shift), epsilon=0.0)

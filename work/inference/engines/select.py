@@ -63,7 +63,7 @@ def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: P
     folder = engines.folder_for(source, engine.NAME)
     for name, shape in shapes.items():
         graph = _graph(name, checkpoint.state_dict.part(f"{name}."), net.n_styles)
-        engine.build(name, [shape], graph, folder)
+        engine.build(name, {"x": shape}, graph, folder)
     load_state(net.decoder.style, checkpoint.state_dict.part("decoder.style."), str(source))
     set_latent_avg(net, checkpoint, str(source))
     runs = {name: engine.load(name, folder, precision) for name in shapes}
