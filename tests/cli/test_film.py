@@ -25,7 +25,7 @@ def model(tiny_model, monkeypatch):
 
 def film(*words) -> int:
     flags = ["--film_size=16", "--fps=10", "--no_crop"]
-    return run(lambda: lifespan_video.main([str(word) for word in words] + flags))
+    return run(lambda: lifespan_video.main(flags + [str(word) for word in words]))
 
 
 def test_a_film_there_and_back(model, photos, tmp_path):
@@ -76,6 +76,8 @@ def test_from_one_face_to_another(model, photos, tmp_path):
         (("nowhere.png", "out.mp4"), "nowhere.png"),
         (("a.png", "out.avi"), ".mp4, .gif, .webp"),
         (("a.png", "out.mp4", "--format=gif"), "--format gif"),
+        (("a.png", "out.gif", "--fps=51"), "--fps 51"),
+        (("sub", "out.mp4"), "OUT is a folder"),
         (("--interpolate", "a.png", "out.mp4"), "two photos and OUT"),
         (("--interpolate", "a.png", "c.png", "out.mp4", "--caption"), "--caption is for ageing"),
         (("--interpolate", "a.png", "broken.jpg", "out.mp4"), "broken.jpg"),
@@ -84,6 +86,7 @@ def test_from_one_face_to_another(model, photos, tmp_path):
 )
 def test_films_name_mistakes_in_one_line(model, words, said, photos, capsys, monkeypatch):
     monkeypatch.chdir(photos)
+    save_image(Image.new("RGB", (64, 64)), photos / "sub/d.png")
     assert film(*words) == 2
     error = capsys.readouterr().err.strip()
     assert said in error and error.startswith("error: ") and "\n" not in error

@@ -13,7 +13,7 @@ from work.configs.film import FilmOptions
 from work.datasets.images import ImageError, find_images
 from work.errors import UserError
 from work.inference.aligned import AlignedFace, FaceReader
-from work.inference.film import and_back, check_film_name, write_film
+from work.inference.film import CODECS, and_back, check_film_name, ffmpeg, write_film
 from work.inference.folder import Report, result_names
 from work.inference.journeys import BetweenFaces, Journey, encoded, positions, through_ages
 from work.inference.load import load_model
@@ -102,7 +102,11 @@ def age_films(source: Path, target: Path, options: FilmOptions) -> int:
     single = source.is_file() and bool(target.suffix)
     suffix = f".{options.format or 'mp4'}"
     names = [target / name.with_suffix(suffix) for name in result_names(paths, source)]
+    if source.is_dir() and target.suffix.lower() in CODECS:
+        raise UserError(f"{source} is a folder: OUT is a folder for its films, not {target}")
     names = [named(target, options)] if single else names
+    check_film_name(names[0], options.fps)  # better now than after the work
+    ffmpeg()
     model, read, report = load_model(options), FaceReader(options.no_crop), Report()
     if isinstance(model, SAM) and not model.knows_age:
         raise UserError(f"{options.checkpoint_path} is a pSp checkpoint, which knows no ages")
@@ -153,6 +157,7 @@ def film_between(sources: list[Path], target: Path, options: FilmOptions) -> int
             f"--{min(typed)} is for ageing films; --interpolate knows no ages or photos"
         )
     target = named(target, options)
+    ffmpeg()
     read = FaceReader(options.no_crop)
     faces = [read(path) for path in sources]
     left, right = (faces[:1], faces[1:]) if options.side_by_side else ([], [])

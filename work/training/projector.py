@@ -46,12 +46,16 @@ class Projector:
 
     def __init__(self, space: Space, lpips: Any, options: ProjectorOptions):
         self.space, self.lpips, self.options = space, lpips, options
+        self.mean: Optional[Tensor] = None  # drawn once, the start of all faces without an encoder
 
     @paddle.no_grad()
     def start(self, faces: Tensor, masks: Optional[Tensor] = None) -> list[Projection]:
         """Faces [N, 3, 256, 256] and masks [N, 1, 256, 256] at their first codes."""
-        encoder = None if self.options.no_encoder else self.space.encoder
-        codes = self.space.mean().tile([len(faces), 1, 1]) if encoder is None else encoder(faces)
+        if self.options.no_encoder or self.space.encoder is None:
+            self.mean = self.space.mean() if self.mean is None else self.mean
+            codes = self.mean
+        else:
+            codes = self.space.encoder(faces)
         codes = codes.expand([len(faces), -1, -1])
         masks = paddle.ones([len(faces), 1, *faces.shape[2:]]) if masks is None else masks
         found = []
