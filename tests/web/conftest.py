@@ -25,7 +25,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url, self.folder = f"http://127.0.0.1:{self.port}", folder
-        flags = ["--refine=1", f"--port={self.port}", "--max_megapixels=1", "--max_upload_mb=1"]
+        flags = ["--refine=1", f"--port={self.port}", "--max_megapixels=3", "--max_upload_mb=1"]
         # GRADIO_IS_E2E_TEST: visitors are seen to leave at once and not after 15 s.
         env = {**os.environ, "TMPDIR": str(folder), "GRADIO_IS_E2E_TEST": "1"}
         self.process = subprocess.Popen(
@@ -125,7 +125,8 @@ class Browser:
                 return value
             time.sleep(0.2)
         self.driver.save_screenshot(str(self.downloads / "late.png"))
-        return pytest.fail(f"waited in vain; the status is {self.text('#status')!r}")
+        said = [part.text for part in self.all("#status")]
+        return pytest.fail(f"waited in vain; the page says {said}")
 
     def click(self, selector: str) -> None:
         part = self.until(lambda: self.all(selector))[0]

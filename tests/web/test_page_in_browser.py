@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 
 import numpy as np
 import pytest
@@ -120,9 +121,9 @@ def test_camera_without_a_face_is_told_in_plain_words(chinese):
 def test_too_many_pixels_are_told(server, open_browser, tmp_path):
     browser = open_browser(800, "en-US")
     browser.open(server.url)
-    Image.new("RGB", (1100, 1100)).save(tmp_path / "large.png")
+    Image.new("RGB", (1800, 1800)).save(tmp_path / "large.png")
     browser.upload("#photo", tmp_path / "large.png")
-    browser.until(lambda: "at most 1 megapixels" in browser.text("#status"))
+    browser.until(lambda: "at most 3 megapixels" in browser.text("#status"))
     browser.close()
 
 
@@ -147,7 +148,10 @@ def test_too_large_an_upload_is_refused(server):
 def test_leaving_deletes_everything_and_ending_the_rest(visit, chinese, server):
     assert server.files()
     chinese.close()
-    visit.driver.get("about:blank")
-    visit.until(lambda: not server.files(), 30)
+    visit.close()
+    end = time.monotonic() + 60
+    while server.files() and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not server.files()
     assert server.stop() == 0
     assert not list(server.folder.iterdir())

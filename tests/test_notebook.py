@@ -1,0 +1,38 @@
+"""The notebook runs from top to bottom with the embedded model, and is kept without outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "paddle_sam.ipynb"
+
+
+def test_outputs_are_stripped():
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) >= 8
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+
+
+def test_official_weights_are_one_cell_away():
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert [i for i, source in enumerate(code) if "\nCHECKPOINT = " in f"\n{source}"] == [0]
+
+
+def test_it_runs_from_top_to_bottom():
+    nbformat = pytest.importorskip("nbformat", reason="needs requirements-test.txt")
+    nbclient = pytest.importorskip("nbclient", reason="needs requirements-test.txt")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    where = {"metadata": {"path": str(ROOT)}}
+    nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3", resources=where).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [kind for output in outputs for kind in output.get("data", {})]
+    assert shown.count("image/png") >= 8 and "text/html" in shown  # the film is HTML
+    said = "".join(output.get("text", "") for output in outputs)
+    assert "LPIPS" in said.upper() and "steps, loss" in said
+    assert (ROOT / "exp" / "notebook" / "film.mp4").stat().st_size > 10_000
