@@ -29,7 +29,8 @@ def test_it_runs_from_top_to_bottom():
     nbclient = pytest.importorskip("nbclient", reason="needs requirements-test.txt")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     where = {"metadata": {"path": str(ROOT)}}
-    nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3", resources=where).execute()
+    patient = {"timeout": 900, "startup_timeout": 300, "kernel_name": "python3"}
+    nbclient.NotebookClient(notebook, resources=where, **patient).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     shown = [kind for output in outputs for kind in output.get("data", {})]
     assert shown.count("image/png") >= 8 and "text/html" in shown  # the film is HTML
