@@ -90,6 +90,19 @@ def test_three_steps_and_three_more_are_six(recipe, six, data, tmp_path):
             assert a == b
 
 
+@pytest.mark.parametrize("limit", [0, 3])
+def test_known_codes_change_nothing(limit, six, data, tmp_path):
+    """Six steps see 7 photos more than once, some of them mirrored; validation sees its own twice."""
+    flags = [*SMALL, *data, *STEPS, *SAM, f"--code_cache={limit}", f"--exp_dir={tmp_path}"]
+    assert train(*flags, "--max_steps=6") == 0
+    for name in ("last.pdparams", "last.pdopt"):
+        found, expected = (
+            arrays(run / "checkpoints" / name) for run in (tmp_path, six("sam", *SAM))
+        )
+        assert all(np.array_equal(found[key], expected[key]) for key in expected)
+    assert lines(tmp_path, "test")[6]["loss"] == lines(six("sam", *SAM), "test")[6]["loss"]
+
+
 def test_output_of_a_run(six):
     run = six("sam", *SAM)
     names = {path.name for path in (run / "checkpoints").iterdir()}

@@ -10,8 +10,10 @@ from tests.unit.training_kit import TinyEncoder
 from work.configs.options import parse
 from work.configs.train_options import TrainOptions, resolve
 from work.criteria.w_norm import w_norm_loss
+from work.datasets.training import Batch
 from work.errors import UserError
 from work.models.encoders.psp_encoders import BackboneEncoderUsingLastLayerIntoW
+from work.models.psp import PSP
 from work.models.stylegan2.generator import Generator
 from work.training import networks, optimizers
 from work.training.ema import Average
@@ -19,6 +21,7 @@ from work.training.logs import duration
 from work.training.objective import Lambdas, Objective
 from work.training.precision import Precision
 from work.training.recipes import draw
+from work.training.start_codes import StartCodes
 
 OFFICIAL_SAM = """--dataset_type=ffhq_aging --exp_dir=/path/to/experiment --workers=6 --batch_size=6
 --test_batch_size=6 --test_workers=6 --val_interval=2500 --save_interval=10000
@@ -181,6 +184,27 @@ def test_checkpoints_hold_the_float32_weights_of_half_precision_training():
     step(0), step(1)
     both = [optimizers.full_precision(o, n)["weight"] for o, n in zip(made, named)]
     np.testing.assert_array_equal(*both)
+
+
+def test_each_face_is_encoded_once_and_to_the_bit():
+    """The real encoder: in another batch, from an earlier one, or without a memory a face has the same codes."""
+    with paddle.LazyGuard():
+        net = PSP(8, 4)
+    net.pretrained_encoder = type(net.pretrained_encoder)(50, "ir_se", 3, 4)
+    net.eval()
+    faces = paddle.rand([3, 3, 256, 256])
+    kept, none, seen = StartCodes(net, 2), StartCodes(net, 0), []
+    net.pretrained_encoder.register_forward_pre_hook(lambda _, x: seen.append(len(x[0])))
+
+    def codes(start_codes, order):
+        batch = Batch(None, [f"{i // 2}.png" for i in order], [bool(i % 2) for i in order])
+        return start_codes(paddle.stack([faces[i] for i in order]), batch).numpy()
+
+    found = [codes(kept, order) for order in ([0], [0, 1, 2], [2, 1, 0])]
+    assert seen == [1] * 4  # two of the three are kept
+    assert np.array_equal(found[1], codes(none, [0, 1, 2]))
+    assert np.array_equal(found[1][::-1], found[2]) and np.array_equal(found[1][:1], found[0])
+    assert len(np.unique(found[1][:, 0, 0])) == 3
 
 
 def test_recomputing_the_generator_changes_nothing():

@@ -109,6 +109,10 @@ class LoopFlags:
     checkpoint_decoder: bool = option(
         False, "recompute the generator's activations: less memory, more time"
     )
+    code_cache: int = option(
+        20000,
+        "faces whose codes by the frozen encoder are kept for later epochs, 36 KB each; 0: none",
+    )
     freeze_batch_norm: bool = option(False, "batch norm of the trained encoder in evaluation mode")
     resume: Optional[str] = option(None, "go on with the run in this folder, with its options")
     dry_run: bool = option(False, "print the resolved options and stop")
@@ -179,7 +183,7 @@ def _check_model(options: TrainOptions) -> None:
 def _check_loop(options: TrainOptions) -> None:
     least = {"batch_size": 1, "test_batch_size": 1, "grad_accum": 1, "max_steps": 1, "keep": 0}
     least.update(workers=0, test_workers=0, image_interval=1, board_interval=1, val_interval=1)
-    least.update(save_interval=1, max_test_batches=1)
+    least.update(save_interval=1, max_test_batches=1, code_cache=0)
     for name, smallest in least.items():
         value = getattr(options, name)
         require(value is None or value >= smallest, f"--{name} is at least {smallest}")

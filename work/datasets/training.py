@@ -33,10 +33,11 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 
 @dataclass
 class Batch:
-    """Faces [N, 3, 256, 256] in [-1, 1] and their files."""
+    """Faces [N, 3, 256, 256] in [-1, 1], their files, and which of them are mirrored."""
 
     faces: np.ndarray
     files: list
+    flips: list
 
 
 class FaceFolder:
@@ -112,21 +113,23 @@ def load(
     keys = iter(keys)
     if not workers:
         for batch in keys:
-            yield _collate([folder.read(*key) for key in batch])
+            yield _collate(batch, [folder.read(*key) for key in batch])
         return
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque = deque()
         try:
             while True:
                 for batch in itertools.islice(keys, AHEAD - len(ahead)):
-                    ahead.append([pool.submit(folder.read, *key) for key in batch])
+                    ahead.append((batch, [pool.submit(folder.read, *key) for key in batch]))
                 if not ahead:
                     return
-                yield _collate([future.result() for future in ahead.popleft()])
+                batch, futures = ahead.popleft()
+                yield _collate(batch, [future.result() for future in futures])
         finally:
-            for future in (f for batch in ahead for f in batch):
+            for future in (f for _, futures in ahead for f in futures):
                 future.cancel()
 
 
-def _collate(read: list[tuple[np.ndarray, Path]]) -> Batch:
-    return Batch(np.stack([face for face, _ in read]), [path for _, path in read])
+def _collate(keys: list[tuple[int, bool]], read: list[tuple[np.ndarray, Path]]) -> Batch:
+    faces, files = zip(*read)
+    return Batch(np.stack(faces), list(files), [flip for _, flip in keys])

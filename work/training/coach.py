@@ -35,6 +35,7 @@ from work.training.optimizers import make_optimizer
 from work.training.panels import panel
 from work.training.precision import Precision
 from work.training.recipes import Outcome, Recipe, draw
+from work.training.start_codes import StartCodes
 from work.training.watch import Watch
 
 TRAIN, TEST = 0, 1  # parts of the keys of draws
@@ -82,6 +83,7 @@ class Coach:
         if options.resume:
             self.store.load(self)
         self.recipe = Recipe(self.net, objective, options)
+        self.start_codes = StartCodes(self.net, options.code_cache)
 
     def run(self) -> int:
         """Train to `max_steps`. Returns the exit code: 0, or 130 after Ctrl-C."""
@@ -137,7 +139,8 @@ class Coach:
             key = (TRAIN, self.step, part)
             drawn = draw(options, key, len(batch.files), ranks.rank, ranks.world)
             with self.precision.autocast():
-                outcome = self.recipe(paddle.to_tensor(batch.faces), drawn, self._backward)
+                faces = paddle.to_tensor(batch.faces)
+                outcome = self.recipe(faces, drawn, self._backward, self.start_codes(faces, batch))
             self.watch.add(self.step + 1, outcome.terms, batch.files)
         ranks.average_gradients(self.trained.values())
         self.precision.step(self.optimizer)
@@ -215,7 +218,8 @@ class Coach:
         paddle.seed(self._noise_seed(TEST, index))
         drawn = draw(self.options, (TEST, index), len(batch.files))
         with self.precision.autocast():
-            return self.recipe(paddle.to_tensor(batch.faces), drawn, lambda loss: None)
+            faces = paddle.to_tensor(batch.faces)
+            return self.recipe(faces, drawn, lambda loss: None, self.start_codes(faces, batch))
 
     def _save(self, name: str | None) -> None:
         if self.ranks.first and self.saved_at != self.step:

@@ -60,12 +60,15 @@ class Recipe:
         self.net, self.objective, self.ages = net, objective, options.ages
         self.starts_somewhere = options.start_from_latent_avg or options.start_from_encoded_w_plus
 
-    def __call__(self, faces: Tensor, drawn: Draw, backward: Backward) -> Outcome:
+    def __call__(
+        self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None = None
+    ) -> Outcome:
         """Faces [N, 3, 256, 256] through all passes; `backward` gets the loss of each pass as it is known.
 
-        The cycle pass starts from the detached output, so the graph of the real pass is gone by then.
+        The cycle pass starts from the detached output, so the graph of the real pass is gone by then. `start` is
+        what the frozen encoder says about the faces, where it is known (see start_codes.py).
         """
-        return self._sam(faces, drawn, backward) if self.ages else self._psp(faces, backward)
+        return self._sam(faces, drawn, backward, start) if self.ages else self._psp(faces, backward)
 
     def term_names(self) -> list[str]:
         """Every name that the terms of a batch can have, in one order on all ranks."""
@@ -81,10 +84,10 @@ class Recipe:
         backward(loss.total)
         return Outcome(loss.terms, faces, output.detach(), numbers=loss.faces)
 
-    def _sam(self, faces: Tensor, drawn: Draw, backward: Backward) -> Outcome:
+    def _sam(self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None) -> Outcome:
         source = self.objective.source(faces)
         targets = source.ages if drawn.no_aging else paddle.to_tensor(drawn.ages)
-        output, w_plus = self._forward(faces, targets)
+        output, w_plus = self._forward(faces, targets, start)
         real = self._loss(source, output, w_plus, targets, drawn.no_aging, "real")
         backward(real.total)
         output = output.detach()
@@ -103,10 +106,12 @@ class Recipe:
             outcome.numbers.update(cycle.faces)
         return outcome
 
-    def _forward(self, faces: Tensor, ages: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def _forward(
+        self, faces: Tensor, ages: Tensor | None = None, start: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Faces [N, 3, 256, 256] and target ages (centuries) -> faces and their w_plus, with fresh noise."""
         inputs = faces if ages is None else add_age_channel(faces, ages * 100)
-        w_plus = self.net.encode(inputs)
+        w_plus = self.net.encode(inputs, start)
         return self.net.decode(w_plus, resize=True, randomize_noise=True), w_plus
 
     def _loss(self, source, output, w_plus, targets=None, no_aging=False, label="") -> Loss:
