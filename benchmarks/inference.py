@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 
-ENGINES = ("torch", "paddle fp32", "openvino fp32", "openvino bf16")
+ENGINES = ("torch", "paddle fp32", "paddle-inference fp32", "openvino fp32", "openvino bf16")
 
 
 def main() -> int:
@@ -51,20 +52,32 @@ def main() -> int:
     return 0
 
 
-def random_checkpoint() -> Path:
-    """SAM at 1024 px with the golden tests' numbers, in both formats."""
+def random_checkpoint(size: int = 1024) -> Path:
+    """SAM at `size` px with the golden tests' numbers."""
     from work.downloads import cache_folder
 
-    path = cache_folder() / "benchmarks" / "sam_1024_random.pdparams"
+    path = cache_folder() / "benchmarks" / f"sam_{size}_random.pdparams"
     if not path.is_file():
         sys.path.insert(0, str(ROOT / "tests" / "golden"))
-        from tests.parity.conftest import fill
+        import weights
+
+        from tests.parity.conftest import fill_entries
         from work.models.checkpoint import save_checkpoint
 
-        state = fill("sam_1024", "sam")
-        latent_avg = state.pop("latent_avg")
-        save_checkpoint(path, "sam", state, latent_avg)
+        n = 2 * size.bit_length() - 4  # codes
+        parts = {"styles": n, "convs": n - 2, "to_rgbs": n // 2 - 1, "noises": n - 1}
+        entries = [e for e in weights.load_manifest("sam_1024") if _inside(e["name"], parts)]
+        state = fill_entries(entries, "sam")
+        save_checkpoint(path, "sam", state, state.pop("latent_avg")[:n])
     return path
+
+
+def _inside(name: str, parts: dict[str, int]) -> bool:
+    """Whether a smaller network has this tensor; `parts` counts its numbered parts."""
+    found = re.search(
+        r"(?:encoder\.(styles)|decoder\.(convs|to_rgbs|noises))\.(?:noise_)?(\d+)", name
+    )
+    return found is None or int(found.group(3)) < parts[found.group(1) or found.group(2)]
 
 
 def run_worker(engine: str, options: argparse.Namespace, folder: Path) -> dict:

@@ -1,17 +1,21 @@
 """One SAM training step by part: seconds and peak memory of each, at the official lambdas.
 
-    python benchmarks/train_step.py --size 256 --batch 2
+    python benchmarks/train_step.py --size 256 --batch 2 --torch_python /path/to/venv/with/torch/bin/python
 
 The networks are the real ones with random weights (times do not depend on them). Each part is what
 `work/training/recipes.py` does, in its order. CPU seconds, of all threads together, say what a part costs where
-other programs share the machine. Memory is the process's (the GPU's on a GPU), its peak within the part. Ranger
-against plain Paddle and PyTorch is in `benchmarks/ranger.py`.
+other programs share the machine. Memory is the process's (the GPU's on a GPU), its peak within the part. With
+--torch_python the same parts in plain PyTorch (torch_train_step.py) follow in a process of their own. Ranger against
+plain Paddle and PyTorch is in `benchmarks/ranger.py`, and counts in neither sum here. In later epochs the real pass
+needs no frozen encoder: the codes are kept (work/training/start_codes.py); the last line leaves it out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -34,6 +38,7 @@ from work.training.objective import Lambdas, Objective
 from work.training.optimizers import make_optimizer
 
 GIB = 2**30
+KNOWN = "real: frozen encoder"
 OFFICIAL = Lambdas(0.1, 0.1, 0.1, 0.6, 0.25, 0.25, 1, 0.005, 5, 1, True)
 
 
@@ -73,17 +78,25 @@ class Meter:
             watcher.join()
         self.peaks[name] = max(self.peaks.get(name, 0), peak[0])
 
-    def report(self) -> None:
+    def report(self, torch: dict[str, float]) -> None:
+        """Print a row per part; `torch`: PyTorch's seconds by part, or nothing."""
         median = statistics.median
-        rows = [
-            (name, median(times), median(self.cpu[name]), self.peaks[name] / GIB)
+        rows = {
+            name: (median(times), median(self.cpu[name]), self.peaks[name] / GIB)
             for name, times in self.seconds.items()
-        ]
-        sums = [sum(row[i] for row in rows) for i in (1, 2)]
-        rows.append(("one step", *sums, max(row[3] for row in rows)))
-        print(f"{'part':24} {'seconds':>9} {'CPU s':>9} {'peak GiB':>9}")
-        for name, seconds, cpu, peak in rows:
-            print(f"{name:24} {seconds:9.3f} {cpu:9.3f} {peak:9.2f}")
+        }
+        parts = [name for name in rows if name != "Ranger"]
+        for total, skipped in (("all but Ranger", ""), ("in later epochs", KNOWN)):
+            sums = [sum(rows[name][i] for name in parts if name != skipped) for i in (0, 1)]
+            rows[total] = (*sums, max(rows[name][2] for name in parts))
+            if torch:
+                torch[total] = sum(torch[name] for name in parts)
+        print(
+            f"{'part':24} {'seconds':>9} {'CPU s':>9} {'peak GiB':>9} {'PyTorch s':>9} {'ratio':>6}"
+        )
+        for name, (seconds, cpu, peak) in rows.items():
+            beside = f" {torch[name]:9.3f} {torch[name] / seconds:5.2f}x" if name in torch else ""
+            print(f"{name:24} {seconds:9.3f} {cpu:9.3f} {peak:9.2f}{beside}")
 
 
 def one_pass(meter: Meter, net: PSP, objective: Objective, source, faces, ages, label: str):
@@ -108,6 +121,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3, help="after one that does not count")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--checkpoint_decoder", action="store_true")
+    parser.add_argument("--torch_python", help="a Python that has torch")
     args = parser.parse_args()
     device = runtime.setup(args.device, 0)
     net = PSP(args.size)
@@ -133,8 +147,18 @@ def main() -> int:
         with meter.part("Ranger"):
             optimizer.step()
         optimizer.clear_grad()
-    meter.report()
+    del net, objective, optimizer, trained, output, source
+    meter.report(torch_seconds(args) if args.torch_python else {})
     return 0
+
+
+def torch_seconds(args: argparse.Namespace) -> dict[str, float]:
+    """The medians of torch_train_step.py, by part."""
+    script = str(Path(__file__).with_name("torch_train_step.py"))
+    flags = [f"--{name}={getattr(args, name)}" for name in ("size", "batch", "repeats")]
+    command = [args.torch_python, script, *flags]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":
