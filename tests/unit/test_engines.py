@@ -66,7 +66,12 @@ def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
 
 def test_a_wrong_graph_is_not_used(tiny_sam, home, monkeypatch, capsys):
     real = paddle_engine.load
-    monkeypatch.setattr(paddle_engine, "load", lambda *args: lambda x: real(*args)(x) * 1.01)
+
+    def wrong(*args):
+        run = real(*args)
+        return lambda x: run(x) * 1.01
+
+    monkeypatch.setattr(paddle_engine, "load", wrong)
     monkeypatch.setattr(paddle_engine, "version", lambda: "another version")
     model = load(tiny_sam, engine="paddle-inference")
     assert type(model.net.encoder).__name__ != "Graph"
