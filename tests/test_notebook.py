@@ -35,5 +35,5 @@ def test_it_runs_from_top_to_bottom():
     shown = [kind for output in outputs for kind in output.get("data", {})]
     assert shown.count("image/png") >= 8 and "text/html" in shown  # the film is HTML
     said = "".join(output.get("text", "") for output in outputs)
-    assert "LPIPS" in said.upper() and "steps, loss" in said
+    assert "LPIPS" in said.upper() and "of the way to the target age" in said
     assert (ROOT / "exp" / "notebook" / "film.mp4").stat().st_size > 10_000
