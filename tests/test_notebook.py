@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,5 +36,6 @@ def test_it_runs_from_top_to_bottom():
     shown = [kind for output in outputs for kind in output.get("data", {})]
     assert shown.count("image/png") >= 8 and "text/html" in shown  # the film is HTML
     said = "".join(output.get("text", "") for output in outputs)
-    assert "LPIPS" in said.upper() and "of the way to the target age" in said
+    left = [int(share) for share in re.findall(r"(\d+)% of the way to the target age", said)]
+    assert len(left) == 2 and max(left) < 90, left  # 100: the training run has learnt nothing
     assert (ROOT / "exp" / "notebook" / "film.mp4").stat().st_size > 10_000
