@@ -84,30 +84,6 @@ def age_v1(folder: Path) -> dict[str, object]:
     return _checkpoint("age_v1", state)
 
 
-def gender_v1(folder: Path) -> dict[str, object]:
-    """gender-v1.onnx -> kind "gender_v1"; scales, offsets and the two scalars are folded into their neighbours."""
-    path = folder / "gender-v1.onnx"
-    tensors = read_initializers(path)
-    try:
-        state = {}
-        for i, (conv, affine) in enumerate([(19, 18), (16, 15), (12, 11), (9, 8)]):
-            scale = tensors[f"layer_{affine}_scale"].reshape(-1)
-            offset = tensors[f"layer_{affine}_offset"].reshape(-1)
-            state[f"convs.{i}.weight"] = (
-                tensors[f"layer_{conv}_weights"] * scale[:, None, None, None]
-            )
-            state[f"convs.{i}.bias"] = tensors[f"layer_{conv}_bias"] * scale + offset
-        state["hidden.weight"] = tensors["layer_4_weights"] * tensors["layer_5_scalar"]
-        state["head.weight"] = tensors["layer_1_weights"] * tensors["layer_2_scalar"]
-        state["hidden.bias"] = tensors["layer_4_bias"]
-        state["head.bias"] = tensors["layer_1_bias"]
-    except KeyError as error:
-        raise UserError(
-            f"{path}: has no tensor {error}; it is another version of the network"
-        ) from error
-    return _checkpoint("gender_v1", state)
-
-
 def _backbone(path: Path, kind: str, net: str, places: tuple[int, ...]) -> dict[str, object]:
     state = {}
     for i, place in enumerate(places):

@@ -137,7 +137,7 @@ def test_bad_masks_are_failures_not_ends(tiny_sam, photos, tmp_path, capsys, fet
 
 
 def test_the_embedded_generator_beats_its_start_on_every_photo(portraits, detector, fetched):
-    for name in ("mobile_stylegan", "lpips_alex", "dlib_face", "age_v1", "gender_v1"):
+    for name in ("mobile_stylegan", "lpips_alex", "dlib_face", "age_v1"):
         fetched(name)
     quads = [ffhq_quad(detector(photo).landmarks[0]) for photo in portraits]
     faces = [AlignedFace(None, photo, quad).tensor() for photo, quad in zip(portraits, quads)]

@@ -6,11 +6,12 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.age_path import AgePath, Calibration, Rung, aimed_reading
+from work.inference.age_path import AgePath, Aims, Calibration, Rung, agreed
 from work.inference.composite import GATE_OLDER, composite, head_mask, head_template
 
 AXIS, GENDER = np.eye(512)[0], np.eye(512)[1]
 AGES = np.arange(-120.0, 241.0, 10.0)
+AIMS = Aims(np.array([0.0, 50.0, 100.0]), np.array([3.0, 50.0, 87.5]))
 
 
 def path():
@@ -28,20 +29,27 @@ def linear_face(shift, drift=0.0, worse=0.0):
 
 def calibrated(**habits):
     return Calibration(
-        path(), linear_face(np.zeros(512), **habits), lambda s: linear_face(s, **habits)
+        path(), AIMS, linear_face(np.zeros(512), **habits), lambda s: linear_face(s, **habits)
     )
 
 
-def test_aims_rise_and_stay_within_what_the_network_knows():
-    aims = [aimed_reading(age) for age in range(0, 101, 5)]
-    assert all(low < high for low, high in zip(aims[:17], aims[1:18]))
-    assert 0 <= aims[0] and aims[-1] < 80
+def test_aims_lie_between_the_number_and_what_is_read_from_people_of_that_age():
+    aims = [AIMS.reading(age) for age in range(0, 101, 5)]
+    assert all(low < high for low, high in zip(aims, aims[1:]))
+    assert AIMS.reading(90) == pytest.approx(85)
+    assert AIMS.reading(0) == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize("age", [10, 25, 40, 60, 75])
+def test_an_extreme_age_needs_both_readers():
+    assert agreed(np.array([30.0, 40.0])) == 35
+    assert agreed(np.array([60.0, 80.0])) == 60
+    assert agreed(np.array([2.0, 8.0])) == 8
+
+
+@pytest.mark.parametrize("age", [20, 25, 40, 60, 65])
 def test_a_target_is_met(age):
     shift = calibrated().shift(age)
-    assert linear_face(shift).reading == pytest.approx(aimed_reading(age), abs=0.5)
+    assert linear_face(shift).reading == pytest.approx(AIMS.reading(age), abs=0.5)
 
 
 def test_no_target_leaves_what_was_probed():
@@ -51,6 +59,13 @@ def test_no_target_leaves_what_was_probed():
     assert calibration.shift(100) @ AXIS == pytest.approx(
         max(r.shift @ AXIS for r in calibration.rungs)
     )
+
+
+def test_targets_beyond_the_end_of_the_ladder_still_differ():
+    calibration = calibrated(worse=0.3)
+    assert calibration.rungs[-1].reading < 50
+    along = [float(calibration.shift(age) @ AXIS) for age in range(0, 101, 10)]
+    assert all(low < high for low, high in zip(along, along[1:]))
 
 
 def test_gender_is_held():

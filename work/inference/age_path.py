@@ -7,24 +7,36 @@ from typing import Callable, Optional
 
 import numpy as np
 
-# Medians of what the age network reads from people of a known age (2,121 UTKFace photos). Like every such
-# network it draws ages to the middle, so who aims at the number overdoes it, and who aims at the median is
-# read too young by other networks, too: the aim lies halfway.
-TRUE_AGES = np.array([0, 7, 12, 17, 22, 27, 32, 37, 42, 47, 52, 57, 62, 67, 72, 77, 82, 92.0])
-MEDIANS = np.array([1, 8, 15, 21.5, 25.5, 28, 31, 34, 37.5, 42, 47, 51, 56, 62, 66.5, 70, 73, 79])
-AIMS = np.minimum((TRUE_AGES + MEDIANS) / 2, 79.5)  # the network knows no age above 80
+
+@dataclass
+class Aims:
+    """What two readers of ages should read, on average, where a face is to look as old as told.
+
+    Such readers draw ages to the middle. `medians` [K] are what these read from people of the `truth` [K] ages.
+    Who aims at the number overdoes it, and who aims at the median is read too young by other readers, too: the
+    aim lies halfway.
+    """
+
+    truth: np.ndarray
+    medians: np.ndarray
+
+    def reading(self, age: float) -> float:
+        """The reading at which a face is to look `age` years old."""
+        return (age + float(np.interp(age, self.truth, self.medians))) / 2
 
 
-def aimed_reading(age: float) -> float:
-    """The reading of the age network at which a face is to look `age` years old."""
-    return float(np.interp(age, TRUE_AGES, AIMS))
+def agreed(years: np.ndarray) -> float:
+    """One reading from those of both readers [2]: their mean, but an extreme age needs the agreement of both."""
+    mean, half = float(years.mean()), float(np.abs(years - years.mean()).max())
+    old, young = np.clip((mean - 45) / 20, 0, 1), np.clip((25 - mean) / 15, 0, 1)
+    return mean - float(old) * half + float(young) * half
 
 
 @dataclass
 class AgePath:
     """A curve in w: `points` [K, 512] at the nominal `ages` [K], and the direction of gender [512].
 
-    `gender_step` is how much the gender network's log odds rise along one unit of `gender`.
+    `gender_step` is how much the reader's score of gender rises along one unit of `gender`.
     """
 
     ages: np.ndarray
@@ -45,9 +57,9 @@ class Rung:
     """One rendered step of a photo's ladder."""
 
     shift: np.ndarray  # [512], added to every code of the photo
-    reading: float  # years, by the age network
+    reading: float  # years, by both readers of ages
     likeness: float  # distance of identity embeddings to the photo
-    gender: float  # log odds of male
+    gender: float  # the reader's score: 2 for male, -2 for female
 
 
 @dataclass
@@ -59,13 +71,15 @@ class Limits:
         likeness: embeddings further apart end it.
         fall: two readings this many years behind the best so far end it: the path has collapsed.
         oldest, youngest: readings that need no further rung.
+        room: years before an end of the ladder on which all targets near it and beyond it are placed.
     """
 
     steps: tuple[float, ...] = (9.0, 20.0, 33.0, 48.0, 65.0, 85.0, 110.0, 140.0)
     likeness: float = 0.85
     fall: float = 4.0
-    oldest: float = 78.0
+    oldest: float = 86.0
     youngest: float = 4.0
+    room: float = 6.0
 
 
 class Calibration:
@@ -73,6 +87,7 @@ class Calibration:
 
     Args:
         path: the common curve.
+        aims: readings by target age.
         start: the rung without any shift.
         probe: renders a shift [512] and reads it.
         limits: see there.
@@ -81,11 +96,12 @@ class Calibration:
     def __init__(
         self,
         path: AgePath,
+        aims: Aims,
         start: Rung,
         probe: Callable[[np.ndarray], Rung],
         limits: Optional[Limits] = None,
     ):
-        self.path, self.start, self.probe = path, start, probe
+        self.path, self.aims, self.start, self.probe = path, aims, start, probe
         self.limits = limits or Limits()
         younger, older = self._climb(-1), self._climb(+1)
         self.rungs = younger[::-1] + [start] + older
@@ -111,7 +127,7 @@ class Calibration:
     def _keep_gender(self, rung: Rung) -> Rung:
         """Shift back along the direction of gender where ageing has pushed the face towards the other one."""
         drift = rung.gender - self.start.gender
-        if abs(self.start.gender) < 0.5 or drift * self.start.gender > 0:
+        if abs(self.start.gender) < 0.3 or drift * self.start.gender > 0:
             return rung
         allowed = 0.25 * abs(self.start.gender)
         excess = abs(drift) - allowed
@@ -121,11 +137,24 @@ class Calibration:
         return self.probe(rung.shift + back * self.path.gender)
 
     def shift(self, age: float) -> np.ndarray:
-        """The shift [512] at which the photo should look `age` years old; the nearest one within reach."""
-        wanted = aimed_reading(age)
+        """The shift [512] at which the photo should look `age` years old, or as near to it as it can get."""
         readings = np.array([rung.reading for rung in self.rungs])
+        wanted = self._within_reach(age, readings[0], readings[-1])
         place = float(np.interp(wanted, readings, np.arange(len(readings))))
         low = min(int(place), max(len(self.rungs) - 2, 0))
         high = min(low + 1, len(self.rungs) - 1)
         share = place - low
         return (1 - share) * self.rungs[low].shift + share * self.rungs[high].shift
+
+    def _within_reach(self, age: float, youngest: float, oldest: float) -> float:
+        """The aim for a target age, pressed together near an end of the ladder that lies before life's own.
+
+        So two targets beyond an end still differ, if by little; the others are left as they are.
+        """
+        aim, room = self.aims.reading(age), self.limits.room
+        first, last = self.aims.reading(0.0), self.aims.reading(100.0)
+        if last > oldest and aim > oldest - room:
+            return oldest - room * (last - aim) / (last - oldest + room)
+        if first < youngest and aim < youngest + room:
+            return youngest + room * (aim - first) / (youngest - first + room)
+        return aim

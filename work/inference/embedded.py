@@ -13,20 +13,20 @@ from paddle import Tensor
 from work.configs.options import BLENDS
 from work.criteria.lpips import LPIPS
 from work.errors import UserError
-from work.inference.age_path import AgePath, Calibration, Rung
+from work.inference.age_path import AgePath, Aims, Calibration, Rung, agreed
 from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
 from work.inference.engines.mobile_engine import fast_generator
 from work.inference.invert import Inverter, face_chip
+from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.age_v1 import AgeV1
 from work.models.checkpoint import load_state, read_checkpoint
-from work.models.gender_v1 import GenderV1
 from work.models.identity_dlib import DlibFace
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-REFINE_STEPS = 12
+REFINE_STEPS = 40
 READ_SIZE = 256  # px at which renders are read and inversion works
 
 
@@ -46,8 +46,9 @@ class EmbeddedModel:
     Args:
         inverter: holds the generator, LPIPS and the identity network.
         encoder: images [N, 3, 256, 256] -> whitened codes [N, 23, 512].
-        readers: the age and the gender network.
+        reader: ages and genders of face chips.
         path: the common age path.
+        aims: readings by target age.
         refine: gradient steps per photo; 0 is the encoder alone.
         blend: "composite" brings the change into the photo; "generator" shows the generator's face.
     """
@@ -60,13 +61,14 @@ class EmbeddedModel:
         self,
         inverter: Inverter,
         encoder,
-        readers,
+        reader,
         path: AgePath,
+        aims: Aims,
         refine=REFINE_STEPS,
         blend="composite",
     ):
-        self.inverter, self.encoder, self.path = inverter, encoder, path
-        self.age, self.gender = readers
+        self.inverter, self.encoder, self.reader = inverter, encoder, reader
+        self.path, self.aims = path, aims
         self.refine, self.blend = refine, blend
         self.uses_photos = blend == "composite"
 
@@ -81,14 +83,17 @@ class EmbeddedModel:
         with paddle.no_grad():
             return self.inverter.to_w_plus(paddle.concat(white))
 
-    def encode(self, faces: Tensor, photos: Optional[list[Tensor]] = None) -> list[Subject]:
+    def encode(
+        self, faces: Tensor, photos: Optional[list[Tensor]] = None, w_plus: Optional[Tensor] = None
+    ) -> list[Subject]:
         """Invert and calibrate every photo.
 
         Args:
             faces: [N, 3, 256, 256] in [-1, 1], FFHQ-aligned.
             photos: the same faces, each [1, 3, S, S] with more pixels; the composite keeps their detail.
+            w_plus: their codes [N, 23, 512] where they are known already.
         """
-        codes = self.invert(faces)
+        codes = self.invert(faces) if w_plus is None else w_plus
         photos = photos or [faces[i : i + 1] for i in range(len(faces))]
         with paddle.no_grad():
             return [
@@ -100,15 +105,15 @@ class EmbeddedModel:
         photo = _resized(photo, self.output_size)
         inverted = self.inverter.generator(w_plus)
         small = F.avg_pool2d(inverted, self.output_size // READ_SIZE)
-        likeness = self.inverter.identity(face_chip(face))
+        likeness = self.inverter.identity(face_chip(face))[0]
 
         def read(images: list[Tensor], shift: np.ndarray, older: bool) -> Rung:
             chips = [face_chip(image) for image in images]
-            distance = (self.inverter.identity(chips[0]) - likeness).norm().item()
-            readings = [self.age.predict_age(chip).item() for chip in chips]
-            # A composite can fool the network; the generator's own face has to agree.
-            reading = min(readings) if older else max(readings)
-            return Rung(shift, reading, distance, self.gender(chips[0]).item())
+            years, genders, people = self.reader(paddle.concat(chips))
+            distance = (people[0] - likeness).norm().item()
+            # A composite can fool readers; the generator's own face has to agree.
+            reading = (min if older else max)(agreed(both) for both in years.numpy())
+            return Rung(shift, reading, distance, genders[0].item())
 
         def probe(shift: np.ndarray) -> Rung:
             aged = self.inverter.generator(
@@ -119,7 +124,7 @@ class EmbeddedModel:
             return read([self._blended(face, small, aged, older), aged.clip(-1, 1)], shift, older)
 
         plain = face if self.blend == "composite" else small
-        calibration = Calibration(self.path, read([plain], np.zeros(512), True), probe)
+        calibration = Calibration(self.path, self.aims, read([plain], np.zeros(512), True), probe)
         return Subject(photo, w_plus, inverted, calibration)
 
     @property
@@ -199,11 +204,6 @@ def age_reader() -> AgeV1:
     return frozen(AgeV1(), "age_v1")
 
 
-def gender_reader() -> GenderV1:
-    """The small gender network, frozen."""
-    return frozen(GenderV1(), "gender_v1")
-
-
 def load_embedded(
     refine: int = REFINE_STEPS,
     blend: str = "composite",
@@ -229,14 +229,18 @@ def load_embedded(
     generator = fast_generator(net, engine, precision)
     lpips = lpips_alex()
     encoder = RidgeEncoder(lpips, fitted["encoder.reduce"].shape[1])
-    parts = {n[len("encoder.") :]: v for n, v in fitted.items() if n.startswith("encoder.")}
-    load_state(encoder, parts, FITTED)
+    identity = frozen(DlibFace(), "dlib_face")
+    reader = AgeGenderReader(Backbones(age_reader(), identity, lpips))
+    for layer, prefix in ((encoder, "encoder."), (reader, "reader.")):
+        names = layer.state_dict()
+        load_state(layer, {n: fitted[prefix + n] for n in names}, FITTED)
     mean, scatter = paddle.to_tensor(fitted["mean"]), paddle.to_tensor(fitted["scatter"])
-    inverter = Inverter(generator, lpips, frozen(DlibFace(), "dlib_face"), mean, scatter)
+    inverter = Inverter(generator, lpips, identity, mean, scatter)
     path = AgePath(
         fitted["path.ages"],
         fitted["path.points"],
         fitted["path.gender"],
         float(fitted["path.gender_step"][0]),
     )
-    return EmbeddedModel(inverter, encoder, (age_reader(), gender_reader()), path, refine, blend)
+    aims = Aims(fitted["reader.truth"], fitted["reader.median"])
+    return EmbeddedModel(inverter, encoder, reader, path, aims, refine, blend)

@@ -40,10 +40,10 @@ class RefineWeights:
 
     pixels: float = 1.0
     identity: float = 0.5
-    common: float = 0.5
-    prior: float = 0.02
-    rate: float = 0.08
-    own: float = 0.15
+    common: float = 0.15
+    prior: float = 0.01
+    rate: float = 0.16
+    own: float = 0.35
 
 
 class Inverter(nn.Layer):

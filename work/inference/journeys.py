@@ -83,10 +83,13 @@ class BetweenFaces:
         return self.model.render(between(self.codes, self.stations, positions))
 
 
-def encoded(model: AgeingModel, face: AlignedFace):
-    """What the model knows about a face; it gets as many pixels as it can use."""
+def encoded(model: AgeingModel, face: AlignedFace, **known: Any):
+    """What the model knows about a face, which it gets with as many pixels as it can use.
+
+    `known` is passed on: the embedded model takes `w_plus`.
+    """
     photos = [face.tensor(model.output_size)] if model.uses_photos else None
-    return model.encode(face.tensor(), photos)
+    return model.encode(face.tensor(), photos, **known)
 
 
 def between(codes: paddle.Tensor, stations: list[float], positions: np.ndarray) -> paddle.Tensor:

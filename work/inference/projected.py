@@ -10,20 +10,8 @@ from paddle import Tensor
 
 from work.errors import UserError
 from work.inference.aligned import AlignedFace
-from work.inference.embedded import EmbeddedModel
 from work.inference.journeys import encoded
 from work.inference.model import SAM
-
-
-class ProjectedModel(EmbeddedModel):
-    """The embedded model with the codes of its next face given, instead of found by its own inversion."""
-
-    def __init__(self, model: EmbeddedModel, w_plus: Tensor):
-        self.__dict__.update(model.__dict__)  # all networks are shared
-        self.projected = w_plus
-
-    def invert(self, faces: Tensor) -> Tensor:
-        return self.projected
 
 
 def check_ages(model: Any, source: str | None) -> None:
@@ -52,6 +40,5 @@ def aged(model: Any, face: AlignedFace, w_plus: Tensor, years: list[float]) -> l
         if model.uses_photos:
             state.inverted = model.render(w_plus)
     else:
-        model = ProjectedModel(model, w_plus)
-        state = encoded(model, face)
+        state = encoded(model, face, w_plus=w_plus)
     return [model.transform(state, paddle.full([1], float(age)))[0] for age in years]

@@ -57,13 +57,17 @@ class AgeV1(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Crops [N, 3, H, W], RGB in [-1, 1], resized to 64 px by area -> logits [N, 81]."""
+        return self.head(self.pooled(x))
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """The features [N, 256] that the last layer sees."""
         if x.shape[2:] != [SIZE, SIZE]:
             x = F.adaptive_avg_pool2d(x, SIZE)
         x = ((x + 1) * 127.5 - self.mean) / 256
         x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)
         for block in self.blocks:
             x = block(x)
-        return self.head(x.mean(axis=[2, 3]))
+        return x.mean(axis=[2, 3])
 
     def predict_age(self, x: Tensor) -> Tensor:
         """The expected age in years, [N]: the mean of the classes' ages under the softmax."""

@@ -58,10 +58,14 @@ class DlibFace(nn.Layer):
         self.register_buffer("mean", mean, persistable=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pooled(x))
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """The features [N, 256] that the last layer sees."""
         if x.shape[2:] != [SIZE, SIZE]:
             x = F.interpolate(x, size=[SIZE, SIZE], mode="bilinear", align_corners=False)
         x = ((x + 1) * 127.5 - self.mean) / 256
         x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)
         for block in self.blocks:
             x = block(x)
-        return self.head(x.mean(axis=[2, 3]))
+        return x.mean(axis=[2, 3])

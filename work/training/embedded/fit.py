@@ -1,6 +1,6 @@
 """Fit what the embedded ageing model ships: whitening, the linear encoder, the age path.
 
-    python -m work.training.embedded.fit --pairs pairs --features features
+    python -m work.training.embedded.fit --pairs pairs --features features --people people
 
 Everything is in closed form (ridge regressions), so the same pairs give the same file.
 """
@@ -18,6 +18,7 @@ from work.errors import UserError, run
 from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import CONV2, CONV3, GROUPS, PIXELS
+from work.training.embedded.fit_reader import fit_reader
 from work.training.embedded.render_pairs import CHUNK, whitening
 
 LABELS = Path(__file__).with_name("glasses.json")
@@ -65,7 +66,6 @@ def fit_age_path(white: np.ndarray, ages, genders, glasses, scatter: np.ndarray)
     # Directions of little variance in w are penalised more: held-out correlation with age rises from 0.71 to 0.80.
     variance = (scatter**2).sum(axis=1)
     penalty = PENALTY * variance.mean() / variance
-    genders = np.clip(genders, -6, 6)
     gender, eyewear = ridge(white, genders, penalty), ridge(white, glasses, penalty)
     axes, speeds = [], []
     for zone in ZONES:
@@ -120,8 +120,9 @@ def fit_encoder(
     x = np.concatenate([(plain - mean) * scale, (augmented - mean) * scale])
     y = np.concatenate([targets, targets])
     centre = y.mean(0)
-    values, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
-    dual = vectors @ ((vectors.T @ (y - centre)) / (np.clip(values, 0, None)[:, None] + penalty))
+    gram = (x @ x.T).astype(np.float64)
+    gram[np.diag_indices_from(gram)] += penalty
+    dual = np.linalg.solve(gram, y - centre)
     weights = x.T @ dual.astype(np.float32)
     metric = np.repeat(np.linalg.norm(scatter, axis=1)[None], len(GROUPS), axis=0).reshape(-1)
     fitted = (x @ weights) * metric
@@ -153,14 +154,14 @@ def unexplained(fitted: dict, features, targets, mean, scale, scatter) -> np.nda
 
 
 def load_pairs(pairs: Path, features: Path) -> dict:
-    """Codes [N, 23, 512], features X and XA [N, F], age, gender [N] and the chunks' names."""
+    """Codes [N, 23, 512], features X, XA and C [N, F] and the chunks' names."""
     names = [path.name for path in sorted(features.glob("chunk_*.npz"))]
     if not names:
         raise UserError(f"--features {features}: holds no chunk_*.npz; run read_pairs first")
     read = [np.load(features / name) for name in names]
-    joined = {k: np.concatenate([part[k] for part in read]) for k in ("X", "XA", "age", "gender")}
+    joined = {k: np.concatenate([part[k] for part in read]) for k in ("X", "XA", "C")}
     codes = np.concatenate([np.load(pairs / name)["codes"] for name in names])
-    joined.update({"X": joined["X"].astype(np.float32), "XA": joined["XA"].astype(np.float32)})
+    joined = {name: value.astype(np.float32) for name, value in joined.items()}
     return {**joined, "codes": codes.astype(np.float32), "names": names}
 
 
@@ -176,10 +177,18 @@ def fit_and_check_encoder(pairs: dict, targets: np.ndarray, photos, scatter, arg
     return fit_encoder(every, targets, photos, scatter, args.rank, args.penalty)
 
 
+def save_fitted(path: Path, fitted: dict) -> None:
+    """Write what was fitted; what is large in float16."""
+    arrays = {name: np.asarray(value, np.float32) for name, value in fitted.items()}
+    stored = {n: v.astype(np.float16) if v.size > 1000 else v for n, v in arrays.items()}
+    save_checkpoint(path, "embedded", stored)
+
+
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--people", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=PACKAGE_FOLDER / "embedded.pdparams")
     parser.add_argument("--rank", type=int, default=256)
     parser.add_argument("--penalty", type=float, default=1.0)
@@ -191,15 +200,14 @@ def main(argv=None) -> int:
     white = (pairs["codes"] - mean) @ np.linalg.inv(scatter)
     glasses = glasses_scores(pairs["X"], pairs["names"])
     coarse = white[:, :COARSE].mean(axis=1)
-    fitted = fit_age_path(coarse, pairs["age"], pairs["gender"], glasses, scatter)
+    fitted = fit_reader(args.people)
+    read = (pairs["C"] - fitted["reader.mean"]) @ fitted["reader.weight"] + fitted["reader.bias"]
+    ages, genders = np.clip(read[:, 0], 0, 100), read[:, 1]
+    fitted.update(fit_age_path(coarse, ages, genders, glasses, scatter))
     photos = np.load(args.features / "photos.npz")["X"].astype(np.float32)
     fitted.update(fit_and_check_encoder(pairs, grouped(white), photos, scatter, args))
     fitted.update({"mean": mean, "scatter": scatter})
-    stored = {
-        name: np.asarray(value, np.float16 if value.size > 1000 else np.float32)
-        for name, value in fitted.items()
-    }
-    save_checkpoint(args.out, "embedded", stored)
+    save_fitted(args.out, fitted)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -1,4 +1,4 @@
-"""Read rendered pairs and photos once: encoder features (plain and augmented), ages, genders.
+"""Read rendered pairs and photos once: features for the encoder (plain and augmented) and for the age reader.
 
     python -m work.training.embedded.read_pairs --pairs pairs --photos ffhq256 --keep_aside 100 --out features
 
@@ -15,9 +15,12 @@ import paddle
 import paddle.nn.functional as F
 from PIL import Image
 
+from work import runtime
 from work.datasets.images import find_images, read_image
-from work.inference.embedded import age_reader, gender_reader, lpips_alex
+from work.inference.embedded import age_reader, frozen, lpips_alex
 from work.inference.invert import face_chip
+from work.models.age_gender import AgeGenderReader, Backbones
+from work.models.identity_dlib import DlibFace
 from work.models.ridge_encoder import RidgeEncoder
 from work.training.embedded.render_pairs import CHUNK
 
@@ -54,23 +57,22 @@ class Reader:
     """The networks that look at pairs."""
 
     def __init__(self) -> None:
-        self.encoder = RidgeEncoder(lpips_alex(), rank=1)
-        self.age, self.gender = age_reader(), gender_reader()
+        lpips = lpips_alex()
+        self.encoder = RidgeEncoder(lpips, rank=1)
+        identity = frozen(DlibFace(), "dlib_face")
+        self.people = AgeGenderReader(Backbones(age_reader(), identity, lpips))
 
     def read(self, pictures, rng=None) -> dict[str, np.ndarray]:
-        """Features `X`, ages and genders of uint8 pictures; with `rng` also `XA`, augmented features."""
-        found: dict[str, list] = {"X": [], "age": [], "gender": [], "XA": []}
+        """Features `X` of uint8 pictures; with `rng` also `XA`, of augmented ones, and `C`, of face chips."""
+        found: dict[str, list] = {"X": [], "XA": [], "C": []}
         for start in range(0, len(pictures), BATCH):
             batch = as_batch(pictures[start : start + BATCH])
-            chips = face_chip(batch)
             found["X"].append(self.encoder.features(batch).numpy())
-            found["age"].append(self.age.predict_age(chips).numpy())
-            found["gender"].append(self.gender(chips).numpy())
             if rng is not None:
                 changed = paddle.concat([augment(batch[i : i + 1], rng) for i in range(len(batch))])
                 found["XA"].append(self.encoder.features(changed).numpy())
-        joined = {name: np.concatenate(parts) for name, parts in found.items() if parts}
-        return {n: v.astype(np.float16) if n in ("X", "XA") else v for n, v in joined.items()}
+                found["C"].append(self.people.features(face_chip(batch)).numpy())
+        return {n: np.concatenate(v).astype(np.float16) for n, v in found.items() if v}
 
 
 def main(argv=None) -> int:
@@ -80,6 +82,7 @@ def main(argv=None) -> int:
     parser.add_argument("--keep_aside", type=int, default=100)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
+    runtime.setup("auto", 0)
     args.out.mkdir(parents=True, exist_ok=True)
     reader = Reader()
     with paddle.no_grad():

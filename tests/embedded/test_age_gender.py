@@ -1,0 +1,62 @@
+"""The reader of ages and genders: its fit on made-up people, and what it reads from real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from work.datasets.images import read_image
+from work.datasets.transforms import to_input
+from work.errors import UserError
+from work.faces.align import align
+from work.faces.detect import FaceDetector
+from work.inference.embedded import load_embedded
+from work.inference.invert import face_chip
+from work.models.age_gender import COUNTS, N_FEATURES
+from work.training.embedded.fit_reader import TRUE_AGES, fit_reader
+
+DATA = Path(__file__).parents[1] / "data"
+PORTRAITS = {"03.jpg": (60, False), "07.jpg": (57, True), "15.jpg": (58, True)}  # as people guess
+
+
+def test_a_linear_age_is_found_again(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    age, male = rng.integers(0, 91, 600).astype(float), rng.integers(0, 2, 600) == 1
+    x = rng.normal(0, 0.05, (600, N_FEATURES))
+    x[:, : COUNTS[0]] += age[:, None] / 50
+    x[:, COUNTS[0] : sum(COUNTS[:2])] = np.arange(81) >= age[:, None]  # the small network is right
+    x[:, -COUNTS[-1] :] += male[:, None]
+    soft = x + rng.normal(0, 0.01, x.shape)
+    np.savez(tmp_path / "people_000.npz", X=x, XA=soft, age=age, male=male)
+    reader = fit_reader(tmp_path)
+    read = (x - reader["reader.mean"]) @ reader["reader.weight"] + reader["reader.bias"]
+    assert np.abs(read[:, 0] - age).mean() < 1.5
+    assert (np.sign(read[:, 1]) == np.where(male, 1, -1)).all()
+    known = TRUE_AGES[2:-3]
+    np.testing.assert_allclose(reader["reader.median"][2:-3], known, atol=3)
+    assert "600 people" in capsys.readouterr().out
+
+
+def test_without_people_there_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="run read_people first"):
+        fit_reader(tmp_path)
+
+
+def test_the_shipped_reader_reads_people(fetched):
+    """Three portraits, within twelve years: twice the reader's mean error."""
+    model, detector = load_embedded(0), FaceDetector()
+    for name, (age, male) in PORTRAITS.items():
+        photo = read_image(DATA / name)
+        face = to_input(align(photo, detector(photo).landmarks[0]).image)
+        chips = face_chip(paddle.to_tensor(face[None]))
+        with paddle.no_grad():
+            years, gender, embedding = model.reader(chips)
+            expected = model.inverter.identity(chips)
+            alone = model.reader.networks[0].age.predict_age(chips)
+        assert abs(years[0, 0].item() - age) < 12
+        np.testing.assert_allclose(years[:, 1].numpy(), alone.numpy(), atol=1e-3)
+        assert (gender.item() > 0) == male
+        np.testing.assert_array_equal(embedding.numpy(), expected.numpy())

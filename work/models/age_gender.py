@@ -1,0 +1,71 @@
+"""Reading age and gender from a face: linear in features of several frozen networks, fitted on labelled photos.
+
+One small age network is easily fooled by a picture that was made to look old to it; four networks that were trained
+for different things are not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from work.models.age_v1 import AGES
+
+MAPS = 4  # px to which AlexNet's maps are averaged
+# Features of age_v1, its 81 classes, dlib, conv3 and conv5
+COUNTS = (256, 81, 256, 384 * MAPS**2, 256 * MAPS**2)
+N_FEATURES = sum(COUNTS)
+
+
+class Backbones(NamedTuple):
+    """Frozen networks that look at face chips: AgeV1, DlibFace and an LPIPS with AlexNet."""
+
+    age: nn.Layer
+    identity: nn.Layer
+    lpips: nn.Layer
+
+
+class AgeGenderReader(nn.Layer):
+    """Chips [N, 3, S, S] in [-1, 1] (`work.inference.invert.face_chip`) -> years and gender."""
+
+    def __init__(self, networks: Backbones) -> None:
+        super().__init__()
+        self.networks = [networks]  # in a list: shared, no part of this layer's state
+        for name, shape in (("mean", [N_FEATURES]), ("weight", [N_FEATURES, 2]), ("bias", [2])):
+            self.register_buffer(name, paddle.zeros(shape))
+
+    def features(self, chips: Tensor) -> Tensor:
+        """[N, N_FEATURES]."""
+        return self._look(chips)[0]
+
+    def forward(self, chips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Years [N, 2], a score of gender [N] (2 is male, -2 female), and the identity network's embeddings [N, 128].
+
+        The years are those of the fit and those of the small age network, whose errors differ.
+        """
+        features, embeddings = self._look(chips)
+        read = (features - self.mean) @ self.weight + self.bias
+        years = paddle.stack([read[:, 0].clip(0, 100), small_network_years(features)], axis=1)
+        return years, read[:, 1], embeddings
+
+    def _look(self, chips: Tensor) -> tuple[Tensor, Tensor]:
+        age, identity, lpips = self.networks[0]
+        maps = lpips.net((chips - lpips.shift) / lpips.scale)
+        averages = [F.adaptive_avg_pool2d(maps[i], MAPS).flatten(1) for i in (2, 4)]
+        pooled, person = age.pooled(chips), identity.pooled(chips)
+        younger = F.softmax(age.head(pooled), axis=1).cumsum(axis=1)
+        features = paddle.concat([pooled, younger, person, *averages], axis=1)
+        return features, identity.head(person)
+
+
+def small_network_years(features: Tensor) -> Tensor:
+    """What the small age network reads, [N] years, from features [N, N_FEATURES]."""
+    below = features[
+        :, COUNTS[0] : COUNTS[0] + COUNTS[1]
+    ]  # probability of this class or a lower one
+    older = paddle.to_tensor(np.diff(AGES), dtype="float32")
+    return AGES[-1] - below[:, :-1] @ older
