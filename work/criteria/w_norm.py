@@ -14,4 +14,5 @@ def w_norm_loss(w_plus: Tensor, latent_avg: Tensor | None = None) -> Tensor:
         latent_avg: [n_styles, 512]; None measures from zero, for encoders that do not start from it.
     """
     offset = w_plus if latent_avg is None else w_plus - latent_avg
-    return paddle.sqrt(paddle.sum(offset * offset, axis=[1, 2])).mean()
+    # At the mean latent itself a square root has no gradient; 1e-12 changes nothing elsewhere.
+    return paddle.sqrt(paddle.sum(offset * offset, axis=[1, 2]) + 1e-12).mean()

@@ -79,6 +79,10 @@ def fast_generator(net: MobileStyleGAN, engine: str, precision: str) -> Generato
     asked for.
     """
     on_cpu = paddle.device.get_device() == "cpu"
+    if engine == "paddle-inference":
+        print(
+            "note: Paddle draws: this generator has no graph for Paddle Inference", file=sys.stderr
+        )
     if engine in ("auto", "openvino") and on_cpu:
         try:
             return _openvino(net, precision)
