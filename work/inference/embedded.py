@@ -26,7 +26,7 @@ from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-REFINE_STEPS = 40
+REFINE_STEPS = 48
 READ_SIZE = 256  # px at which renders are read and inversion works
 
 
@@ -106,14 +106,16 @@ class EmbeddedModel:
         inverted = self.inverter.generator(w_plus)
         small = F.avg_pool2d(inverted, self.output_size // READ_SIZE)
         likeness = self.inverter.identity(face_chip(face))[0]
+        side = 1.0  # of the photo's gender score
 
         def read(images: list[Tensor], shift: np.ndarray, older: bool) -> Rung:
             chips = [face_chip(image) for image in images]
             years, genders, people = self.reader(paddle.concat(chips))
             distance = (people[0] - likeness).norm().item()
-            # A composite can fool readers; the generator's own face has to agree.
+            # A composite can fool readers; the generator's own face has to agree, on the gender, too.
             reading = (min if older else max)(agreed(both) for both in years.numpy())
-            return Rung(shift, reading, distance, genders[0].item())
+            gender = min(genders.numpy().tolist(), key=lambda score: score * side)
+            return Rung(shift, reading, distance, gender)
 
         def probe(shift: np.ndarray) -> Rung:
             aged = self.inverter.generator(
@@ -124,7 +126,9 @@ class EmbeddedModel:
             return read([self._blended(face, small, aged, older), aged.clip(-1, 1)], shift, older)
 
         plain = face if self.blend == "composite" else small
-        calibration = Calibration(self.path, self.aims, read([plain], np.zeros(512), True), probe)
+        start = read([plain], np.zeros(512), True)
+        side = np.sign(start.gender)
+        calibration = Calibration(self.path, self.aims, start, probe)
         return Subject(photo, w_plus, inverted, calibration)
 
     @property
