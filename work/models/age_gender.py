@@ -1,6 +1,6 @@
 """Reading age and gender from a face: linear in features of several frozen networks, fitted on labelled photos.
 
-One small age network is easily fooled by a picture that was made to look old to it; four networks that were trained
+One small age network is easily fooled by a picture that was made to look old to it; three networks that were trained
 for different things are not.
 """
 
@@ -64,8 +64,7 @@ class AgeGenderReader(nn.Layer):
 
 def small_network_years(features: Tensor) -> Tensor:
     """What the small age network reads, [N] years, from features [N, N_FEATURES]."""
-    below = features[
-        :, COUNTS[0] : COUNTS[0] + COUNTS[1]
-    ]  # probability of this class or a lower one
+    # The probability of each class or a lower one
+    below = features[:, COUNTS[0] : COUNTS[0] + COUNTS[1]]
     older = paddle.to_tensor(np.diff(AGES), dtype="float32")
     return AGES[-1] - below[:, :-1] @ older

@@ -44,5 +44,10 @@ class RidgeEncoder(nn.Layer):
     def forward(self, images: Tensor) -> Tensor:
         x = (self.features(images) - self.mean) * self.scale
         codes = (x @ self.reduce @ self.expand + self.bias).reshape([-1, len(GROUPS), 512])
-        spread = [codes[:, i : i + 1].tile([1, count, 1]) for i, count in enumerate(GROUPS)]
-        return paddle.concat(spread, axis=1)
+        return spread(codes)
+
+
+def spread(groups: Tensor) -> Tensor:
+    """One code per group of styles, [N, 3, 512], to one per style, [N, 23, 512]."""
+    parts = [groups[:, i : i + 1].tile([1, count, 1]) for i, count in enumerate(GROUPS)]
+    return paddle.concat(parts, axis=1)

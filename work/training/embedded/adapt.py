@@ -24,7 +24,7 @@ from work.errors import UserError, run
 from work.inference.embedded import FITTED, load_embedded
 from work.inference.invert import face_chip
 from work.models.checkpoint import read_checkpoint
-from work.models.ridge_encoder import GROUPS
+from work.models.ridge_encoder import GROUPS, spread
 from work.training.embedded.fit import save_fitted
 
 PULL = 0.05  # weight of the squared distance to the codes that were fitted on renders
@@ -48,9 +48,7 @@ class Adapter:
     def white(self, index: int, matrix: paddle.Tensor) -> paddle.Tensor:
         """Codes [1, 23, 512] of a photo."""
         row = np.append(self.reduced[index] / self.size, 1.0).astype(np.float32)
-        groups = (paddle.to_tensor(row[None]) @ matrix).reshape([1, len(GROUPS), 512])
-        parts = [groups[:, i : i + 1].tile([1, n, 1]) for i, n in enumerate(GROUPS)]
-        return paddle.concat(parts, axis=1)
+        return spread((paddle.to_tensor(row[None]) @ matrix).reshape([1, len(GROUPS), 512]))
 
     def loss(self, index: int, face: paddle.Tensor) -> paddle.Tensor:
         """The inverter's own objective, and a pull towards the codes that were fitted on renders."""
