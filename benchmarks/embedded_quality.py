@@ -41,24 +41,25 @@ def age_photo(model, path: Path, out: Path) -> dict[str, object]:
 
     from work.datasets.images import read_image
     from work.datasets.transforms import to_input
-    from work.inference.composite import head_mask
 
     face = paddle.to_tensor(to_input(read_image(path))[None])
     start = time.perf_counter()
     state = model.encode(face)
     seconds = {"encode": time.perf_counter() - start}
     subject = state[0]
-    small = F.avg_pool2d(subject.inverted, 4)
-    pictures = {"original": subject.photo, "inverted": subject.inverted}
+    inverted = subject.composite.inverted
+    photo, small = (
+        F.interpolate(face, [1024, 1024], mode="bicubic").clip(-1, 1),
+        F.avg_pool2d(inverted, 4),
+    )
+    pictures = {"original": photo, "inverted": inverted}
     start = time.perf_counter()
     for age in AGES:
         pictures[str(age)] = model.transform(state, paddle.to_tensor([float(age)]))[0]
     seconds["ages"] = time.perf_counter() - start
-    outside = (head_mask(subject.photo, subject.inverted) < 1e-6).astype("float32")
+    outside = (subject.composite.mask < 1e-6).astype("float32")
     moved = max(
-        ((p - subject.photo).abs() * outside).max().item()
-        for n, p in pictures.items()
-        if n.isdigit()
+        ((p - photo).abs() * outside).max().item() for n, p in pictures.items() if n.isdigit()
     )
     for name, picture in pictures.items():
         (out / f"{path.stem}_{name}.rgb").write_bytes(small_bytes(picture).tobytes())

@@ -54,22 +54,37 @@ def head_mask(photo: Tensor, inverted: Tensor) -> Tensor:
     return head_template(photo.shape[-1]) * paddle.exp(-((miss / OCCLUSION) ** 2))
 
 
-def composite(photo: Tensor, inverted: Tensor, aged: Tensor, gate: Tensor) -> Tensor:
-    """Blend one photo with its aged versions.
+def gates(older: Tensor) -> Tensor:
+    """How wide detail of the photo passes, [N], for faces that were made older (1) or younger (0)."""
+    return GATE_OLDER * older + GATE_YOUNGER * (1 - older)
+
+
+class Composite:
+    """Blends photos with their aged versions; what all ages of a photo share is computed once.
 
     Args:
-        photo, inverted: [1, 3, S, S] in [-1, 1], the aligned photo and G0.
-        aged: [N, 3, S, S], G1.
-        gate: [N], `GATE_OLDER` or `GATE_YOUNGER`.
-
-    Returns:
-        [N, 3, S, S] in [-1, 1]; equal to the photo wherever the mask is 0.
+        photo, inverted: [N, 3, S, S] in [-1, 1], the aligned photos and G0.
     """
-    inverted, aged = inverted.clip(-1, 1), aged.clip(-1, 1)
-    missed = photo - inverted
-    colours = blur(missed, LOW_PASS)
-    change = blur((aged - inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
-    keep = paddle.exp(-((change / gate.reshape([-1, 1, 1, 1])) ** 2))
-    inside = aged + colours + keep * (missed - colours)
-    mask = head_mask(photo, inverted)
-    return (photo + mask * (inside - photo)).clip(-1, 1)
+
+    def __init__(self, photo: Tensor, inverted: Tensor):
+        self.inverted = inverted.clip(-1, 1)
+        missed = photo - self.inverted
+        colours = blur(missed, LOW_PASS)
+        self.mask = head_mask(photo, self.inverted)
+        self.rest = photo + self.mask * (colours - photo)
+        self.detail = self.mask * (missed - colours)
+
+    def __call__(self, aged: Tensor, gate: Tensor) -> Tensor:
+        """Blend with G1.
+
+        Args:
+            aged: [N, 3, S, S], or more of them for one photo.
+            gate: one for each, see `gates`.
+
+        Returns:
+            As `aged`, in [-1, 1]; equal to the photo wherever the mask is 0.
+        """
+        aged = aged.clip(-1, 1)
+        change = blur((aged - self.inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
+        keep = paddle.exp(-((change / gate.reshape([-1, 1, 1, 1])) ** 2))
+        return (self.rest + self.mask * aged + keep * self.detail).clip(-1, 1)

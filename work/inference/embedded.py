@@ -13,10 +13,12 @@ from paddle import Tensor
 from work.configs.options import BLENDS
 from work.criteria.lpips import LPIPS
 from work.errors import UserError
-from work.inference.age_path import AgePath, Aims, Calibration, Rung, agreed
-from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
+from work.inference.age_path import AgePath, Aims
+from work.inference.calibration import Calibration, Rung
+from work.inference.composite import Composite, gates
 from work.inference.engines.mobile_engine import fast_generator
-from work.inference.invert import Inverter, face_chip
+from work.inference.invert import Inverter
+from work.inference.readings import Readings
 from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.age_v1 import AgeV1
 from work.models.checkpoint import load_state, read_checkpoint
@@ -26,17 +28,16 @@ from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-REFINE_STEPS = 48
+REFINE_STEPS = 80
 READ_SIZE = 256  # px at which renders are read and inversion works
 
 
 @dataclass
 class Subject:
-    """One photo: itself [1, 3, S, S], its codes [1, 23, 512], its inverted picture at S px, its calibration."""
+    """One photo: its codes [1, 23, 512], what blends its pictures [1, 3, S, S], its calibration."""
 
-    photo: Tensor
     w_plus: Tensor
-    inverted: Tensor
+    composite: Composite
     calibration: Calibration
 
 
@@ -104,42 +105,26 @@ class EmbeddedModel:
     def _subject(self, face: Tensor, photo: Tensor, w_plus: Tensor) -> Subject:
         photo = _resized(photo, self.output_size)
         inverted = self.inverter.generator(w_plus)
-        small = F.avg_pool2d(inverted, self.output_size // READ_SIZE)
-        likeness = self.inverter.identity(face_chip(face))[0]
-        side = 1.0  # of the photo's gender score
-
-        def read(images: list[Tensor], shift: np.ndarray, older: bool) -> Rung:
-            chips = [face_chip(image) for image in images]
-            years, genders, people = self.reader(paddle.concat(chips))
-            distance = (people[0] - likeness).norm().item()
-            # A composite can fool readers; the generator's own face has to agree, on the gender, too.
-            reading = (min if older else max)(agreed(both) for both in years.numpy())
-            gender = min(genders.numpy().tolist(), key=lambda score: score * side)
-            return Rung(shift, reading, distance, gender)
+        small = F.avg_pool2d(inverted, self.output_size // READ_SIZE).clip(-1, 1)
+        readings = Readings(self.reader, face, small, self.uses_photos)
+        blend = Composite(face, small)
 
         def probe(shift: np.ndarray) -> Rung:
-            aged = self.inverter.generator(
-                w_plus + paddle.to_tensor(shift, dtype="float32"), half=True
-            )
-            aged = F.avg_pool2d(aged, 2)
-            older = float(shift @ self._direction) > 0
-            return read([self._blended(face, small, aged, older), aged.clip(-1, 1)], shift, older)
+            codes = w_plus + paddle.to_tensor(shift, dtype="float32")
+            aged = F.avg_pool2d(self.inverter.generator(codes, half=True), 2).clip(-1, 1)
+            older = self._older(shift)
+            return readings.rung(shift, aged, self._blended(blend, aged, older), older)
 
-        plain = face if self.blend == "composite" else small
-        start = read([plain], np.zeros(512), True)
-        side = np.sign(start.gender)
-        calibration = Calibration(self.path, self.aims, start, probe)
-        return Subject(photo, w_plus, inverted, calibration)
+        calibration = Calibration(self.path, self.aims, readings.start, probe)
+        return Subject(w_plus, Composite(photo, inverted), calibration)
 
-    @property
-    def _direction(self) -> np.ndarray:
-        return self.path.points[-1] - self.path.points[0]
+    def _older(self, shift: np.ndarray) -> bool:
+        return float(shift @ (self.path.points[-1] - self.path.points[0])) > 0
 
-    def _blended(self, photo: Tensor, inverted: Tensor, aged: Tensor, older: bool) -> Tensor:
-        if self.blend == "generator":
+    def _blended(self, blend: Composite, aged: Tensor, older: bool) -> Tensor:
+        if not self.uses_photos:
             return aged.clip(-1, 1)
-        gate = paddle.to_tensor([GATE_OLDER if older else GATE_YOUNGER])
-        return composite(photo, inverted, aged, gate)
+        return blend(aged, gates(paddle.to_tensor([float(older)])))
 
     @paddle.no_grad()
     def codes(self, state: list[Subject], target_ages: Tensor) -> Tensor:
@@ -153,9 +138,8 @@ class EmbeddedModel:
     @paddle.no_grad()
     def render(self, w_plus: Tensor, resize: bool = False) -> Tensor:
         """The generator's own pictures, [N, 3, 1024, 1024], or 256 px with `resize`."""
-        if resize:
-            return F.avg_pool2d(self.inverter.generator(w_plus, half=True), 2)
-        return self.inverter.generator(w_plus)
+        images = self.inverter.generator(w_plus)
+        return F.avg_pool2d(images, self.output_size // READ_SIZE) if resize else images
 
     @paddle.no_grad()
     def transform(
@@ -167,8 +151,7 @@ class EmbeddedModel:
         for index, subject in enumerate(state):
             aged = self.inverter.generator(w_plus[index : index + 1])
             shift = (w_plus[index] - subject.w_plus[0]).mean(axis=0).numpy()
-            older = float(shift @ self._direction) > 0
-            pictures.append(self._blended(subject.photo, subject.inverted, aged, older))
+            pictures.append(self._blended(subject.composite, aged, self._older(shift)))
         images = paddle.concat(pictures)
         return (F.avg_pool2d(images, self.output_size // READ_SIZE) if resize else images), w_plus
 

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 
 from work.inference.aligned import AlignedFace
-from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
+from work.inference.composite import gates
 from work.inference.model import SAM, AgeingModel
 
 
@@ -56,12 +56,9 @@ class EncodedAges:
         images = self.model.render(between(self.codes, self.stations, positions))
         if not self.model.uses_photos:
             return images
-        older = positions >= float(self.state.ages)
-        gates = np.where(older, GATE_OLDER, GATE_YOUNGER).astype(np.float32)
+        older = paddle.to_tensor((positions >= float(self.state.ages)).astype(np.float32))
         with paddle.no_grad():
-            return composite(
-                self.state.photos, self.state.inverted, images, paddle.to_tensor(gates)
-            )
+            return self.state.composite(images, gates(older))
 
 
 def through_ages(model: AgeingModel, state: Any, stations: list[float]) -> Journey:

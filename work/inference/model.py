@@ -11,6 +11,7 @@ from paddle import Tensor
 
 from work.configs.options import ModelOptions
 from work.errors import UserError
+from work.inference.composite import Composite, gates
 from work.models.checkpoint import Checkpoint, load_state
 from work.models.psp import PSP, add_age_channel, face_pool
 
@@ -44,13 +45,13 @@ class AgeingModel(Protocol):
 class EncodedFaces:
     """N faces [N, 3, 256, 256] and the codes that SAM's or pSp's encoder adds to; the rest is for compositing.
 
-    `photos` and `inverted` are [N, 3, S, S] at the output size; `ages` [N] are estimated years.
+    `photos` are [N, 3, S, S] at the output size, `composite` blends them; `ages` [N] are estimated years.
     """
 
     faces: Tensor
     start: Optional[Tensor]
     photos: Optional[Tensor] = None
-    inverted: Optional[Tensor] = None
+    composite: Optional[Composite] = None
     ages: Optional[Tensor] = None
 
 
@@ -92,7 +93,7 @@ class SAM:
 
             size = [self.output_size] * 2
             state.photos = F.interpolate(paddle.concat(photos or [faces]), size, mode="bicubic")
-            state.inverted = self.render(self.invert(faces))
+            state.composite = Composite(state.photos, self.render(self.invert(faces)))
             state.ages = self.reader.predict_age(face_chip(faces))
         return state
 
@@ -118,11 +119,8 @@ class SAM:
         w_plus = self.codes(state, target_ages)
         if not self.uses_photos:
             return self.render(w_plus, resize), w_plus
-        from work.inference.composite import GATE_OLDER, GATE_YOUNGER, composite
-
         older = (target_ages >= state.ages).astype("float32")
-        gates = GATE_OLDER * older + GATE_YOUNGER * (1 - older)
-        images = composite(state.photos, state.inverted, self.render(w_plus), gates)
+        images = state.composite(self.render(w_plus), gates(older))
         return face_pool(images) if resize else images, w_plus
 
     @paddle.no_grad()

@@ -10,6 +10,7 @@ from paddle import Tensor
 
 from work.errors import UserError
 from work.inference.aligned import AlignedFace
+from work.inference.composite import Composite
 from work.inference.journeys import encoded
 from work.inference.model import SAM
 
@@ -38,7 +39,7 @@ def aged(model: Any, face: AlignedFace, w_plus: Tensor, years: list[float]) -> l
     if isinstance(model, SAM):
         state = dataclasses.replace(encoded(model, face), start=w_plus)
         if model.uses_photos:
-            state.inverted = model.render(w_plus)
+            state.composite = Composite(state.photos, model.render(w_plus))
     else:
         state = encoded(model, face, w_plus=w_plus)
     return [model.transform(state, paddle.full([1], float(age)))[0] for age in years]

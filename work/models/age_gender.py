@@ -45,7 +45,7 @@ class AgeGenderReader(nn.Layer):
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Years [N, 2], a score of gender [N] (2 is male, -2 female), and the identity network's embeddings [N, 128].
 
-        The years are those of the fit and those of the small age network, whose errors differ.
+        The years are those of the fit and those of the small age network, see `combined`.
         """
         features, embeddings = self._look(chips)
         read = (features - self.mean) @ self.weight + self.bias
@@ -68,3 +68,13 @@ def small_network_years(features: Tensor) -> Tensor:
     below = features[:, COUNTS[0] : COUNTS[0] + COUNTS[1]]
     older = paddle.to_tensor(np.diff(AGES), dtype="float32")
     return AGES[-1] - below[:, :-1] @ older
+
+
+def combined(years: np.ndarray) -> np.ndarray:
+    """One age [N] from the fit's and the small network's, [N, 2].
+
+    The small network is the better one on children and says little about others: regressions of UTKFace's ages
+    give the two 0.2 and 0.6 below 20 years, 1.1 and -0.1 above 35.
+    """
+    share = np.interp(years.mean(axis=1), [10, 30], [0.3, 0.9])
+    return share * years[:, 0] + (1 - share) * years[:, 1]

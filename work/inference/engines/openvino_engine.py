@@ -12,6 +12,7 @@ from work.inference.engines.engine import EngineUnavailable, NotInstalled
 
 NAME = "openvino"
 PRECISIONS = ("fp32", "bf16")
+LOADERS = 3  # graphs that are loaded at a time
 
 
 def version() -> str:
@@ -21,6 +22,14 @@ def version() -> str:
     except ImportError as error:
         raise NotInstalled("openvino is not installed (pip install openvino)") from error
     return f"openvino {openvino.__version__.split('-')[0]}"
+
+
+def quickest() -> str:
+    """The precision in which this CPU computes fastest."""
+    import openvino as ov
+
+    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "fp32"
 
 
 def build(

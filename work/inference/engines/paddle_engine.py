@@ -13,6 +13,7 @@ from work.inference.engines.engine import NotInstalled
 
 NAME = "paddle-inference"
 PRECISIONS = ("fp32",)
+LOADERS = 1  # graphs that are loaded at a time
 
 # The first crashes on the encoder in Paddle 3.3.1. The others fold our batch norms, which stand for a product
 # and a sum and whose scale the graph computes, into weights that are constant.

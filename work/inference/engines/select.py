@@ -66,11 +66,12 @@ def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: P
         engine.build(name, {"x": shape}, graph, folder)
     load_state(net.decoder.style, checkpoint.state_dict.part("decoder.style."), str(source))
     set_latent_avg(net, checkpoint, str(source))
-    runs = {name: engine.load(name, folder, precision) for name in shapes}
+    precisions = dict.fromkeys(shapes, precision)
+    runs = engines.load_all(engine, precisions, folder)
     checks = Checks(folder, version)
-    if checks.missing(shapes, precision):
+    if checks.missing(precisions):
         _check(checks, runs, shapes, precision, build_sam(checkpoint, options, str(source)).net)
-    checks.require(shapes, precision)
+    checks.require(precisions)
     return SAM(net, engines.attach(net, runs), options.blend or "generator")
 
 

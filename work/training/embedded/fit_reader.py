@@ -11,7 +11,7 @@ import numpy as np
 import paddle
 
 from work.errors import UserError
-from work.models.age_gender import COUNTS, small_network_years
+from work.models.age_gender import COUNTS, combined, small_network_years
 
 PENALTY = 3.0
 FOLDS = 5
@@ -71,7 +71,8 @@ def fit_reader(folder: Path) -> dict[str, np.ndarray]:
     print(f"gender right: {(np.sign(read[:, 1]) == np.sign(y[:, 1])).mean():.1%}")
     found, constant = solve(*twice(x, soft, y, fold >= 0), PENALTY)
     near = [np.abs(age - truth) <= AROUND for truth in TRUE_AGES]
-    both = (np.clip(read[:, 0], 0, 100) + small) / 2
+    both = combined(np.stack([np.clip(read[:, 0], 0, 100), small], axis=1))
+    report("combined", both, age)
     medians = [np.median(both[rows]) for rows in near]
     return {
         "reader.mean": mean,

@@ -1,0 +1,178 @@
+"""How far along the common age path one photo has to go to look as old as it is asked to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+import numpy as np
+
+from work.inference.age_path import AgePath, Aims
+
+
+@dataclass
+class Rung:
+    """One rendered step of a photo's ladder."""
+
+    shift: np.ndarray  # [512], added to every code of the photo
+    reading: float  # years
+    likeness: float  # distance of identity embeddings to the photo
+    gender: float  # the reader's score: 2 for male, -2 for female
+
+
+@dataclass
+class Limits:
+    """Where a photo's ladder ends, and how close its rungs are.
+
+    Attributes:
+        first, least, most: nominal years from the start to the first rung, and between later ones. They are chosen
+            so that readings should come `apart` years apart, going by the last two.
+        furthest: nominal years from the start to the last rung.
+        likeness: embeddings further apart end it.
+        fall: two readings in a row, each this many years behind the one before, end it: the path has collapsed.
+        oldest, youngest: readings that need no further rung.
+        gap: neighbours whose readings are further apart get a rung between them.
+        fills: as often, at most.
+        room: years before an end of the ladder on which all targets near it and beyond it are placed.
+    """
+
+    first: float = 10.0
+    least: float = 9.0
+    most: float = 30.0
+    apart: float = 12.0
+    furthest: float = 140.0
+    likeness: float = 0.85
+    fall: float = 4.0
+    oldest: float = 86.0
+    youngest: float = 4.0
+    gap: float = 16.0
+    fills: int = 2
+    room: float = 6.0
+
+
+@dataclass
+class GenderHold:
+    """How a photo's gender is kept while its age changes.
+
+    Attributes:
+        unsure: photos whose score is nearer to 0 are left alone.
+        least, most: the photo's own score, kept between these, is asked of its changed faces: what makes a face
+            old makes readers take it for a man's.
+        years: nominal years over which that comes to count.
+        slack: lacks of as much are left alone.
+        tries: corrections of one rung, at most.
+        longest: of all corrections together, in deviations.
+    """
+
+    unsure: float = 0.3
+    least: float = 1.5
+    most: float = 2.0
+    years: float = 40.0
+    slack: float = 0.25
+    tries: int = 2
+    longest: float = 5.0
+
+
+class Calibration:
+    """Shifts by age for one photo, found by rendering and reading a few points of the path on both sides.
+
+    Args:
+        path: the common curve.
+        aims: readings by target age.
+        start: the rung without any shift.
+        probe: renders a shift [512] and reads it.
+        limits, hold: see there.
+    """
+
+    def __init__(
+        self,
+        path: AgePath,
+        aims: Aims,
+        start: Rung,
+        probe: Callable[[np.ndarray], Rung],
+        limits: Optional[Limits] = None,
+        hold: Optional[GenderHold] = None,
+    ):
+        self.path, self.aims, self.start, self.probe = path, aims, start, probe
+        self.limits, self.hold = limits or Limits(), hold or GenderHold()
+        self.side = np.sign(start.gender) if abs(start.gender) >= self.hold.unsure else 0.0
+        younger, older = self._climb(-1), self._climb(+1)
+        self.rungs = younger[::-1] + [start] + older
+        for _ in range(self.limits.fills):
+            self._fill()
+
+    def _climb(self, sign: int) -> list[Rung]:
+        """Rungs in one direction, each read as further on than the one before."""
+        limits, found, falls, held, step = self.limits, [], 0, 0.0, self.limits.first
+        best = last = self.start.reading
+        wide = step
+        origin = self.path.at(self.start.reading)
+        while step <= limits.furthest:
+            shift = self.path.at(self.start.reading + sign * step) - origin
+            rung, held = self._held(shift, step, held)
+            gain = sign * (rung.reading - best)
+            moved, last = sign * (rung.reading - last), rung.reading
+            falls = falls + 1 if moved < -limits.fall else 0
+            if rung.likeness > limits.likeness or falls == 2:
+                break
+            if gain > 0.5:
+                found.append(rung)
+                best = rung.reading
+            if rung.reading > limits.oldest if sign > 0 else rung.reading < limits.youngest:
+                break
+            speed = max(moved, 1.0) / wide
+            wide = float(np.clip(limits.apart / speed, limits.least, limits.most))
+            step += wide
+        return found
+
+    def _held(self, shift: np.ndarray, step: float, held: float) -> tuple[Rung, float]:
+        """Probe a shift `step` nominal years from the start together with `held` deviations of gender.
+
+        They grow where ageing has pushed the face towards the other gender. Returns the rung and what holds it.
+        """
+        hold, side = self.hold, self.side
+        wanted = np.clip(abs(self.start.gender), hold.least, hold.most) * min(
+            1.0, step / hold.years
+        )
+        rung = self.probe(shift + side * held * self.path.gender)
+        for _ in range(hold.tries):
+            lack = wanted - side * rung.gender
+            longer = min(held + lack / self.path.gender_step, hold.longest)
+            if not side or lack < hold.slack or longer <= held:
+                break
+            held = longer
+            rung = self.probe(shift + side * held * self.path.gender)
+        return rung, held
+
+    def _fill(self) -> None:
+        """A rung in the middle of the two neighbours whose readings are furthest apart, if they are far."""
+        gaps = np.diff([rung.reading for rung in self.rungs])
+        if not len(gaps) or gaps.max() < self.limits.gap:
+            return
+        low, high = self.rungs[gaps.argmax()], self.rungs[gaps.argmax() + 1]
+        middle = self.probe((low.shift + high.shift) / 2)
+        if low.reading < middle.reading < high.reading:
+            self.rungs.insert(int(gaps.argmax()) + 1, middle)
+
+    def shift(self, age: float) -> np.ndarray:
+        """The shift [512] at which the photo should look `age` years old, or as near to it as it can get."""
+        readings = np.array([rung.reading for rung in self.rungs])
+        wanted = self._within_reach(age, readings[0], readings[-1])
+        place = float(np.interp(wanted, readings, np.arange(len(readings))))
+        low = min(int(place), max(len(self.rungs) - 2, 0))
+        high = min(low + 1, len(self.rungs) - 1)
+        share = place - low
+        return (1 - share) * self.rungs[low].shift + share * self.rungs[high].shift
+
+    def _within_reach(self, age: float, youngest: float, oldest: float) -> float:
+        """The aim for a target age, pressed together near an end of the ladder that lies before life's own.
+
+        So two targets beyond an end still differ, if by little; the others are left as they are.
+        """
+        aim, room = self.aims.reading(age), self.limits.room
+        first, last = self.aims.reading(0.0), self.aims.reading(100.0)
+        if last > oldest and aim > oldest - room:
+            return oldest - room * (last - aim) / (last - oldest + room)
+        if first < youngest and aim < youngest + room:
+            return youngest + room * (aim - first) / (youngest - first + room)
+        return aim

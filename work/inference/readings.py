@@ -1,0 +1,62 @@
+"""What readers of age, gender and identity say about a photo's changed faces, beside what they say about the photo."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+
+from work.inference.calibration import Rung
+from work.inference.invert import face_chip
+from work.models.age_gender import combined
+
+# Years that the generator's face has to move until it is read without regard to how the inverted face was misread
+FORGOTTEN = 30.0
+
+
+def wary(years: np.ndarray) -> np.ndarray:
+    """The ages [N] of made faces from both readings [N, 2]: high ones need the agreement of both.
+
+    What was made to look old fools the fit, which is the better reader of people.
+    """
+    old = np.clip((years.mean(axis=1) - 45) / 30, 0, 1)
+    return (1 - old) * combined(years) + old * years.min(axis=1)
+
+
+class Readings:
+    """Reads changed faces of one photo.
+
+    A composite can fool readers, so the generator's own face has to agree, on the gender, too. That face may be
+    read as older or younger than the photo before anything changed; this gap is taken off as long as the face
+    has changed little.
+
+    Args:
+        reader: an AgeGenderReader.
+        photo, inverted: [1, 3, 256, 256] in [-1, 1], the photo and the generator's picture of it.
+        composites: the delivered pictures are composites, not the generator's.
+    """
+
+    def __init__(self, reader: nn.Layer, photo: Tensor, inverted: Tensor, composites: bool):
+        self.reader, self.composites = reader, composites
+        years, genders, people = self._read([photo, inverted])
+        self.person, self.inverted_age = people[0], years[1]
+        self.gap = years[0] - years[1] if composites else 0.0
+        self.start = Rung(np.zeros(512), years[0 if composites else 1], 0.0, float(genders[0]))
+
+    def rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
+        """The rung of a shift [512] whose generated face and delivered picture are given, [1, 3, 256, 256] each."""
+        images = [aged, delivered] if self.composites else [aged]
+        years, genders, people = self._read(images)
+        moved = abs(years[0] - self.inverted_age)
+        years[0] += self.gap * max(0.0, 1 - moved / FORGOTTEN)
+        side = np.sign(self.start.gender)
+        return Rung(
+            shift,
+            (min if older else max)(years),
+            (people[-1] - self.person).norm().item(),
+            float(side * (side * genders).min()),
+        )
+
+    def _read(self, images: list[Tensor]) -> tuple[np.ndarray, np.ndarray, Tensor]:
+        years, genders, people = self.reader(paddle.concat([face_chip(image) for image in images]))
+        return wary(years.numpy()), genders.numpy(), people
