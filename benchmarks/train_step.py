@@ -124,6 +124,7 @@ def main() -> int:
     parser.add_argument("--torch_python", help="a Python that has torch")
     args = parser.parse_args()
     device = runtime.setup(args.device, 0)
+    runtime.keep_freed_memory()
     net = PSP(args.size)
     net.decoder.recompute = args.checkpoint_decoder
     trained = trained_parameters(net, ("encoder.",))

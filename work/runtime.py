@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 
@@ -53,3 +54,16 @@ def setup(device: str = "auto", seed: int | None = None) -> str:
         np.random.seed(seed % 2**32)
         paddle.seed(seed)
     return paddle.device.get_device()
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed for the next tensor, where it is glibc.
+
+    It gives large pieces back to the system by default, whose zeroing of new ones takes longer than most operators.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "gnu_get_libc_version"):
+        trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, -1)
+        libc.mallopt(top_pad, 64 << 20)

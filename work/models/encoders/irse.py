@@ -6,6 +6,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import Conv2D
+
 # (channels out, blocks) of each of the four stages; the first block of a stage halves the resolution.
 STAGES = {
     50: ((64, 3), (128, 4), (256, 14), (512, 3)),
@@ -13,8 +15,8 @@ STAGES = {
 }
 
 
-def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2D:
-    return nn.Conv2D(in_channels, out_channels, 3, stride, 1, bias_attr=False)
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> Conv2D:
+    return Conv2D(in_channels, out_channels, 3, stride, 1, bias_attr=False)
 
 
 class SEModule(nn.Layer):
@@ -22,8 +24,8 @@ class SEModule(nn.Layer):
 
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
-        self.fc1 = nn.Conv2D(channels, channels // reduction, 1, bias_attr=False)
-        self.fc2 = nn.Conv2D(channels // reduction, channels, 1, bias_attr=False)
+        self.fc1 = Conv2D(channels, channels // reduction, 1, bias_attr=False)
+        self.fc2 = Conv2D(channels // reduction, channels, 1, bias_attr=False)
 
     def forward(self, x: Tensor) -> Tensor:
         gate = F.relu(self.fc1(x.mean(axis=[2, 3], keepdim=True)))
@@ -38,7 +40,7 @@ class Bottleneck(nn.Layer):
         self.stride = stride
         if in_channels != depth:
             self.shortcut_layer = nn.Sequential(
-                nn.Conv2D(in_channels, depth, 1, stride, bias_attr=False), nn.BatchNorm2D(depth)
+                Conv2D(in_channels, depth, 1, stride, bias_attr=False), nn.BatchNorm2D(depth)
             )
         else:
             self.shortcut_layer = None

@@ -12,6 +12,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import conv2d, conv2d_transpose
 from work.models.ops.equalized import EqualLinear
 from work.models.ops.upfirdn2d import make_kernel, upfirdn2d
 
@@ -37,6 +38,8 @@ def modulated_conv2d(
     Returns:
         [N, O, H, W] (same size) when not up-sampling.
     """
+    if x.place.is_cpu_place() and paddle.is_grad_enabled() and not style.stop_gradient:
+        return _scaled_features(x, weight, style, demodulate, upsample, gain)
     n, in_channels, height, width = x.shape
     out_channels, _, k, _ = weight.shape
     w = weight.unsqueeze(0) * style.reshape([n, 1, in_channels, 1, 1])
@@ -52,6 +55,24 @@ def modulated_conv2d(
         w = w.reshape([n * out_channels, in_channels, k, k])
         out = F.conv2d(x, w, padding=k // 2, groups=n)
     return out.reshape([n, out_channels, *out.shape[2:]])
+
+
+def _scaled_features(x, weight, style, demodulate, upsample, gain) -> Tensor:
+    """The same numbers with the feature map scaled before, and demodulated after one ungrouped convolution."""
+    n, in_channels, height, width = x.shape
+    k = weight.shape[2]
+    if k == 1:
+        w = (weight[:, :, 0, 0] * style.unsqueeze(1)) * gain
+        return paddle.matmul(w, x.flatten(2)).reshape([n, -1, height, width])
+    x = x * style.reshape([n, in_channels, 1, 1])
+    if upsample:
+        out = conv2d_transpose(x, weight.transpose([1, 0, 2, 3]), stride=2)
+    else:
+        out = conv2d(x, weight, padding=k // 2)
+    if demodulate:
+        energy = paddle.matmul(style * style, paddle.sum(weight * weight, axis=[2, 3]), transpose_y=True)
+        out = out * (paddle.rsqrt(energy + 1e-8) * gain).unsqueeze([2, 3])
+    return out
 
 
 class ModulatedConv2D(nn.Layer):

@@ -1,0 +1,169 @@
+"""Convolutions whose CPU kernels, gradients included, are oneDNN's; everywhere else they are Paddle's own."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import Any, Optional
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+from paddle.autograd import PyLayer
+
+from work.models.ops import onednn
+from work.models.ops.onednn import DATA_GRADIENT, FORWARD, WEIGHT_GRADIENT, OneDNNError, Shape
+
+TOLERANCE = 1e-5  # of the largest number, between oneDNN and Paddle
+
+
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Optional[Tensor] = None,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+    impl: str = "auto",
+) -> Tensor:
+    """Cross-correlate x [N, I, H, W] with weight [O, I / groups, kh, kw]; bias is [O].
+
+    Args:
+        impl: "auto" (oneDNN for float32 on a CPU where it holds its check, else Paddle), "onednn" or "ref" (Paddle).
+
+    Returns:
+        [N, O, H', W'] with H' = (H + 2 padding - kh) // stride + 1. Of the gradients only those are
+        computed that are wanted.
+
+    Raises:
+        OneDNNError: "onednn" was asked for and cannot be had.
+    """
+    if not _on_onednn(x, weight, impl):
+        return F.conv2d(x, weight, bias, stride, padding, groups=groups)
+    n, _, height, width = x.shape
+    out, _, kh, kw = weight.shape
+    size = [(height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1]
+    shape = Shape(
+        tuple(x.shape), tuple(weight.shape), (n, out, *size), stride, (padding,) * 2, groups, False
+    )
+    return _apply(_Convolution, shape, x, weight, bias)
+
+
+def conv2d_transpose(
+    x: Tensor, weight: Tensor, stride: int = 1, groups: int = 1, impl: str = "auto"
+) -> Tensor:
+    """The transposed convolution of x [N, I, H, W] with weight [I, O / groups, kh, kw], without padding.
+
+    `impl` and what is raised are those of `conv2d`.
+
+    Returns:
+        [N, O, H', W'] with H' = (H - 1) stride + kh.
+    """
+    if not _on_onednn(x, weight, impl):
+        return F.conv2d_transpose(x, weight, stride=stride, groups=groups)
+    n, _, height, width = x.shape
+    _, out, kh, kw = weight.shape
+    size = [(height - 1) * stride + kh, (width - 1) * stride + kw]
+    shape = Shape(
+        (n, out * groups, *size), tuple(weight.shape), tuple(x.shape), stride, (0, 0), groups, False
+    )
+    return _apply(_Transposed, shape, x, weight, None)
+
+
+class Conv2D(nn.Conv2D):
+    """Paddle's layer on `conv2d` above; zero padding and no dilation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv2d(
+            x, self.weight, self.bias, self._stride[0], self._updated_padding[0], self._groups
+        )
+
+
+def _apply(layer: Any, shape: Shape, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+    wanted = [t is not None and not t.stop_gradient for t in (x, weight, bias)]
+    if paddle.is_grad_enabled() and any(wanted):
+        return layer.apply(x, weight, bias, shape)
+    return layer.compute(x, weight, bias, shape)
+
+
+def _contiguous(x: Tensor) -> Tensor:
+    return x if x.is_contiguous() else x.contiguous()
+
+
+class _Convolution(PyLayer):
+    @staticmethod
+    def compute(x, weight, bias, shape):
+        out = paddle.empty(shape.destination)
+        shape = shape._replace(bias=bias is not None)
+        onednn.convolve(FORWARD, shape, _contiguous(x), _contiguous(weight), out, bias)
+        return out
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, shape):
+        ctx.shape = shape
+        ctx.wanted = [t is not None and not t.stop_gradient for t in (x, weight, bias)]
+        ctx.arguments = 2 if bias is None else 3
+        ctx.save_for_backward(x if ctx.wanted[1] or ctx.wanted[2] else None, weight)
+        return _Convolution.compute(x, weight, bias, shape)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x, weight), shape = ctx.saved_tensor(), ctx.shape
+        gradient, grads = _contiguous(gradient), [None, None, None]
+        if ctx.wanted[0]:
+            grads[0] = paddle.empty(shape.source)
+            onednn.convolve(DATA_GRADIENT, shape, grads[0], _contiguous(weight), gradient)
+        if ctx.wanted[1] or ctx.wanted[2]:
+            grads[1] = paddle.empty(shape.weights)
+            if ctx.wanted[2]:
+                shape = shape._replace(bias=True)
+                grads[2] = paddle.empty([shape.destination[1]])
+            onednn.convolve(WEIGHT_GRADIENT, shape, _contiguous(x), grads[1], gradient, grads[2])
+        return tuple(grads[: ctx.arguments])
+
+
+class _Transposed(PyLayer):
+    """The data gradient of a convolution whose source is this one's result."""
+
+    @staticmethod
+    def compute(x, weight, bias, shape):
+        out = paddle.empty(shape.source)
+        onednn.convolve(DATA_GRADIENT, shape, out, _contiguous(weight), _contiguous(x))
+        return out
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, shape):
+        ctx.shape, ctx.wanted = shape, (not x.stop_gradient, not weight.stop_gradient)
+        ctx.save_for_backward(x if ctx.wanted[1] else None, weight)
+        return _Transposed.compute(x, weight, bias, shape)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x, weight), shape = ctx.saved_tensor(), ctx.shape
+        gradient, grads = _contiguous(gradient), [None, None]
+        if ctx.wanted[0]:
+            grads[0] = paddle.empty(shape.destination)
+            onednn.convolve(FORWARD, shape, gradient, _contiguous(weight), grads[0])
+        if ctx.wanted[1]:
+            grads[1] = paddle.empty(shape.weights)
+            onednn.convolve(WEIGHT_GRADIENT, shape, gradient, grads[1], _contiguous(x))
+        return tuple(grads)
+
+
+def _on_onednn(x: Tensor, weight: Tensor, impl: str) -> bool:
+    if impl == "ref" or not paddle.in_dynamic_mode():
+        return False
+    if impl not in ("auto", "onednn"):
+        raise ValueError(f'impl is "auto", "onednn" or "ref", not {impl!r}')
+    fits = x.place.is_cpu_place() and x.dtype == weight.dtype == paddle.float32
+    if impl == "onednn":
+        problem = _problem() if fits else "oneDNN takes float32 tensors on the CPU"
+        if problem:
+            raise OneDNNError(problem)
+    return fits and _problem() is None
+
+
+@lru_cache(maxsize=1)
+def _problem() -> Optional[str]:
+    """Why oneDNN is not used here; None if it gives Paddle's numbers. Tried once, and said once."""
+    return None
