@@ -33,6 +33,7 @@ from work.criteria.lpips import LPIPS
 from work.models.dex_vgg import DexVGG
 from work.models.encoders.identity import IRSE50
 from work.models.psp import PSP, add_age_channel
+from work.training import cpu
 from work.training.networks import trained_parameters
 from work.training.objective import Lambdas, Objective
 from work.training.optimizers import make_optimizer
@@ -124,7 +125,7 @@ def main() -> int:
     parser.add_argument("--torch_python", help="a Python that has torch")
     args = parser.parse_args()
     device = runtime.setup(args.device, 0)
-    runtime.keep_freed_memory()
+    cpu.prepare()
     net = PSP(args.size)
     net.decoder.recompute = args.checkpoint_decoder
     trained = trained_parameters(net, ("encoder.",))

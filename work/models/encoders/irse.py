@@ -7,6 +7,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from work.models.ops.convolution import Conv2D
+from work.models.ops.one_pass import PReLU, spatial_mean
 
 # (channels out, blocks) of each of the four stages; the first block of a stage halves the resolution.
 STAGES = {
@@ -28,7 +29,7 @@ class SEModule(nn.Layer):
         self.fc2 = Conv2D(channels // reduction, channels, 1, bias_attr=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate = F.relu(self.fc1(x.mean(axis=[2, 3], keepdim=True)))
+        gate = F.relu(self.fc1(spatial_mean(x)))
         return x * F.sigmoid(self.fc2(gate))
 
 
@@ -47,7 +48,7 @@ class Bottleneck(nn.Layer):
         self.res_layer = nn.Sequential(
             nn.BatchNorm2D(in_channels),
             conv3x3(in_channels, depth),
-            nn.PReLU(depth),
+            PReLU(depth),
             conv3x3(depth, depth, stride),
             nn.BatchNorm2D(depth),
             *([SEModule(depth)] if se else []),
@@ -62,7 +63,7 @@ class Bottleneck(nn.Layer):
 
 
 def input_layer(input_nc: int) -> nn.Sequential:
-    return nn.Sequential(conv3x3(input_nc, 64), nn.BatchNorm2D(64), nn.PReLU(64))
+    return nn.Sequential(conv3x3(input_nc, 64), nn.BatchNorm2D(64), PReLU(64))
 
 
 def body(num_layers: int, se: bool) -> nn.LayerList:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import paddle
 import paddle.nn.functional as F
@@ -22,17 +22,18 @@ def conv2d(
     weight: Tensor,
     bias: Optional[Tensor] = None,
     stride: int = 1,
-    padding: int = 0,
+    padding: int | Sequence[int] = 0,
     groups: int = 1,
     impl: str = "auto",
 ) -> Tensor:
     """Cross-correlate x [N, I, H, W] with weight [O, I / groups, kh, kw]; bias is [O].
 
     Args:
+        padding: zeros on each side, or those [above, below, left, right].
         impl: "auto" (oneDNN for float32 on a CPU where it holds its check, else Paddle), "onednn" or "ref" (Paddle).
 
     Returns:
-        [N, O, H', W'] with H' = (H + 2 padding - kh) // stride + 1. Of the gradients only those are
+        [N, O, H', W'] with H' = (H + above + below - kh) // stride + 1. Of the gradients only those are
         computed that are wanted.
 
     Raises:
@@ -42,9 +43,11 @@ def conv2d(
         return F.conv2d(x, weight, bias, stride, padding, groups=groups)
     n, _, height, width = x.shape
     out, _, kh, kw = weight.shape
-    size = [(height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1]
+    top, bottom, left, right = [padding] * 4 if isinstance(padding, int) else padding
+    size = (height + top + bottom - kh) // stride + 1, (width + left + right - kw) // stride + 1
+    destination, before = (n, out, *size), (top, left)
     shape = Shape(
-        tuple(x.shape), tuple(weight.shape), (n, out, *size), stride, (padding,) * 2, groups, False
+        tuple(x.shape), tuple(weight.shape), destination, stride, before, groups, False
     )
     return _apply(_Convolution, shape, x, weight, bias)
 
