@@ -95,9 +95,9 @@ class Meter:
         print(
             f"{'part':24} {'seconds':>9} {'CPU s':>9} {'peak GiB':>9} {'PyTorch s':>9} {'ratio':>6}"
         )
-        for name, (seconds, cpu, peak) in rows.items():
+        for name, (seconds, busy, peak) in rows.items():
             beside = f" {torch[name]:9.3f} {torch[name] / seconds:5.2f}x" if name in torch else ""
-            print(f"{name:24} {seconds:9.3f} {cpu:9.3f} {peak:9.2f}{beside}")
+            print(f"{name:24} {seconds:9.3f} {busy:9.3f} {peak:9.2f}{beside}")
 
 
 def one_pass(meter: Meter, net: PSP, objective: Objective, source, faces, ages, label: str):

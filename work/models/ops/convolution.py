@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from functools import lru_cache
-from typing import Any, Optional, Sequence
+from typing import Optional, Sequence
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
-from work.models.ops import onednn
+from work.models.ops import onednn, raw
 from work.models.ops.onednn import DATA_GRADIENT, FORWARD, WEIGHT_GRADIENT, OneDNNError, Shape
-
-TOLERANCE = 1e-5  # of the largest number, between oneDNN and Paddle
 
 
 def conv2d(
@@ -39,17 +37,15 @@ def conv2d(
     Raises:
         OneDNNError: "onednn" was asked for and cannot be had.
     """
-    if not _on_onednn(x, weight, impl):
+    if not _on_onednn(impl, x, weight, bias):
         return F.conv2d(x, weight, bias, stride, padding, groups=groups)
     n, _, height, width = x.shape
     out, _, kh, kw = weight.shape
     top, bottom, left, right = [padding] * 4 if isinstance(padding, int) else padding
     size = (height + top + bottom - kh) // stride + 1, (width + left + right - kw) // stride + 1
     destination, before = (n, out, *size), (top, left)
-    shape = Shape(
-        tuple(x.shape), tuple(weight.shape), destination, stride, before, groups, False
-    )
-    return _apply(_Convolution, shape, x, weight, bias)
+    shape = Shape(tuple(x.shape), tuple(weight.shape), destination, stride, before, groups, False)
+    return raw.apply(_Convolution, x, weight, bias, shape)
 
 
 def conv2d_transpose(
@@ -62,7 +58,7 @@ def conv2d_transpose(
     Returns:
         [N, O, H', W'] with H' = (H - 1) stride + kh.
     """
-    if not _on_onednn(x, weight, impl):
+    if not _on_onednn(impl, x, weight):
         return F.conv2d_transpose(x, weight, stride=stride, groups=groups)
     n, _, height, width = x.shape
     _, out, kh, kw = weight.shape
@@ -70,7 +66,7 @@ def conv2d_transpose(
     shape = Shape(
         (n, out * groups, *size), tuple(weight.shape), tuple(x.shape), stride, (0, 0), groups, False
     )
-    return _apply(_Transposed, shape, x, weight, None)
+    return raw.apply(_Transposed, x, weight, shape)
 
 
 class Conv2D(nn.Conv2D):
@@ -82,29 +78,18 @@ class Conv2D(nn.Conv2D):
         )
 
 
-def _apply(layer: Any, shape: Shape, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
-    wanted = [t is not None and not t.stop_gradient for t in (x, weight, bias)]
-    if paddle.is_grad_enabled() and any(wanted):
-        return layer.apply(x, weight, bias, shape)
-    return layer.compute(x, weight, bias, shape)
-
-
-def _contiguous(x: Tensor) -> Tensor:
-    return x if x.is_contiguous() else x.contiguous()
-
-
 class _Convolution(PyLayer):
     @staticmethod
     def compute(x, weight, bias, shape):
         out = paddle.empty(shape.destination)
         shape = shape._replace(bias=bias is not None)
-        onednn.convolve(FORWARD, shape, _contiguous(x), _contiguous(weight), out, bias)
+        onednn.convolve(FORWARD, shape, raw.contiguous(x), raw.contiguous(weight), out, bias)
         return out
 
     @staticmethod
     def forward(ctx, x, weight, bias, shape):
         ctx.shape = shape
-        ctx.wanted = [t is not None and not t.stop_gradient for t in (x, weight, bias)]
+        ctx.wanted = raw.wanted(x, weight, bias)
         ctx.arguments = 2 if bias is None else 3
         ctx.save_for_backward(x if ctx.wanted[1] or ctx.wanted[2] else None, weight)
         return _Convolution.compute(x, weight, bias, shape)
@@ -112,16 +97,16 @@ class _Convolution(PyLayer):
     @staticmethod
     def backward(ctx, gradient):
         (x, weight), shape = ctx.saved_tensor(), ctx.shape
-        gradient, grads = _contiguous(gradient), [None, None, None]
+        gradient, grads = raw.contiguous(gradient), [None, None, None]
         if ctx.wanted[0]:
             grads[0] = paddle.empty(shape.source)
-            onednn.convolve(DATA_GRADIENT, shape, grads[0], _contiguous(weight), gradient)
+            onednn.convolve(DATA_GRADIENT, shape, grads[0], raw.contiguous(weight), gradient)
         if ctx.wanted[1] or ctx.wanted[2]:
             grads[1] = paddle.empty(shape.weights)
             if ctx.wanted[2]:
                 shape = shape._replace(bias=True)
                 grads[2] = paddle.empty([shape.destination[1]])
-            onednn.convolve(WEIGHT_GRADIENT, shape, _contiguous(x), grads[1], gradient, grads[2])
+            onednn.convolve(WEIGHT_GRADIENT, shape, raw.contiguous(x), grads[1], gradient, grads[2])
         return tuple(grads[: ctx.arguments])
 
 
@@ -129,44 +114,61 @@ class _Transposed(PyLayer):
     """The data gradient of a convolution whose source is this one's result."""
 
     @staticmethod
-    def compute(x, weight, bias, shape):
+    def compute(x, weight, shape):
         out = paddle.empty(shape.source)
-        onednn.convolve(DATA_GRADIENT, shape, out, _contiguous(weight), _contiguous(x))
+        onednn.convolve(DATA_GRADIENT, shape, out, raw.contiguous(weight), raw.contiguous(x))
         return out
 
     @staticmethod
-    def forward(ctx, x, weight, bias, shape):
-        ctx.shape, ctx.wanted = shape, (not x.stop_gradient, not weight.stop_gradient)
+    def forward(ctx, x, weight, shape):
+        ctx.shape, ctx.wanted = shape, raw.wanted(x, weight)
         ctx.save_for_backward(x if ctx.wanted[1] else None, weight)
-        return _Transposed.compute(x, weight, bias, shape)
+        return _Transposed.compute(x, weight, shape)
 
     @staticmethod
     def backward(ctx, gradient):
         (x, weight), shape = ctx.saved_tensor(), ctx.shape
-        gradient, grads = _contiguous(gradient), [None, None]
+        gradient, grads = raw.contiguous(gradient), [None, None]
         if ctx.wanted[0]:
             grads[0] = paddle.empty(shape.destination)
-            onednn.convolve(FORWARD, shape, gradient, _contiguous(weight), grads[0])
+            onednn.convolve(FORWARD, shape, gradient, raw.contiguous(weight), grads[0])
         if ctx.wanted[1]:
             grads[1] = paddle.empty(shape.weights)
-            onednn.convolve(WEIGHT_GRADIENT, shape, gradient, grads[1], _contiguous(x))
+            onednn.convolve(WEIGHT_GRADIENT, shape, gradient, grads[1], raw.contiguous(x))
         return tuple(grads)
 
 
-def _on_onednn(x: Tensor, weight: Tensor, impl: str) -> bool:
-    if impl == "ref" or not paddle.in_dynamic_mode():
-        return False
-    if impl not in ("auto", "onednn"):
+def _on_onednn(impl: str, *tensors: Optional[Tensor]) -> bool:
+    if impl not in ("auto", "onednn", "ref"):
         raise ValueError(f'impl is "auto", "onednn" or "ref", not {impl!r}')
-    fits = x.place.is_cpu_place() and x.dtype == weight.dtype == paddle.float32
+    if impl == "ref":
+        return False
+    if raw.fits(*tensors):
+        return impl == "onednn" or problem() is None
     if impl == "onednn":
-        problem = _problem() if fits else "oneDNN takes float32 tensors on the CPU"
-        if problem:
-            raise OneDNNError(problem)
-    return fits and _problem() is None
+        raise OneDNNError("oneDNN is for float32 tensors on the CPU")
+    return False
 
 
 @lru_cache(maxsize=1)
-def _problem() -> Optional[str]:
-    """Why oneDNN is not used here; None if it gives Paddle's numbers. Tried once, and said once."""
-    return None
+def problem() -> Optional[str]:
+    """Why oneDNN is not used on this machine; None if it gives Paddle's numbers. Tried on first use."""
+    try:
+        apart = check()
+    except OneDNNError as error:
+        return str(error)
+    return None if apart < raw.TOLERANCE else f"oneDNN differs from plain Paddle by {apart:.2g}"
+
+
+def check() -> float:
+    """The largest distance between oneDNN's convolutions and Paddle's; see `raw.distance`. Raises OneDNNError."""
+    x, dense, strided, bias = raw.numbers([3, 4, 9, 8], [6, 4, 3, 3], [4, 2, 3, 3], [6])
+    cases = [
+        (lambda impl: conv2d(x, dense, bias, 1, [2, 1, 0, 1], 1, impl), [x, dense, bias]),
+        (lambda impl: conv2d(x, strided, None, 2, 1, 2, impl), [x, strided]),
+        (lambda impl: conv2d_transpose(x, strided, 2, 2, impl), [x, strided]),
+    ]
+    apart = [
+        raw.distance(lambda f=f: f("onednn"), lambda f=f: f("ref"), inputs) for f, inputs in cases
+    ]
+    return float(np.max(apart))

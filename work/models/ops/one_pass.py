@@ -12,6 +12,7 @@ from ctypes import c_float, c_int64, c_void_p
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
@@ -19,9 +20,9 @@ from paddle.autograd import PyLayer
 
 from work import compiler
 from work.compiler import BuildError
+from work.models.ops import raw
 
 SOURCE = Path(__file__).with_name("one_pass.cc")
-TOLERANCE = 1e-5  # of the largest number, between the compiled operators and Paddle
 _loaded: dict[str, Any] = {}  # "library" once it is in use, or "problem"
 
 
@@ -39,7 +40,7 @@ def load() -> None:
         )
         _loaded["library"] = ctypes.CDLL(str(path))
         error = check()
-        if not error < TOLERANCE:
+        if not error < raw.TOLERANCE:
             raise BuildError(f"they differ from plain Paddle by {error:.2g}")
     except (BuildError, OSError) as error:
         _loaded.clear()
@@ -55,7 +56,7 @@ def prelu(x: Tensor, slope: Tensor, impl: str = "auto") -> Tensor:
     """
     if not _in_use(impl, x, slope):
         return F.prelu(x, slope)
-    return _apply(_PReLU, x, slope)
+    return raw.apply(_PReLU, x, slope)
 
 
 def activate(
@@ -76,9 +77,8 @@ def activate(
         slope: of negative numbers; above 0.
         impl: as of `prelu`.
     """
-    given = [t for t in (noise, bias) if t is not None]
-    if _in_use(impl, x, scale, *given):
-        return _apply(_Activate, x, scale, noise, bias, slope)
+    if _in_use(impl, x, scale, noise, bias):
+        return raw.apply(_Activate, x, scale, noise, bias, slope)
     x = x * scale.unsqueeze([2, 3])
     x = x if noise is None else x + noise
     x = x if bias is None else x + bias.reshape([1, -1, 1, 1])
@@ -88,7 +88,7 @@ def activate(
 def spatial_mean(x: Tensor) -> Tensor:
     """The mean of each channel, [N, C, H, W] -> [N, C, 1, 1].
 
-    On the CPU a product with a vector, whose gradient is fast: that of Paddle's mean goes through the pixels one by one.
+    On the CPU a product with a vector, whose gradient is fast; that of Paddle's mean goes pixel by pixel.
     """
     if not x.place.is_cpu_place():
         return x.mean(axis=[2, 3], keepdim=True)
@@ -103,27 +103,15 @@ class PReLU(nn.PReLU):
         return prelu(x, self._weight)
 
 
-def _in_use(impl: str, *tensors: Tensor) -> bool:
+def _in_use(impl: str, *tensors: Optional[Tensor]) -> bool:
     if impl not in ("auto", "ref"):
         raise ValueError(f'impl is "auto" or "ref", not {impl!r}')
-    if impl == "ref" or "library" not in _loaded or not paddle.in_dynamic_mode():
-        return False
-    return all(t.place.is_cpu_place() and t.dtype == paddle.float32 for t in tensors)
-
-
-def _apply(layer: Any, *arguments: Any) -> Tensor:
-    """`layer.compute`, with a gradient if one is wanted."""
-    tensors = [a for a in arguments if isinstance(a, Tensor)]
-    if paddle.is_grad_enabled() and not all(t.stop_gradient for t in tensors):
-        return layer.apply(*arguments)
-    return layer.compute(*arguments)
+    return impl == "auto" and "library" in _loaded and raw.fits(*tensors)
 
 
 def _call(name: str, *arguments: Any) -> None:
     """Call a C function with tensors, None, numbers and sizes."""
-    kept = [
-        a.contiguous() if isinstance(a, Tensor) and not a.is_contiguous() else a for a in arguments
-    ]
+    kept = [raw.contiguous(a) if isinstance(a, Tensor) else a for a in arguments]
     getattr(_loaded["library"], name)(*map(_as_c, kept))
 
 
@@ -148,7 +136,7 @@ class _PReLU(PyLayer):
 
     @staticmethod
     def forward(ctx, x, slope):
-        ctx.wanted = _wanted(x, slope)
+        ctx.wanted = raw.wanted(x, slope)
         ctx.save_for_backward(x, slope)
         return _PReLU.compute(x, slope)
 
@@ -175,7 +163,7 @@ class _Activate(PyLayer):
         ctx.slope, ctx.noise_step = float(slope), _noise_step(noise)
         ctx.noise_shape = None if noise is None else noise.shape
         given = [i for i, t in enumerate((x, scale, noise, bias)) if t is not None]
-        ctx.given, ctx.wanted = given, _wanted(x, scale, noise, bias)
+        ctx.given, ctx.wanted = given, raw.wanted(x, scale, noise, bias)
         ctx.save_for_backward(x, scale, y)
         return y
 
@@ -185,16 +173,9 @@ class _Activate(PyLayer):
         gx, gscale, gshift = (paddle.empty(t.shape) for t in (x, scale, scale))
         gnoise = paddle.empty(ctx.noise_shape) if ctx.wanted[2] else None
         numbers = (ctx.slope, ctx.noise_step, *_sizes(x))
-        _call(
-            "sam_activate_gradient", x, scale, y, gradient, gx, gscale, gshift, gnoise, *numbers
-        )
+        _call("sam_activate_gradient", x, scale, y, gradient, gx, gscale, gshift, gnoise, *numbers)
         grads = gx, gscale, gnoise, gshift.sum(axis=0)
         return tuple(grads[i] if ctx.wanted[i] else None for i in ctx.given)
-
-
-def _wanted(*tensors: Optional[Tensor]) -> list[bool]:
-    """Which gradients are wanted; Paddle refuses others, too."""
-    return [t is not None and not t.stop_gradient for t in tensors]
 
 
 def _noise_step(noise: Optional[Tensor]) -> int:
@@ -202,26 +183,13 @@ def _noise_step(noise: Optional[Tensor]) -> int:
 
 
 def check() -> float:
-    """The largest distance between the compiled operators and Paddle's, values and gradients, relative to the largest
-    number of each tensor."""
-    state = paddle.get_rng_state()
-    shapes = [[3, 5, 7, 9], [3, 5], [3, 1, 7, 9], [5], [5]]
-    tensors = [paddle.uniform(shape, min=-1, max=1) for shape in shapes]
-    paddle.set_rng_state(state)
-    for tensor in tensors:
-        tensor.stop_gradient = False
-    x, scale, noise, bias, slope = tensors
-    worst = 0.0
-    for make, inputs in (
+    """The largest distance between the compiled operators and Paddle's; see `raw.distance`."""
+    x, scale, noise, bias, slope = raw.numbers([3, 5, 7, 9], [3, 5], [3, 1, 7, 9], [5], [5])
+    cases = [
         (lambda impl: prelu(x, slope, impl), [x, slope]),
         (lambda impl: activate(x, scale, noise, bias, 0.2, impl), [x, scale, noise, bias]),
         (lambda impl: activate(x, scale, impl=impl), [x, scale]),
-    ):
-        pair = []
-        for impl in ("auto", "ref"):
-            y = make(impl)
-            pair.append([y, *paddle.grad([(y * y).sum()], inputs)])
-        for ours, theirs in zip(*pair):
-            distance = float((ours - theirs).abs().max() / theirs.abs().max())
-            worst = distance if not distance <= worst else worst  # keeps a NaN
-    return worst
+    ]
+    return np.max(
+        [raw.distance(lambda f=f: f("auto"), lambda f=f: f("ref"), inputs) for f, inputs in cases]
+    )

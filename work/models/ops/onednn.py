@@ -20,7 +20,14 @@ from paddle import Tensor
 
 # Of oneDNN's dnnl_types.h.
 CPU, F32, ANY_LAYOUT, DIRECT, FORWARD_TRAINING = 1, 3, 1, 1, 64
-QUERY = {"src": 129, "diff_src": 130, "weights": 131, "diff_weights": 132, "dst": 133, "diff_dst": 134}
+QUERY = {
+    "src": 129,
+    "diff_src": 130,
+    "weights": 131,
+    "diff_weights": 132,
+    "dst": 133,
+    "diff_dst": 134,
+}
 ARGUMENT = {"src": 1, "dst": 17, "weights": 33, "bias": 41}
 DIFF = 128  # added to an argument's number: its gradient
 FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT = "forward", "data gradient", "weight gradient"
@@ -101,7 +108,12 @@ class _Operand:
             description, self.reorder = c_void_p(), c_void_p()
             dnnl(
                 "reorder_primitive_desc_create",
-                byref(description), start, dnnl.engine, end, dnnl.engine, None,
+                byref(description),
+                start,
+                dnnl.engine,
+                end,
+                dnnl.engine,
+                None,
             )
             dnnl("primitive_create", byref(self.reorder), description)
             pair = (self.own, self.plain) if result else (self.plain, self.own)
@@ -152,7 +164,16 @@ class _Prepared:
         x, w, y = anywhere
         dnnl(
             "convolution_forward_primitive_desc_create",
-            byref(forward), dnnl.engine, FORWARD_TRAINING, DIRECT, x, w, bias, y, *geometry, None,
+            byref(forward),
+            dnnl.engine,
+            FORWARD_TRAINING,
+            DIRECT,
+            x,
+            w,
+            bias,
+            y,
+            *geometry,
+            None,
         )
         if kind == FORWARD:
             description, diff = forward, ()
@@ -160,13 +181,30 @@ class _Prepared:
             diff = ("src", "dst")
             dnnl(
                 "convolution_backward_data_primitive_desc_create",
-                byref(description), dnnl.engine, DIRECT, x, w, y, *geometry, forward, None,
+                byref(description),
+                dnnl.engine,
+                DIRECT,
+                x,
+                w,
+                y,
+                *geometry,
+                forward,
+                None,
             )
         else:
             diff = ("weights", "bias", "dst")
             dnnl(
                 "convolution_backward_weights_primitive_desc_create",
-                byref(description), dnnl.engine, DIRECT, x, w, bias, y, *geometry, forward, None,
+                byref(description),
+                dnnl.engine,
+                DIRECT,
+                x,
+                w,
+                bias,
+                y,
+                *geometry,
+                forward,
+                None,
             )
         self.primitive = c_void_p()
         dnnl("primitive_create", byref(self.primitive), description)
@@ -182,7 +220,9 @@ class _Prepared:
         self.bias = None
         if shape.bias and kind != DATA_GRADIENT:
             self.bias = _Operand(bias, bias, False)
-            arguments.append((ARGUMENT["bias"] + (DIFF if kind == WEIGHT_GRADIENT else 0), self.bias.own))
+            arguments.append(
+                (ARGUMENT["bias"] + (DIFF if kind == WEIGHT_GRADIENT else 0), self.bias.own)
+            )
         self.arguments = (_Argument * len(arguments))(*arguments)
 
     def run(self, tensors: Sequence[Tensor], bias: Optional[Tensor]) -> None:

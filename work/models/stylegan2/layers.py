@@ -57,10 +57,10 @@ def modulated_conv2d(
     x = x.reshape([1, n * in_channels, height, width])
     if upsample:
         w = w.transpose([0, 2, 1, 3, 4]).reshape([n * in_channels, out_channels, k, k])
-        out = F.conv2d_transpose(x, w, stride=2, groups=n)
+        out = conv2d_transpose(x, w, stride=2, groups=n)
     else:
         w = w.reshape([n * out_channels, in_channels, k, k])
-        out = F.conv2d(x, w, padding=k // 2, groups=n)
+        out = conv2d(x, w, padding=k // 2, groups=n)
     return out.reshape([n, out_channels, *out.shape[2:]])
 
 
