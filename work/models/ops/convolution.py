@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Optional, Sequence
 
 import numpy as np
-import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
@@ -81,7 +80,7 @@ class Conv2D(nn.Conv2D):
 class _Convolution(PyLayer):
     @staticmethod
     def compute(x, weight, bias, shape):
-        out = paddle.empty(shape.destination)
+        out = raw.empty(shape.destination)
         shape = shape._replace(bias=bias is not None)
         onednn.convolve(FORWARD, shape, raw.contiguous(x), raw.contiguous(weight), out, bias)
         return out
@@ -99,14 +98,15 @@ class _Convolution(PyLayer):
         (x, weight), shape = ctx.saved_tensor(), ctx.shape
         gradient, grads = raw.contiguous(gradient), [None, None, None]
         if ctx.wanted[0]:
-            grads[0] = paddle.empty(shape.source)
+            grads[0] = raw.empty(shape.source)
             onednn.convolve(DATA_GRADIENT, shape, grads[0], raw.contiguous(weight), gradient)
         if ctx.wanted[1] or ctx.wanted[2]:
-            grads[1] = paddle.empty(shape.weights)
+            grads[1] = raw.empty(shape.weights)
             if ctx.wanted[2]:
                 shape = shape._replace(bias=True)
-                grads[2] = paddle.empty([shape.destination[1]])
+                grads[2] = raw.empty([shape.destination[1]])
             onednn.convolve(WEIGHT_GRADIENT, shape, raw.contiguous(x), grads[1], gradient, grads[2])
+        grads = [g if wanted else None for g, wanted in zip(grads, ctx.wanted)]
         return tuple(grads[: ctx.arguments])
 
 
@@ -115,7 +115,7 @@ class _Transposed(PyLayer):
 
     @staticmethod
     def compute(x, weight, shape):
-        out = paddle.empty(shape.source)
+        out = raw.empty(shape.source)
         onednn.convolve(DATA_GRADIENT, shape, out, raw.contiguous(weight), raw.contiguous(x))
         return out
 
@@ -130,10 +130,10 @@ class _Transposed(PyLayer):
         (x, weight), shape = ctx.saved_tensor(), ctx.shape
         gradient, grads = raw.contiguous(gradient), [None, None]
         if ctx.wanted[0]:
-            grads[0] = paddle.empty(shape.destination)
+            grads[0] = raw.empty(shape.destination)
             onednn.convolve(FORWARD, shape, gradient, raw.contiguous(weight), grads[0])
         if ctx.wanted[1]:
-            grads[1] = paddle.empty(shape.weights)
+            grads[1] = raw.empty(shape.weights)
             onednn.convolve(WEIGHT_GRADIENT, shape, gradient, grads[1], raw.contiguous(x))
         return tuple(grads)
 

@@ -130,7 +130,7 @@ def _sizes(x: Tensor) -> tuple[int, int, int]:
 class _PReLU(PyLayer):
     @staticmethod
     def compute(x, slope):
-        y = paddle.empty(x.shape)
+        y = raw.empty(x.shape)
         _call("sam_prelu", x, slope, y, *_sizes(x))
         return y
 
@@ -143,8 +143,8 @@ class _PReLU(PyLayer):
     @staticmethod
     def backward(ctx, gradient):
         x, slope = ctx.saved_tensor()
-        gx = paddle.empty(x.shape)
-        gslope = paddle.empty(slope.shape) if ctx.wanted[1] else None
+        gx = raw.empty(x.shape)
+        gslope = raw.empty(slope.shape) if ctx.wanted[1] else None
         _call("sam_prelu_gradient", x, slope, gradient, gx, gslope, *_sizes(x))
         return (gx if ctx.wanted[0] else None), gslope
 
@@ -152,7 +152,7 @@ class _PReLU(PyLayer):
 class _Activate(PyLayer):
     @staticmethod
     def compute(x, scale, noise, bias, slope):
-        y = paddle.empty(x.shape)
+        y = raw.empty(x.shape)
         step = _noise_step(noise)
         _call("sam_activate", x, scale, noise, bias, y, float(slope), step, *_sizes(x))
         return y
@@ -170,8 +170,8 @@ class _Activate(PyLayer):
     @staticmethod
     def backward(ctx, gradient):
         x, scale, y = ctx.saved_tensor()
-        gx, gscale, gshift = (paddle.empty(t.shape) for t in (x, scale, scale))
-        gnoise = paddle.empty(ctx.noise_shape) if ctx.wanted[2] else None
+        gx, gscale, gshift = (raw.empty(t.shape) for t in (x, scale, scale))
+        gnoise = raw.empty(ctx.noise_shape) if ctx.wanted[2] else None
         numbers = (ctx.slope, ctx.noise_step, *_sizes(x))
         _call("sam_activate_gradient", x, scale, y, gradient, gx, gscale, gshift, gnoise, *numbers)
         grads = gx, gscale, gnoise, gshift.sum(axis=0)

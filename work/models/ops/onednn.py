@@ -13,25 +13,19 @@ import threading
 from ctypes import byref, c_int, c_int64, c_size_t, c_void_p
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence
 
 import paddle
 from paddle import Tensor
 
 # Of oneDNN's dnnl_types.h.
-CPU, F32, ANY_LAYOUT, DIRECT, FORWARD_TRAINING = 1, 3, 1, 1, 64
-QUERY = {
-    "src": 129,
-    "diff_src": 130,
-    "weights": 131,
-    "diff_weights": 132,
-    "dst": 133,
-    "diff_dst": 134,
-}
+CPU, F32, ANY_LAYOUT, DIRECT, FORWARD_TRAINING, IN_ORDER = 1, 3, 1, 1, 64, 1
+QUERY = {"src": 129, "weights": 131, "dst": 133}  # the number after each asks for its gradient
 ARGUMENT = {"src": 1, "dst": 17, "weights": 33, "bias": 41}
-DIFF = 128  # added to an argument's number: its gradient
-FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT = "forward", "data gradient", "weight gradient"
+GRADIENT = 128  # added to an argument's number
+FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT = "forward", "backward_data", "backward_weights"
 RESULT = {FORWARD: 2, DATA_GRADIENT: 0, WEIGHT_GRADIENT: 1}  # of source, weights, destination
+GRADIENTS = {FORWARD: (), DATA_GRADIENT: ("src", "dst"), WEIGHT_GRADIENT: ("weights", "dst")}
 
 
 class OneDNNError(RuntimeError):
@@ -55,22 +49,41 @@ class _Argument(ctypes.Structure):
 
 
 class _Library:
+    """oneDNN's functions. What they make is kept for good: networks see few shapes."""
+
     def __init__(self):
         path = Path(paddle.sysconfig.get_lib()) / "libdnnl.so.3"
         try:
             self.dll = ctypes.CDLL(str(path))
             self.dll.dnnl_primitive_desc_query_md.restype = c_void_p
             self.dll.dnnl_memory_desc_get_size.restype = c_size_t
-            self.engine, self.stream = c_void_p(), c_void_p()
-            self("engine_create", byref(self.engine), CPU, c_size_t(0))
-            self("stream_create", byref(self.stream), self.engine, 1)
+            self.engine = self.make("engine", CPU, c_size_t(0))
+            self.stream = self.make("stream", self.engine, IN_ORDER)
         except (OSError, AttributeError) as error:
             raise OneDNNError(f"{path}: {error}") from error
 
-    def __call__(self, name: str, *arguments) -> None:
+    def __call__(self, name: str, *arguments: Any) -> None:
         status = getattr(self.dll, f"dnnl_{name}")(*arguments)
         if status:
             raise OneDNNError(f"dnnl_{name} failed with status {status}")
+
+    def make(self, what: str, *arguments: Any, how: str = "") -> c_void_p:
+        made = c_void_p()
+        self(f"{what}_create{how}", byref(made), *arguments)
+        return made
+
+    def description(self, dims: Sequence[int], plain: bool = True) -> c_void_p:
+        """Of a contiguous tensor, or of one in whatever layout oneDNN likes best."""
+        head = len(dims), _numbers(dims), F32
+        if not plain:
+            return self.make("memory_desc", *head, ANY_LAYOUT, how="_with_tag")
+        strides = [1]
+        for size in reversed(dims[1:]):
+            strides.insert(0, strides[0] * size)
+        return self.make("memory_desc", *head, _numbers(strides), how="_with_strides")
+
+    def memory(self, description: c_void_p) -> c_void_p:
+        return self.make("memory", description, self.engine, None)
 
 
 library = lru_cache(maxsize=1)(_Library)
@@ -81,49 +94,24 @@ def _numbers(values: Sequence[int]) -> ctypes.Array:
     return (c_int64 * 12)(*values)
 
 
-def _description(dims: Sequence[int], plain: bool) -> c_void_p:
-    made = c_void_p()
-    if plain:
-        strides = [1]
-        for size in reversed(dims[1:]):
-            strides.insert(0, strides[0] * size)
-        create, layout = "memory_desc_create_with_strides", _numbers(strides)
-    else:
-        create, layout = "memory_desc_create_with_tag", ANY_LAYOUT
-    library()(create, byref(made), len(dims), _numbers(dims), F32, layout)
-    return made
-
-
 class _Operand:
     """One tensor of a prepared convolution: its memory in the caller's layout and in oneDNN's, and the way between."""
 
     def __init__(self, plain: c_void_p, own: c_void_p, result: bool):
         dnnl = library()
         self.result, self.same = result, bool(dnnl.dll.dnnl_memory_desc_equal(plain, own))
-        self.plain = self._memory(plain)
-        self.own = self.plain if self.same else self._memory(own)
+        self.plain = self.own = dnnl.memory(plain)
         if not self.same:
+            self.own = dnnl.memory(own)
             self.floats = dnnl.dll.dnnl_memory_desc_get_size(own) // 4
-            start, end = (own, plain) if result else (plain, own)
-            description, self.reorder = c_void_p(), c_void_p()
-            dnnl(
-                "reorder_primitive_desc_create",
-                byref(description),
-                start,
-                dnnl.engine,
-                end,
-                dnnl.engine,
-                None,
+            ends, memories = (plain, own), (self.plain, self.own)
+            if result:
+                ends, memories = ends[::-1], memories[::-1]
+            way = dnnl.make(
+                "reorder_primitive_desc", ends[0], dnnl.engine, ends[1], dnnl.engine, None
             )
-            dnnl("primitive_create", byref(self.reorder), description)
-            pair = (self.own, self.plain) if result else (self.plain, self.own)
-            self.pair = (_Argument * 2)((ARGUMENT["src"], pair[0]), (ARGUMENT["dst"], pair[1]))
-
-    @staticmethod
-    def _memory(description: c_void_p) -> c_void_p:
-        made = c_void_p()
-        library()("memory_create", byref(made), description, library().engine, None)
-        return made
+            self.reorder = dnnl.make("primitive", way)
+            self.pair = (_Argument * 2)(*zip((ARGUMENT["src"], ARGUMENT["dst"]), memories))
 
     def bind(self, tensor: Tensor) -> Optional[Tensor]:
         """Point at a tensor; the buffer that has to live until the call is over, if there is one."""
@@ -131,7 +119,7 @@ class _Operand:
         dnnl("memory_set_data_handle", self.plain, c_void_p(tensor.data_ptr()))
         if self.same:
             return None
-        buffer = paddle.empty([self.floats])
+        buffer = paddle.empty([self.floats], "float32")
         dnnl("memory_set_data_handle", self.own, c_void_p(buffer.data_ptr()))
         return buffer
 
@@ -144,86 +132,47 @@ class _Prepared:
     """A convolution or one of its gradients for one shape."""
 
     def __init__(self, kind: str, shape: Shape):
-        dnnl = library()
-        weights = shape.weights
+        dnnl, weights = library(), shape.weights
         if shape.groups > 1:
             weights = (shape.groups, weights[0] // shape.groups, *weights[1:])
-        dims = (shape.source, weights, shape.destination)
-        names = ("src", "weights", "dst")
-        bias = _description([shape.destination[1]], True) if shape.bias else None
-        anywhere = [_description(d, False) for d in dims]
+        dims = {"src": shape.source, "weights": weights, "dst": shape.destination}
+        bias = dnnl.description(shape.destination[1:2]) if shape.bias else None
+        description = self._describe(kind, shape, dims, bias)
+        self.primitive = dnnl.make("primitive", description)
+        self.operands, arguments = [], []
+        for i, name in enumerate(dims):
+            gradient = name in GRADIENTS[kind]
+            own = dnnl.dll.dnnl_primitive_desc_query_md(description, QUERY[name] + gradient, 0)
+            plain = dnnl.description(dims[name])
+            self.operands.append(_Operand(plain, c_void_p(own), i == RESULT[kind]))
+            number = ARGUMENT[name] + (GRADIENT if gradient else 0)
+            arguments.append((number, self.operands[-1].own))
+        self.bias = _Operand(bias, bias, False) if bias else None
+        if self.bias:
+            number = ARGUMENT["bias"] + (GRADIENT if kind == WEIGHT_GRADIENT else 0)
+            arguments.append((number, self.bias.own))
+        self.arguments = (_Argument * len(arguments))(*arguments)
+
+    @staticmethod
+    def _describe(kind: str, shape: Shape, dims: dict, bias: Optional[c_void_p]) -> c_void_p:
+        dnnl = library()
+        x, w, y = (dnnl.description(d, plain=False) for d in dims.values())
+        near, steps = shape.padding, [shape.stride] * 2
+        sizes = zip(shape.destination[2:], shape.weights[2:], shape.source[2:], near)
         # What a stride leaves over at the far edge is padding taken away.
-        far = [
-            (out - 1) * shape.stride + k - size - before
-            for out, k, size, before in zip(
-                shape.destination[2:], shape.weights[2:], shape.source[2:], shape.padding
-            )
-        ]
-        geometry = [_numbers(v) for v in ([shape.stride] * 2, [0, 0], shape.padding, far)]
-        description, forward = c_void_p(), c_void_p()
-        x, w, y = anywhere
-        dnnl(
-            "convolution_forward_primitive_desc_create",
-            byref(forward),
-            dnnl.engine,
-            FORWARD_TRAINING,
-            DIRECT,
-            x,
-            w,
-            bias,
-            y,
-            *geometry,
-            None,
+        far = [(out - 1) * shape.stride + k - size - before for out, k, size, before in sizes]
+        geometry = [_numbers(v) for v in (steps, [0, 0], near, far)]
+        forward = dnnl.make(
+            "convolution_forward_primitive_desc",
+            *(dnnl.engine, FORWARD_TRAINING, DIRECT, x, w, bias, y, *geometry, None),
         )
         if kind == FORWARD:
-            description, diff = forward, ()
-        elif kind == DATA_GRADIENT:
-            diff = ("src", "dst")
-            dnnl(
-                "convolution_backward_data_primitive_desc_create",
-                byref(description),
-                dnnl.engine,
-                DIRECT,
-                x,
-                w,
-                y,
-                *geometry,
-                forward,
-                None,
-            )
-        else:
-            diff = ("weights", "bias", "dst")
-            dnnl(
-                "convolution_backward_weights_primitive_desc_create",
-                byref(description),
-                dnnl.engine,
-                DIRECT,
-                x,
-                w,
-                bias,
-                y,
-                *geometry,
-                forward,
-                None,
-            )
-        self.primitive = c_void_p()
-        dnnl("primitive_create", byref(self.primitive), description)
-        self.operands, arguments = [], []
-        for i, (name, d) in enumerate(zip(names, dims)):
-            prefix = "diff_" if name in diff else ""
-            own = c_void_p(
-                dnnl.dll.dnnl_primitive_desc_query_md(description, QUERY[prefix + name], 0)
-            )
-            operand = _Operand(_description(d, True), own, i == RESULT[kind])
-            self.operands.append(operand)
-            arguments.append((ARGUMENT[name] + (DIFF if prefix else 0), operand.own))
-        self.bias = None
-        if shape.bias and kind != DATA_GRADIENT:
-            self.bias = _Operand(bias, bias, False)
-            arguments.append(
-                (ARGUMENT["bias"] + (DIFF if kind == WEIGHT_GRADIENT else 0), self.bias.own)
-            )
-        self.arguments = (_Argument * len(arguments))(*arguments)
+            return forward
+        tensors = (x, w, y) if kind == DATA_GRADIENT else (x, w, bias, y)
+        return dnnl.make(
+            f"convolution_{kind}_primitive_desc",
+            *(dnnl.engine, DIRECT, *tensors, *geometry, forward, None),
+        )
 
     def run(self, tensors: Sequence[Tensor], bias: Optional[Tensor]) -> None:
         dnnl = library()
@@ -241,7 +190,7 @@ class _Prepared:
         del buffers
 
 
-_prepared = lru_cache(maxsize=2048)(_Prepared)
+_prepared = lru_cache(maxsize=None)(_Prepared)
 
 
 def convolve(
@@ -255,9 +204,10 @@ def convolve(
     """Compute the tensor that `kind` names from the others, in place.
 
     Args:
-        kind: FORWARD fills `destination`; DATA_GRADIENT fills `source` and WEIGHT_GRADIENT `weights` and `bias`, from
+        kind: FORWARD fills `destination`; DATA_GRADIENT fills `source`, and WEIGHT_GRADIENT `weights` and `bias`, from
             the gradient in `destination`.
         shape: what the tensors' shapes are; they are contiguous float32 tensors on the CPU.
+        bias: [oc] if `shape.bias`, which DATA_GRADIENT does not know.
 
     Raises:
         OneDNNError: oneDNN has no such convolution, or is not there.

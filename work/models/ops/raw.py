@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import paddle
@@ -38,6 +38,11 @@ def contiguous(x: Tensor) -> Tensor:
     return x if x.is_contiguous() else x.contiguous()
 
 
+def empty(shape: Sequence[int]) -> Tensor:
+    """A float32 tensor to be filled, whatever the default type is."""
+    return paddle.empty(shape, "float32")
+
+
 def numbers(*shapes: list[int]) -> list[Tensor]:
     """Tensors between -1 and 1 with gradients, to try an operator on; Paddle's random state stays as it is."""
     rng = np.random.default_rng(0)
@@ -45,6 +50,7 @@ def numbers(*shapes: list[int]) -> list[Tensor]:
     return [paddle.to_tensor(array, stop_gradient=False) for array in arrays]
 
 
+@paddle.enable_grad()
 def distance(ours: Any, theirs: Any, inputs: list[Tensor]) -> float:
     """How far two functions without arguments are apart in value and in the gradients of the sum of squares towards
     `inputs`; the largest of each tensor, relative to its largest number. NaN if there is one."""
