@@ -64,9 +64,9 @@ def modulated_conv2d(
     return out.reshape([n, out_channels, *out.shape[2:]])
 
 
-def scales_features(x: Tensor, style: Tensor) -> bool:
-    """Whether `convolve_scaled` is the faster form: on the CPU, where gradients towards a style are wanted."""
-    return x.place.is_cpu_place() and paddle.is_grad_enabled() and not style.stop_gradient
+def scales_features(x: Tensor, w: Tensor) -> bool:
+    """Whether `convolve_scaled` is the faster form: on the CPU, where the gradient towards the latent w is wanted."""
+    return x.place.is_cpu_place() and not w.stop_gradient
 
 
 def convolve_scaled(
@@ -124,7 +124,7 @@ class ModulatedConv2D(nn.Layer):
         demodulation, and the factors [N, out] that this is still to be multiplied by, if there are any."""
         style, weight, factors = self.modulation(w), self.weight[0] * self.scale, None
         how = (self.demodulate, self.upsample, math.sqrt(2) if self.demodulate else 1)
-        if weight.shape[2] > 1 and scales_features(x, style):
+        if weight.shape[2] > 1 and scales_features(x, w):
             x, factors = convolve_scaled(x, weight, style, *how)
         else:
             x = modulated_conv2d(x, weight, style, *how)
