@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import sys
 
 from work.errors import UserError
 
@@ -61,6 +62,8 @@ def keep_freed_memory() -> None:
 
     It gives large pieces back to the system by default, whose zeroing of new ones takes longer than most operators.
     """
+    if not sys.platform.startswith("linux"):
+        return
     libc = ctypes.CDLL(None)
     if hasattr(libc, "gnu_get_libc_version"):
         trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
