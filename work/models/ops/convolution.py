@@ -30,13 +30,16 @@ def conv2d(
         impl: "auto" (oneDNN for float32 on a CPU where it holds its check, else Paddle), "onednn" or "ref" (Paddle).
 
     Returns:
-        [N, O, H', W'] with H' = (H + above + below - kh) // stride + 1. Of the gradients only those are
-        computed that are wanted.
+        [N, O, H', W'] with H' = (H + above + below - kh) // stride + 1. Only the gradients of tensors that are
+        not frozen are computed. `paddle.grad` has to ask for all of them: that it asks for some only, a PyLayer
+        cannot know, and Paddle then raises an error. `backward()` has no such limit.
 
     Raises:
         OneDNNError: "onednn" was asked for and cannot be had.
     """
     if not _on_onednn(impl, x, weight, bias):
+        if not isinstance(padding, int):
+            x, padding = F.pad(x, [padding[i] for i in (2, 3, 0, 1)]), 0
         return F.conv2d(x, weight, bias, stride, padding, groups=groups)
     n, _, height, width = x.shape
     out, _, kh, kw = weight.shape
