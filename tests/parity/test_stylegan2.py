@@ -8,7 +8,7 @@ import pytest
 from tests.parity.conftest import error, fill, load
 from work.models.ops.upfirdn2d import make_kernel, upfirdn2d
 from work.models.stylegan2.generator import Generator
-from work.models.stylegan2.layers import StyledConv, ToRGB, modulated_conv2d
+from work.models.stylegan2.layers import StyledConv, ToRGB, convolve_scaled, modulated_conv2d
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,22 @@ def test_modulation_without_demodulation():
     expected = F.conv2d(x * style.reshape([2, 3, 1, 1]), weight) * 3
     assert error(found, expected.numpy()) < 1e-5
     assert np.isfinite(found.numpy()).all()
+
+
+@pytest.mark.parametrize("upsample", [False, True])
+@pytest.mark.parametrize("demodulate", [False, True])
+@pytest.mark.parametrize("trained", [False, True])
+def test_scaled_features_equal_scaled_weights(upsample, demodulate, trained):
+    """The two forms of a modulated convolution, in value and gradients, with a frozen and a trained weight."""
+    x, weight, style = paddle.randn([3, 6, 7, 8]), paddle.randn([5, 6, 3, 3]), paddle.randn([3, 6])
+    inputs = [x, style, weight] if trained else [x, style]
+    for tensor in inputs:
+        tensor.stop_gradient = False
+    how = (demodulate, upsample, 1.5)
+    out, factors = convolve_scaled(x, weight, style, *how)
+    results = [
+        [y, *paddle.grad((y**2).sum(), inputs)]
+        for y in (out * factors.unsqueeze([2, 3]), modulated_conv2d(x, weight, style, *how))
+    ]
+    for found, expected in zip(*results):
+        assert error(found, expected.numpy()) < 1e-4

@@ -13,6 +13,7 @@ import numpy as np
 import paddle
 import pytest
 
+from work import compiler
 from work.errors import UserError
 from work.training import ranger
 from work.training.ranger_op import build
@@ -24,8 +25,8 @@ SCRIPT = Path(__file__).resolve().parents[2] / "work" / "scripts" / "compile_ran
 def wrapped_compiler(folder, log):
     """Return a compiler that notes each real use of it: the question for its version is none."""
     path = folder / "g++"
-    compiler = build.find_compiler()
-    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] || echo >> {log}\nexec {compiler} "$@"\n')
+    real = compiler.find_compiler()
+    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] || echo >> {log}\nexec {real} "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
 
@@ -33,7 +34,7 @@ def wrapped_compiler(folder, log):
 def test_two_processes_at_once_build_once(tmp_path):
     log = tmp_path / "log"
     cache = tmp_path / "cache"
-    env = dict(os.environ, SAM_RANGER_CACHE=str(cache), CXX=wrapped_compiler(tmp_path, log))
+    env = dict(os.environ, SAM_COMPILED_CACHE=str(cache), CXX=wrapped_compiler(tmp_path, log))
     command = [sys.executable, str(SCRIPT)]
     both = [
         subprocess.Popen(
@@ -43,7 +44,7 @@ def test_two_processes_at_once_build_once(tmp_path):
     ]
     results = [process.communicate() + (process.returncode,) for process in both]
     assert [code for _, _, code in results] == [0, 0], results
-    (library,) = cache.glob("*/*.so")
+    (library,) = cache.glob("ranger/*/*.so")
     assert all(str(library) in out for out, _, _ in results)
     assert len(log.read_text().splitlines()) == 1
     assert not [path for path in library.parent.iterdir() if path.name.startswith(".")]
@@ -53,7 +54,7 @@ def forget(monkeypatch, tmp_path):
     """Make this process one that has neither loaded nor built anything yet."""
     monkeypatch.setattr(steps, "_loaded", {})
     monkeypatch.setattr(ranger, "_warned", [])
-    monkeypatch.setenv("SAM_RANGER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SAM_COMPILED_CACHE", str(tmp_path / "cache"))
 
 
 def one_step(impl):
@@ -80,12 +81,10 @@ def test_without_a_compiler_plain_paddle_and_one_line(monkeypatch, tmp_path, cap
 
 def test_a_failed_build_leaves_nothing_and_falls_back(monkeypatch, tmp_path, caplog):
     forget(monkeypatch, tmp_path)
-    compiler = tmp_path / "broken"
-    compiler.write_text(
-        '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "error: no room"\nexit 1\n'
-    )
-    compiler.chmod(0o755)
-    monkeypatch.setenv("CXX", str(compiler))
+    broken = tmp_path / "broken"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "error: no room"\nexit 1\n')
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
     before, after = one_step("auto")
     assert not np.array_equal(before, after)
     assert "no room" in caplog.text
@@ -108,7 +107,7 @@ def test_the_cache_key_follows_what_the_library_depends_on(monkeypatch, tmp_path
         patch.setattr(paddle, "__version__", "9.9.9")
         keys.append(build.cache_key())
     with monkeypatch.context() as patch:
-        patch.setattr(build, "_cpu_features", lambda: "another CPU")
+        patch.setattr(compiler, "cpu_features", lambda: "another CPU")
         keys.append(build.cache_key())
     with monkeypatch.context() as patch:
         patch.setenv("CXX", wrapped_compiler(tmp_path, tmp_path / "log"))

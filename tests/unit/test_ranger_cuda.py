@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 import pytest
 
+from work.compiler import BuildError, find_compiler
 from work.training.ranger_op import build
 from work.training.ranger_op import step as steps
 
@@ -46,8 +47,8 @@ def test_nvcc_compiles_every_architecture(tmp_path):
 @pytest.fixture(scope="module")
 def emulated(tmp_path_factory):
     try:
-        compiler = build.find_compiler()
-    except build.BuildError as error:
+        compiler = find_compiler()
+    except BuildError as error:
         pytest.skip(f"{error}: the kernels were not run on the CPU")
     library = tmp_path_factory.mktemp("emulated") / "ranger_cuda.so"
     shim = Path(__file__).with_name("ranger_cuda_on_cpu.h")

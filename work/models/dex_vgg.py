@@ -6,6 +6,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import Conv2D
+
 # Output channels of each convolution, by block; a max pool follows each block.
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
@@ -18,7 +20,7 @@ class DexVGG(nn.Layer):
         channels = 3
         for b, block in enumerate(BLOCKS, 1):
             for c, out in enumerate(block, 1):
-                self.add_sublayer(f"conv{b}_{c}", nn.Conv2D(channels, out, 3, padding=1))
+                self.add_sublayer(f"conv{b}_{c}", Conv2D(channels, out, 3, padding=1))
                 channels = out
         self.fc6 = nn.Linear(512 * 7 * 7, 4096)
         self.fc7 = nn.Linear(4096, 4096)

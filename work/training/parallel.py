@@ -13,6 +13,7 @@ import paddle
 from paddle import nn
 
 from work import runtime
+from work.training import cpu
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Ranks:
 def start(device: str, seed: int) -> Ranks:
     """Set up the device and join the other processes, if this one was started by the launcher."""
     name = runtime.setup(device, seed)
+    cpu.prepare()
     world = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     if world == 1:
         return Ranks(gpu="gpu" in name)

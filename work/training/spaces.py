@@ -13,6 +13,7 @@ from work.configs.project import ProjectorOptions
 from work.errors import UserError
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
 from work.models.stylegan2.generator import Generator, n_styles
+from work.training import cpu
 
 SAMPLES = 4096  # mapped samples whose mean is the start without an encoder
 
@@ -123,6 +124,7 @@ def load_space(options: ProjectorOptions, blend: str = "generator") -> Space:
         UserError: weights that cannot be used, or options that contradict them.
     """
     runtime.setup(options.device, options.seed)
+    cpu.prepare()
     if options.ckpt is None:
         return _embedded_space(options, blend)
     checkpoint = read_checkpoint(options.ckpt)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import Conv2D
+
 
 class Features(nn.Layer):
     """A stack of layers that returns the feature maps behind some of them.
@@ -30,13 +32,13 @@ class Features(nn.Layer):
 
 
 def alexnet() -> Features:
-    layers = [nn.Conv2D(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2D(3, 2)]
-    layers += [nn.Conv2D(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2D(3, 2)]
-    layers += [nn.Conv2D(192, 384, 3, padding=1), nn.ReLU()]
+    layers = [Conv2D(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2D(3, 2)]
+    layers += [Conv2D(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2D(3, 2)]
+    layers += [Conv2D(192, 384, 3, padding=1), nn.ReLU()]
     layers += [
-        nn.Conv2D(384, 256, 3, padding=1),
+        Conv2D(384, 256, 3, padding=1),
         nn.ReLU(),
-        nn.Conv2D(256, 256, 3, padding=1),
+        Conv2D(256, 256, 3, padding=1),
         nn.ReLU(),
     ]
     return Features(layers, (1, 4, 7, 9, 11), (64, 192, 384, 256, 256))
@@ -47,7 +49,7 @@ def vgg16() -> Features:
     channels = 3
     for count, out in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
         for _ in range(count):
-            layers += [nn.Conv2D(channels, out, 3, padding=1), nn.ReLU()]
+            layers += [Conv2D(channels, out, 3, padding=1), nn.ReLU()]
             channels = out
         layers.append(nn.MaxPool2D(2, 2))
     return Features(layers[:-1], (3, 8, 15, 22, 29), (64, 128, 256, 512, 512))

@@ -6,6 +6,7 @@ import paddle
 from paddle import Tensor, nn
 
 from work.criteria.lpips.backbones import alexnet, vgg16
+from work.models.ops.convolution import Conv2D
 
 # LPIPS scales images in [-1, 1] by ImageNet's mean and deviation, moved to that range.
 SHIFT = (-0.030, -0.088, -0.188)
@@ -26,7 +27,7 @@ class LPIPS(nn.Layer):
         if net not in ("alex", "vgg"):
             raise ValueError(f'LPIPS: net is "alex" or "vgg", not {net!r}')
         self.net = alexnet() if net == "alex" else vgg16()
-        self.lin = nn.LayerList([nn.Conv2D(c, 1, 1, bias_attr=False) for c in self.net.channels])
+        self.lin = nn.LayerList([Conv2D(c, 1, 1, bias_attr=False) for c in self.net.channels])
         for name, values in (("shift", SHIFT), ("scale", SCALE)):
             self.register_buffer(
                 name, paddle.to_tensor(values).reshape([1, 3, 1, 1]), persistable=False

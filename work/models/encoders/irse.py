@@ -6,6 +6,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import Conv2D
+from work.models.ops.one_pass import PReLU, spatial_mean
+
 # (channels out, blocks) of each of the four stages; the first block of a stage halves the resolution.
 STAGES = {
     50: ((64, 3), (128, 4), (256, 14), (512, 3)),
@@ -13,8 +16,8 @@ STAGES = {
 }
 
 
-def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2D:
-    return nn.Conv2D(in_channels, out_channels, 3, stride, 1, bias_attr=False)
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> Conv2D:
+    return Conv2D(in_channels, out_channels, 3, stride, 1, bias_attr=False)
 
 
 class SEModule(nn.Layer):
@@ -22,11 +25,11 @@ class SEModule(nn.Layer):
 
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
-        self.fc1 = nn.Conv2D(channels, channels // reduction, 1, bias_attr=False)
-        self.fc2 = nn.Conv2D(channels // reduction, channels, 1, bias_attr=False)
+        self.fc1 = Conv2D(channels, channels // reduction, 1, bias_attr=False)
+        self.fc2 = Conv2D(channels // reduction, channels, 1, bias_attr=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate = F.relu(self.fc1(x.mean(axis=[2, 3], keepdim=True)))
+        gate = F.relu(self.fc1(spatial_mean(x)))
         return x * F.sigmoid(self.fc2(gate))
 
 
@@ -38,14 +41,14 @@ class Bottleneck(nn.Layer):
         self.stride = stride
         if in_channels != depth:
             self.shortcut_layer = nn.Sequential(
-                nn.Conv2D(in_channels, depth, 1, stride, bias_attr=False), nn.BatchNorm2D(depth)
+                Conv2D(in_channels, depth, 1, stride, bias_attr=False), nn.BatchNorm2D(depth)
             )
         else:
             self.shortcut_layer = None
         self.res_layer = nn.Sequential(
             nn.BatchNorm2D(in_channels),
             conv3x3(in_channels, depth),
-            nn.PReLU(depth),
+            PReLU(depth),
             conv3x3(depth, depth, stride),
             nn.BatchNorm2D(depth),
             *([SEModule(depth)] if se else []),
@@ -60,7 +63,7 @@ class Bottleneck(nn.Layer):
 
 
 def input_layer(input_nc: int) -> nn.Sequential:
-    return nn.Sequential(conv3x3(input_nc, 64), nn.BatchNorm2D(64), nn.PReLU(64))
+    return nn.Sequential(conv3x3(input_nc, 64), nn.BatchNorm2D(64), PReLU(64))
 
 
 def body(num_layers: int, se: bool) -> nn.LayerList:

@@ -9,6 +9,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from work.models.encoders.irse import body, input_layer
+from work.models.ops.convolution import Conv2D
 from work.models.ops.equalized import EqualLinear
 
 # Styles below the first index come from the coarse map (16 px), below the second from the middle one (32 px),
@@ -23,7 +24,7 @@ class GradualStyleBlock(nn.Layer):
         super().__init__()
         layers: list[nn.Layer] = []
         for _ in range(int(math.log2(spatial))):
-            layers += [nn.Conv2D(in_channels, out_channels, 3, 2, 1), nn.LeakyReLU(0.01)]
+            layers += [Conv2D(in_channels, out_channels, 3, 2, 1), nn.LeakyReLU(0.01)]
             in_channels = out_channels
         self.convs = nn.Sequential(*layers)
         self.linear = EqualLinear(out_channels, out_channels)
@@ -57,8 +58,8 @@ class GradualStyleEncoder(nn.Layer):
                 for i in range(n_styles)
             ]
         )
-        self.latlayer1 = nn.Conv2D(256, 512, 1)
-        self.latlayer2 = nn.Conv2D(128, 512, 1)
+        self.latlayer1 = Conv2D(256, 512, 1)
+        self.latlayer2 = Conv2D(128, 512, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [N, input_nc, 256, 256] in [-1, 1] -> codes [N, n_styles, 512]."""

@@ -16,6 +16,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from work.models.ops.convolution import conv2d
+
 
 def make_kernel(taps: Sequence[float] | np.ndarray) -> np.ndarray:
     """A 1-D or 2-D list of taps as a float32 FIR filter [kh, kw] that sums to one."""
@@ -120,7 +122,9 @@ def _polyphase(x, taps, up, down, before, out_size) -> Tensor:
     stride = down if up == 1 else 1
     if up == 1:  # one filter for every channel: depthwise keeps the layout
         weight = filters.expand([c, 1, *filters.shape[2:]])
-        return F.conv2d(_pad_or_crop(x, *pads), weight, stride=stride, groups=c)
+        x = _pad_or_crop(x, *(min(p, 0) for p in pads))
+        left, right, top, bottom = (max(p, 0) for p in pads)
+        return conv2d(x, weight, None, stride, [top, bottom, left, right], groups=c)
     x = F.conv2d(_pad_or_crop(x, *pads).reshape([n * c, 1, h + pads[2] + pads[3], -1]), filters)
     x = F.pixel_shuffle(x, up)
     x = x.reshape([n, c, *x.shape[2:]])

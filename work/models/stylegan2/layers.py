@@ -1,7 +1,12 @@
 """The modulated convolutions of StyleGAN2 (Karras et al. 2020, section 2.2), restructured for speed.
 
-The style scales the weight, not the feature map, and sqrt(2), demodulation and the equalised scale go into
-the weight too. A batch becomes one grouped convolution, one group a sample.
+Without gradients, and on GPUs, the style scales the weight, not the feature map, and sqrt(2), demodulation and the
+equalised scale go into the weight too. A batch becomes one grouped convolution, one group a sample.
+
+With gradients on the CPU the style scales the feature map and the demodulation the result, as the paper's equations
+read. The gradient towards a style is then a sum over pixels; else it is that of the weight, as dear as the
+convolution, which a frozen generator does not need. GPUs keep the first form because the scaled features could
+overflow in float16.
 """
 
 from __future__ import annotations
@@ -12,7 +17,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import conv2d, conv2d_transpose
 from work.models.ops.equalized import EqualLinear
+from work.models.ops.one_pass import activate
 from work.models.ops.upfirdn2d import make_kernel, upfirdn2d
 
 
@@ -44,14 +51,46 @@ def modulated_conv2d(
         w = w * (paddle.rsqrt(paddle.sum(w * w, axis=[2, 3, 4], keepdim=True) + 1e-8) * gain)
     elif gain != 1:
         w = w * gain
+    if k == 1 and not upsample:
+        w = w.reshape([n, out_channels, in_channels])
+        return paddle.matmul(w, x.flatten(2)).reshape([n, out_channels, height, width])
     x = x.reshape([1, n * in_channels, height, width])
     if upsample:
         w = w.transpose([0, 2, 1, 3, 4]).reshape([n * in_channels, out_channels, k, k])
-        out = F.conv2d_transpose(x, w, stride=2, groups=n)
+        out = conv2d_transpose(x, w, stride=2, groups=n)
     else:
         w = w.reshape([n * out_channels, in_channels, k, k])
-        out = F.conv2d(x, w, padding=k // 2, groups=n)
+        out = conv2d(x, w, padding=k // 2, groups=n)
     return out.reshape([n, out_channels, *out.shape[2:]])
+
+
+def scales_features(x: Tensor, w: Tensor) -> bool:
+    """Whether `convolve_scaled` is the faster form: on the CPU, where the gradient towards the latent w is wanted."""
+    return x.place.is_cpu_place() and not w.stop_gradient
+
+
+def convolve_scaled(
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    demodulate: bool = True,
+    upsample: bool = False,
+    gain: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """`modulated_conv2d` (same arguments) by scaled features, before the last step.
+
+    Returns:
+        The convolution [N, O, H, W] and the factors [N, O] that it is still to be multiplied by.
+    """
+    x = activate(x, style)
+    if upsample:
+        out = conv2d_transpose(x, weight.transpose([1, 0, 2, 3]), stride=2)
+    else:
+        out = conv2d(x, weight, padding=weight.shape[2] // 2)
+    if not demodulate:
+        return out, paddle.full(out.shape[:2], gain)
+    energy = paddle.matmul(style * style, (weight * weight).sum(axis=[2, 3]), transpose_y=True)
+    return out, paddle.rsqrt(energy + 1e-8) * gain
 
 
 class ModulatedConv2D(nn.Layer):
@@ -80,13 +119,16 @@ class ModulatedConv2D(nn.Layer):
             pad = len(self.blur_kernel) - kernel_size - 1
             self.blur_pad = ((pad + 1) // 2 + 1, pad // 2 + 1)
 
-    def forward(self, x: Tensor, w: Tensor, gain: float = 1.0) -> Tensor:
-        """x [N, in, H, W], w [N, style_dim] -> [N, out, H, W], or twice the size when up-sampling."""
-        style = self.modulation(w)
-        x = modulated_conv2d(
-            x, self.weight[0] * self.scale, style, self.demodulate, self.upsample, gain
-        )
-        return upfirdn2d(x, self.blur_kernel, pad=self.blur_pad) if self.upsample else x
+    def forward(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor | None]:
+        """x [N, in, H, W], w [N, style_dim] -> [N, out, H, W], or twice the size when up-sampling, times sqrt(2) with
+        demodulation, and the factors [N, out] that this is still to be multiplied by, if there are any."""
+        style, weight, factors = self.modulation(w), self.weight[0] * self.scale, None
+        how = (self.demodulate, self.upsample, math.sqrt(2) if self.demodulate else 1)
+        if weight.shape[2] > 1 and scales_features(x, w):
+            x, factors = convolve_scaled(x, weight, style, *how)
+        else:
+            x = modulated_conv2d(x, weight, style, *how)
+        return (upfirdn2d(x, self.blur_kernel, pad=self.blur_pad) if self.upsample else x), factors
 
 
 class NoiseInjection(nn.Layer):
@@ -126,11 +168,13 @@ class StyledConv(nn.Layer):
         leaky_relu(sqrt(2) y) = sqrt(2) leaky_relu(y), so the gain is applied where tensors are small.
         """
         gain = math.sqrt(2)
-        x = self.conv(x, w, gain)
+        x, factors = self.conv(x, w)
         if noise is None:
             noise = paddle.randn([x.shape[0], 1, *x.shape[2:]]).astype(x.dtype)
-        x = x + noise * (self.noise.weight * gain)
-        return F.leaky_relu(x + (self.activate.bias * gain).reshape([1, -1, 1, 1]), 0.2)
+        noise, bias = noise * (self.noise.weight * gain), self.activate.bias * gain
+        if factors is not None:
+            return activate(x, factors, noise, bias, 0.2)
+        return F.leaky_relu(x + noise + bias.reshape([1, -1, 1, 1]), 0.2)
 
 
 class ToRGB(nn.Layer):
@@ -148,5 +192,5 @@ class ToRGB(nn.Layer):
             self.pad = ((pad + 1) // 2 + 1, pad // 2)
 
     def forward(self, x: Tensor, w: Tensor, skip: Tensor | None = None) -> Tensor:
-        x = self.conv(x, w) + self.bias
+        x = self.conv(x, w)[0] + self.bias
         return x if skip is None else x + upfirdn2d(skip, self.kernel, up=2, pad=self.pad)

@@ -1,0 +1,140 @@
+"""Compile a few C++ files into a per-user cache, on first use.
+
+A direct call of the compiler takes the place of `paddle.utils.cpp_extension.load`: that one needs setuptools and the
+Python headers, builds in a shared folder where two starting processes meet, and prints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable
+
+from work.files import atomic_write
+
+# No -ffast-math: with it GCC sets the whole process to flush denormals when the library is loaded,
+# and NaN checks go. -fno-math-errno alone lets sqrtf become a vector instruction.
+CXX_FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fno-math-errno", "-fPIC")
+
+
+class BuildError(RuntimeError):
+    """What was to be compiled cannot be had on this machine; the message says why, in one line."""
+
+
+def find_compiler() -> str:
+    """Return the C++ compiler: $CXX, else g++, c++ or clang++ on the PATH. Raises BuildError if
+    there is none."""
+    if not sys.platform.startswith("linux"):
+        raise BuildError(f"compiled operators are for Linux, this is {sys.platform}")
+    for name in (os.environ.get("CXX"), "g++", "c++", "clang++"):
+        path = shutil.which(name) if name else None
+        if path:
+            return path
+    raise BuildError("no C++ compiler (g++, or another one named by CXX) was found")
+
+
+def cache_key(sources: Sequence[Path], *parts: str) -> str:
+    """Return what a library depends on, hashed: Paddle, the compiler, flags, this CPU's features, its sources, and
+    further `parts`."""
+    import paddle
+
+    compiler = find_compiler()
+    digest = hashlib.sha256()
+    for part in (
+        paddle.__version__,
+        paddle.version.commit,
+        platform.machine(),
+        cpu_features(),
+        compiler,
+        run([compiler, "--version"]),
+        *CXX_FLAGS,
+        *parts,
+    ):
+        digest.update(part.encode() + b"\0")
+    for source in (*sources, Path(__file__)):
+        digest.update(source.read_bytes() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def cache_folder(name: str) -> Path:
+    """Return $SAM_COMPILED_CACHE/NAME, else $XDG_CACHE_HOME/paddle_sam/NAME, else ~/.cache/paddle_sam/NAME."""
+    if os.environ.get("SAM_COMPILED_CACHE"):
+        return Path(os.environ["SAM_COMPILED_CACHE"]) / name
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "paddle_sam" / name
+
+
+def cached(name: str, key: str, compile_to: Callable[[Path], None], force: bool = False) -> Path:
+    """Return the path of the library NAME.so under a key, compiling it if it is not in the cache (or if `force`).
+
+    Processes that start together wait for the first one's build. Raises BuildError.
+    """
+    target = cache_folder(name) / key / f"{name}.so"
+    if target.exists() and not force:
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(target.with_suffix(".lock")):
+            if force or not target.exists():
+                with atomic_write(target) as temporary:
+                    compile_to(temporary)
+    except OSError as error:
+        raise BuildError(f"cannot write what is compiled to {target.parent}: {error}") from error
+    return target
+
+
+def shared_library(output: Path, sources: Sequence[Path], *flags: str) -> None:
+    """Compile C++ files into one library on Paddle's own threads (and so its number of them). Raises BuildError."""
+    import paddle
+
+    libs = Path(paddle.sysconfig.get_lib())
+    command = [find_compiler(), *CXX_FLAGS, "-shared", "-o", str(output)]
+    command += [*map(str, sources), *flags]
+    if (libs / "libiomp5.so").exists():
+        command += [f"-L{libs}", "-l:libiomp5.so", f"-Wl,-rpath,{libs}"]
+    run(command)
+
+
+def cpu_features() -> str:
+    """-march=native must not meet another machine's CPU through a shared home folder."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = ("flags", "Features", "model name", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(names)}))
+
+
+def run(command: list[str]) -> str:
+    """Run a compiler and return what it printed. Raises BuildError with its first error line."""
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except OSError as error:
+        raise BuildError(f"cannot run {command[0]}: {error}") from error
+    if done.returncode:
+        lines = [
+            line for line in done.stdout.splitlines() if "error" in line
+        ] or done.stdout.splitlines()
+        raise BuildError(
+            f"`{shlex.quote(command[0])}` failed: {lines[0] if lines else 'no message'}"
+        )
+    return done.stdout
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl  # not on Windows, where find_compiler() has refused already
+
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # released when the file closes, also by a crash
+        yield

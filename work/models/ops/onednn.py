@@ -1,0 +1,216 @@
+"""Convolutions and their gradients by oneDNN, the library of CPU kernels in every Paddle wheel.
+
+Paddle uses it for static graphs only; its dygraph convolutions unfold the image and multiply matrices. oneDNN's C
+functions are called as they are (https://uxlfoundation.github.io/oneDNN, version 3, whose binary interface is
+stable), so nothing is compiled. It chooses its own blocked layouts; tensors are reordered into them and back
+within a call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from ctypes import byref, c_int, c_int64, c_size_t, c_void_p
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Sequence
+
+import paddle
+from paddle import Tensor
+
+# Of oneDNN's dnnl_types.h.
+CPU, F32, ANY_LAYOUT, DIRECT, FORWARD_TRAINING, IN_ORDER = 1, 3, 1, 1, 64, 1
+QUERY = {"src": 129, "weights": 131, "dst": 133}  # the number after each asks for its gradient
+ARGUMENT = {"src": 1, "dst": 17, "weights": 33, "bias": 41}
+GRADIENT = 128  # added to an argument's number
+FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT = "forward", "backward_data", "backward_weights"
+RESULT = {FORWARD: 2, DATA_GRADIENT: 0, WEIGHT_GRADIENT: 1}  # of source, weights, destination
+GRADIENTS = {FORWARD: (), DATA_GRADIENT: ("src", "dst"), WEIGHT_GRADIENT: ("weights", "dst")}
+
+
+class OneDNNError(RuntimeError):
+    """oneDNN cannot be used here, or not for this; the message says why, in one line."""
+
+
+class Shape(NamedTuple):
+    """A convolution: source [n, ic, ih, iw], weights [oc, ic / groups, kh, kw], destination [n, oc, oh, ow]."""
+
+    source: tuple[int, ...]
+    weights: tuple[int, ...]
+    destination: tuple[int, ...]
+    stride: int
+    padding: tuple[int, int]  # above, left
+    groups: int
+    bias: bool
+
+
+class _Argument(ctypes.Structure):
+    _fields_ = [("number", c_int), ("memory", c_void_p)]
+
+
+class _Library:
+    """oneDNN's functions. What they make is kept for good: networks see few shapes."""
+
+    def __init__(self):
+        path = Path(paddle.sysconfig.get_lib()) / "libdnnl.so.3"
+        try:
+            self.dll = ctypes.CDLL(str(path))
+            self.dll.dnnl_primitive_desc_query_md.restype = c_void_p
+            self.dll.dnnl_memory_desc_get_size.restype = c_size_t
+            self.engine = self.make("engine", CPU, c_size_t(0))
+            self.stream = self.make("stream", self.engine, IN_ORDER)
+        except (OSError, AttributeError) as error:
+            raise OneDNNError(f"{path}: {error}") from error
+
+    def __call__(self, name: str, *arguments: Any) -> None:
+        status = getattr(self.dll, f"dnnl_{name}")(*arguments)
+        if status:
+            raise OneDNNError(f"dnnl_{name} failed with status {status}")
+
+    def make(self, what: str, *arguments: Any, how: str = "") -> c_void_p:
+        made = c_void_p()
+        self(f"{what}_create{how}", byref(made), *arguments)
+        return made
+
+    def description(self, dims: Sequence[int], plain: bool = True) -> c_void_p:
+        """Of a contiguous tensor, or of one in whatever layout oneDNN likes best."""
+        head = len(dims), _numbers(dims), F32
+        if not plain:
+            return self.make("memory_desc", *head, ANY_LAYOUT, how="_with_tag")
+        strides = [1]
+        for size in reversed(dims[1:]):
+            strides.insert(0, strides[0] * size)
+        return self.make("memory_desc", *head, _numbers(strides), how="_with_strides")
+
+    def memory(self, description: c_void_p) -> c_void_p:
+        return self.make("memory", description, self.engine, None)
+
+
+library = lru_cache(maxsize=1)(_Library)
+_lock = threading.Lock()  # the memory objects of a prepared convolution serve one call at a time
+
+
+def _numbers(values: Sequence[int]) -> ctypes.Array:
+    return (c_int64 * 12)(*values)
+
+
+class _Operand:
+    """One tensor of a prepared convolution: its memory in the caller's layout and in oneDNN's, and the way between."""
+
+    def __init__(self, plain: c_void_p, own: c_void_p, result: bool):
+        dnnl = library()
+        self.result, self.same = result, bool(dnnl.dll.dnnl_memory_desc_equal(plain, own))
+        self.plain = self.own = dnnl.memory(plain)
+        if not self.same:
+            self.own = dnnl.memory(own)
+            self.floats = dnnl.dll.dnnl_memory_desc_get_size(own) // 4
+            ends, memories = (plain, own), (self.plain, self.own)
+            if result:
+                ends, memories = ends[::-1], memories[::-1]
+            way = dnnl.make(
+                "reorder_primitive_desc", ends[0], dnnl.engine, ends[1], dnnl.engine, None
+            )
+            self.reorder = dnnl.make("primitive", way)
+            self.pair = (_Argument * 2)(*zip((ARGUMENT["src"], ARGUMENT["dst"]), memories))
+
+    def bind(self, tensor: Tensor) -> Optional[Tensor]:
+        """Point at a tensor; the buffer that has to live until the call is over, if there is one."""
+        dnnl = library()
+        dnnl("memory_set_data_handle", self.plain, c_void_p(tensor.data_ptr()))
+        if self.same:
+            return None
+        buffer = paddle.empty([self.floats], "float32")
+        dnnl("memory_set_data_handle", self.own, c_void_p(buffer.data_ptr()))
+        return buffer
+
+    def move(self) -> None:
+        if not self.same:
+            library()("primitive_execute", self.reorder, library().stream, 2, self.pair)
+
+
+class _Prepared:
+    """A convolution or one of its gradients for one shape."""
+
+    def __init__(self, kind: str, shape: Shape):
+        dnnl, weights = library(), shape.weights
+        if shape.groups > 1:
+            weights = (shape.groups, weights[0] // shape.groups, *weights[1:])
+        dims = {"src": shape.source, "weights": weights, "dst": shape.destination}
+        bias = dnnl.description(shape.destination[1:2]) if shape.bias else None
+        description = self._describe(kind, shape, dims, bias)
+        self.primitive = dnnl.make("primitive", description)
+        self.operands, arguments = [], []
+        for i, name in enumerate(dims):
+            gradient = name in GRADIENTS[kind]
+            own = dnnl.dll.dnnl_primitive_desc_query_md(description, QUERY[name] + gradient, 0)
+            plain = dnnl.description(dims[name])
+            self.operands.append(_Operand(plain, c_void_p(own), i == RESULT[kind]))
+            number = ARGUMENT[name] + (GRADIENT if gradient else 0)
+            arguments.append((number, self.operands[-1].own))
+        self.bias = _Operand(bias, bias, False) if bias else None
+        if self.bias:
+            number = ARGUMENT["bias"] + (GRADIENT if kind == WEIGHT_GRADIENT else 0)
+            arguments.append((number, self.bias.own))
+        self.arguments = (_Argument * len(arguments))(*arguments)
+
+    @staticmethod
+    def _describe(kind: str, shape: Shape, dims: dict, bias: Optional[c_void_p]) -> c_void_p:
+        dnnl = library()
+        x, w, y = (dnnl.description(d, plain=False) for d in dims.values())
+        near, steps = shape.padding, [shape.stride] * 2
+        sizes = zip(shape.destination[2:], shape.weights[2:], shape.source[2:], near)
+        # What a stride leaves over at the far edge is padding taken away.
+        far = [(out - 1) * shape.stride + k - size - before for out, k, size, before in sizes]
+        geometry = [_numbers(v) for v in (steps, [0, 0], near, far)]
+        forward = dnnl.make(
+            "convolution_forward_primitive_desc",
+            *(dnnl.engine, FORWARD_TRAINING, DIRECT, x, w, bias, y, *geometry, None),
+        )
+        if kind == FORWARD:
+            return forward
+        tensors = (x, w, y) if kind == DATA_GRADIENT else (x, w, bias, y)
+        return dnnl.make(
+            f"convolution_{kind}_primitive_desc",
+            *(dnnl.engine, DIRECT, *tensors, *geometry, forward, None),
+        )
+
+    def run(self, tensors: Sequence[Tensor], bias: Optional[Tensor]) -> None:
+        dnnl = library()
+        buffers = [operand.bind(tensor) for operand, tensor in zip(self.operands, tensors)]
+        if self.bias:
+            self.bias.bind(bias)
+        for operand in self.operands:
+            if not operand.result:
+                operand.move()
+        dnnl("primitive_execute", self.primitive, dnnl.stream, len(self.arguments), self.arguments)
+        for operand in self.operands:
+            if operand.result:
+                operand.move()
+        dnnl("stream_wait", dnnl.stream)
+        del buffers
+
+
+_prepared = lru_cache(maxsize=None)(_Prepared)
+
+
+def convolve(
+    kind: str,
+    shape: Shape,
+    source: Tensor,
+    weights: Tensor,
+    destination: Tensor,
+    bias: Optional[Tensor] = None,
+) -> None:
+    """Compute the tensor that `kind` names from the others, in place.
+
+    Args:
+        kind: FORWARD fills `destination`; DATA_GRADIENT fills `source`, and WEIGHT_GRADIENT `weights` and `bias`, from
+            the gradient in `destination`.
+        shape: what the tensors' shapes are; they are contiguous float32 tensors on the CPU.
+        bias: [oc] if `shape.bias`, which DATA_GRADIENT does not know.
+
+    Raises:
+        OneDNNError: oneDNN has no such convolution, or is not there.
+    """
+    with _lock:
+        _prepared(kind, shape).run((source, weights, destination), bias)
