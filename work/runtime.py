@@ -54,6 +54,8 @@ def setup(device: str = "auto", seed: int | None = None) -> str:
         random.seed(seed)
         np.random.seed(seed % 2**32)
         paddle.seed(seed)
+    if device == "cpu":
+        keep_freed_memory()
     return paddle.device.get_device()
 
 

@@ -6,6 +6,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import Conv2D
+
 SIZE = 64  # px
 MEAN = (122.782, 117.001, 104.298)  # of RGB in 0..255; what is left is divided by 256
 AGES = (0.25, *range(1, 81))  # years per class, from the package's manifest
@@ -22,8 +24,8 @@ class Block(nn.Layer):
         super().__init__()
         self.extra = out - channels
         stride, padding = (2, 0) if self.extra else (1, 1)
-        self.conv1 = nn.Conv2D(channels, out, 3, stride, padding)
-        self.conv2 = nn.Conv2D(out, out, 3, padding=1)
+        self.conv1 = Conv2D(channels, out, 3, stride, padding)
+        self.conv2 = Conv2D(out, out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv2(F.relu(self.conv1(x)))
@@ -45,7 +47,7 @@ class AgeV1(nn.Layer):
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Conv2D(3, 64, 7, 2)
+        self.stem = Conv2D(3, 64, 7, 2)
         self.blocks = nn.LayerList(
             [Block(i, o) for i, o in ((64, 64), (64, 128), (128, 128), (128, 256), (256, 256))]
         )

@@ -10,6 +10,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.convolution import Conv2D
+
 SIZE = 150  # px
 MEAN = (122.782, 117.001, 104.298)  # of RGB in 0..255; what is left is divided by 256
 # channels of every residual block in order; where they change, the block halves the resolution
@@ -27,8 +29,8 @@ class Block(nn.Layer):
     def __init__(self, channels: int, out: int, down: bool) -> None:
         super().__init__()
         self.down, self.extra = down, out - channels
-        self.conv1 = nn.Conv2D(channels, out, 3, 2 if down else 1, 0 if down else 1)
-        self.conv2 = nn.Conv2D(out, out, 3, padding=1)
+        self.conv1 = Conv2D(channels, out, 3, 2 if down else 1, 0 if down else 1)
+        self.conv2 = Conv2D(out, out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv2(F.relu(self.conv1(x)))
@@ -48,7 +50,7 @@ class DlibFace(nn.Layer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2D(3, 32, 7, 2)
+        self.stem = Conv2D(3, 32, 7, 2)
         before = (32,) + WIDTHS[:-1]
         self.blocks = nn.LayerList(
             [Block(i, o, n in DOWN) for n, (i, o) in enumerate(zip(before, WIDTHS))]

@@ -12,6 +12,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from work.models.ops.convolution import conv2d
+
 STYLE_DIM = 512
 N_STYLES = 23
 # (channels entering after the upsampling, channels left by both convolutions) from 8 to 512 px
@@ -58,8 +60,8 @@ class NoisyConv(nn.Layer):
         weight = self.weight * scale if single else self.weight
         x = x if single else x * scale
         if self.depthwise is not None:
-            x = F.conv2d(x, self.depthwise, padding=1, groups=self.depthwise.shape[0])
-        x = F.conv2d(x, weight, padding=self.padding)
+            x = conv2d(x, self.depthwise, padding=1, groups=self.depthwise.shape[0])
+        x = conv2d(x, weight, padding=self.padding)
         if coarse:  # at half the resolution, where the noise map averages out
             return F.leaky_relu(x + self.bias.reshape([1, -1, 1, 1]), 0.2)
         shift = self.noise + self.bias.reshape([1, -1, 1, 1]) if self.shift is None else self.shift
@@ -82,7 +84,7 @@ class HaarUpsample(nn.Layer):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         batch, channels, height, width = x.shape
         bands = x.reshape([batch * channels // 4, 4, height, width])
-        pixels = F.conv2d(bands, self.signs).reshape([batch, channels, height, width])
+        pixels = conv2d(bands, self.signs).reshape([batch, channels, height, width])
         return F.pixel_shuffle(pixels, 2)
 
 
@@ -117,7 +119,7 @@ class ToImage(nn.Layer):
         weight, bias = self.weight, self.bias
         if half:  # the LL band is the box-downsampled image itself
             weight, bias = weight[::4], bias[::4]
-        return F.conv2d(x * self.style(w), weight, bias)
+        return conv2d(x * self.style(w), weight, bias)
 
 
 class MobileStyleGAN(nn.Layer):
