@@ -9,7 +9,7 @@ import pytest
 from work.inference.age_path import AgePath, Aims
 from work.inference.calibration import Calibration, Rung
 from work.inference.composite import GATE_OLDER, Composite, head_mask, head_template
-from work.inference.readings import wary
+from work.inference.readings import Readings, wary
 
 AXIS, GENDER = np.eye(512)[0], np.eye(512)[1]
 AGES = np.arange(-120.0, 241.0, 10.0)
@@ -70,9 +70,51 @@ def test_targets_beyond_the_end_of_the_ladder_still_differ():
 
 
 def test_gender_is_held():
-    """Ageing alone would take the log odds from 3 to below -3; the kept rungs stay on the photo's side."""
+    """Ageing alone would take the score from 3 to below -3; the kept rungs stay on the photo's side."""
     assert linear_face(9 * AXIS, drift=0.7).gender < -3
-    assert all(rung.gender > 0.5 for rung in calibrated(drift=0.7).rungs)
+    rungs = calibrated(drift=0.7).rungs
+    assert all(rung.gender > 0.5 for rung in rungs)
+    assert all(rung.gender > 1.7 for rung in rungs if rung.shift @ AXIS > 4)
+
+
+def test_readings_that_lie_far_apart_get_a_rung_between_them():
+    def jump(shift):
+        rung = linear_face(shift)
+        rung.reading += 25.0 * (shift @ AXIS > 2.5)
+        return rung
+
+    readings = [r.reading for r in Calibration(path(), AIMS, jump(np.zeros(512)), jump).rungs]
+    assert readings == sorted(readings)
+    assert max(np.diff(readings)) < 40
+
+
+class Told:
+    """A reader that says what it was told: the mean of a picture is its age in centuries."""
+
+    def __call__(self, chips):
+        years = 100 * chips.mean(axis=[1, 2, 3])
+        return paddle.stack([years, years], axis=1), paddle.sign(years - 20) * 2, years.unsqueeze(1)
+
+
+def flat(age: float) -> paddle.Tensor:
+    return paddle.full([1, 3, 64, 64], age / 100)
+
+
+def test_what_the_inverted_face_is_misread_by_is_taken_off_and_fades():
+    """The photo reads 30 and its inversion 40: nothing has become older by that."""
+    readings = Readings(Told(), flat(30), flat(40), composites=True)
+    assert readings.start.reading == pytest.approx(30, abs=0.02)
+    zero = np.zeros(512)
+    younger = [readings.rung(zero, flat(a), flat(0), older=False).reading for a in (40, 25, 5)]
+    np.testing.assert_allclose(younger, [30, 20, 5], atol=0.02)
+    older = readings.rung(zero, flat(44), flat(60), older=True).reading
+    assert older == pytest.approx(44 - 10 * (1 - 4 / 30), abs=0.02)
+
+
+def test_the_worse_of_both_genders_counts():
+    readings = Readings(Told(), flat(30), flat(30), composites=True)
+    assert readings.start.gender == 2
+    assert readings.rung(np.zeros(512), flat(10), flat(30), older=False).gender == -2
 
 
 def pictures(seed=0, size=64):

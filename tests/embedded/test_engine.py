@@ -20,11 +20,18 @@ def net() -> MobileStyleGAN:
     return frozen(MobileStyleGAN(), "mobile_stylegan").freeze()
 
 
-@pytest.fixture(scope="module")
-def engine(net) -> EngineGenerator:
-    found = fast_generator(net, "openvino", "fp32")
+def engine_in(net, precision: str) -> EngineGenerator:
+    """The generator whose drafts are in a precision, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino_engine, "quickest", lambda: precision)
+        found = fast_generator(net, "openvino", "fp32")
     assert isinstance(found, EngineGenerator)
     return found
+
+
+@pytest.fixture(scope="module")
+def engine(net) -> EngineGenerator:
+    return engine_in(net, "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +51,24 @@ def test_a_batch_is_drawn_as_paddle_draws_it(net, engine, codes):
 @pytest.mark.parametrize("way", ["half", "preview"])
 def test_gradients_equal_those_of_paddle(net, engine, codes, way):
     weight = paddle.linspace(-1, 1, 512 if way == "half" else 256)
-    found = []
-    for generator in (engine, net):
-        w_plus = codes[:1].clone()
-        w_plus.stop_gradient = False
-        image = generator(w_plus, half=True) if way == "half" else generator.preview(w_plus)
-        (gradient,) = paddle.grad([(image * weight).mean()], [w_plus])
-        found.append(gradient.numpy())
-    assert np.linalg.norm(found[0] - found[1]) < 5e-3 * np.linalg.norm(found[1])
+    found, expected = gradient(engine, codes, way, weight), gradient(net, codes, way, weight)
+    assert np.linalg.norm(found - expected) < 5e-3 * np.linalg.norm(expected)
+
+
+def test_drafts_in_bf16_point_the_same_way_and_what_is_shown_is_exact(net, engine, codes):
+    if openvino_engine.quickest() != "bf16":
+        pytest.skip("this CPU has no bf16")
+    drafts, weight = engine_in(net, "bf16"), paddle.linspace(-1, 1, 256)
+    found, expected = (gradient(g, codes, "preview", weight) for g in (drafts, net))
+    assert 0 < np.linalg.norm(found - expected) < 0.15 * np.linalg.norm(expected)
+    np.testing.assert_array_equal(drafts(codes[:1]).numpy(), engine(codes[:1]).numpy())
+
+
+def gradient(generator, codes, way: str, weight) -> np.ndarray:
+    w_plus = codes[:1].clone()
+    w_plus.stop_gradient = False
+    image = generator(w_plus, half=True) if way == "half" else generator.preview(w_plus)
+    return paddle.grad([(image * weight).mean()], [w_plus])[0].numpy()
 
 
 def test_without_openvino_paddle_draws_and_one_line_says_so(net, monkeypatch, capsys):

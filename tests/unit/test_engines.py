@@ -89,7 +89,7 @@ def test_a_graph_that_remembers_fails_the_check(tiny_sam, tmp_path):
     checks = engines.Checks(tmp_path, "1")
     select._check(checks, {"decoder": remembers}, {"decoder": (1, 4, 512)}, "fp32", net)
     with pytest.raises(engines.EngineUnavailable, match="decoder"):
-        checks.require(["decoder"], "fp32")
+        checks.require({"decoder": "fp32"})
 
 
 @pytest.mark.parametrize(("choice", "says"), [("auto", False), ("openvino", True)])
