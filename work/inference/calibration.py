@@ -56,9 +56,10 @@ class GenderHold:
 
     Attributes:
         unsure: photos whose score is nearer to 0 are left alone.
-        least, most: the photo's own score, kept between these, is asked of its changed faces: what makes a face
-            old makes readers take it for a man's.
-        years: nominal years over which that comes to count.
+        least, most: the photo's own score, kept between these, is asked of faces that were made older: what makes a
+            face old makes readers take it for a man's.
+        child: the score that is asked of faces that were made younger. Of real children's it is 0.4 on average.
+        years: nominal years over which these come to count.
         slack: lacks of as much are left alone.
         tries: corrections of one rung, at most.
         longest: of all corrections together, in deviations.
@@ -67,6 +68,7 @@ class GenderHold:
     unsure: float = 0.3
     least: float = 1.5
     most: float = 2.0
+    child: float = 0.4
     years: float = 40.0
     slack: float = 0.25
     tries: int = 2
@@ -109,7 +111,7 @@ class Calibration:
         origin = self.path.at(self.start.reading)
         while step <= limits.furthest:
             shift = self.path.at(self.start.reading + sign * step) - origin
-            rung, held = self._held(shift, step, held)
+            rung, held = self._held(shift, sign * step, held)
             gain = sign * (rung.reading - best)
             moved, last = sign * (rung.reading - last), rung.reading
             falls = falls + 1 if moved < -limits.fall else 0
@@ -126,14 +128,13 @@ class Calibration:
         return found
 
     def _held(self, shift: np.ndarray, step: float, held: float) -> tuple[Rung, float]:
-        """Probe a shift `step` nominal years from the start together with `held` deviations of gender.
+        """Probe a shift that is `step` nominal years older together with `held` deviations of gender.
 
         They grow where ageing has pushed the face towards the other gender. Returns the rung and what holds it.
         """
         hold, side = self.hold, self.side
-        wanted = np.clip(abs(self.start.gender), hold.least, hold.most) * min(
-            1.0, step / hold.years
-        )
+        adult = float(np.clip(abs(self.start.gender), hold.least, hold.most))
+        wanted = (adult if step > 0 else hold.child) * min(1.0, abs(step) / hold.years)
         rung = self.probe(shift + side * held * self.path.gender)
         for _ in range(hold.tries):
             lack = wanted - side * rung.gender

@@ -28,7 +28,7 @@ from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-REFINE_STEPS = 80
+REFINE_STEPS = 56
 READ_SIZE = 256  # px at which renders are read and inversion works
 
 
