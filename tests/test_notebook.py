@@ -13,14 +13,14 @@ NOTEBOOK = ROOT / "paddle_sam.ipynb"
 
 
 def test_outputs_are_stripped():
-    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert len(code) >= 8
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
 
 
 def test_official_weights_are_one_cell_away():
-    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     assert [i for i, source in enumerate(code) if "\nCHECKPOINT = " in f"\n{source}"] == [0]
 

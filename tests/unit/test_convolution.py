@@ -101,6 +101,14 @@ def test_the_same_bits_every_time():
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_bias_with_strides():
+    x, weight, bias = numbers(2, 4, 6, 6), numbers(8, 4, 3, 3), numbers(4 * 8)
+    found, expected = (
+        conv2d(x, weight, bias[::4], impl=impl).numpy() for impl in ("onednn", "ref")
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_the_layer_is_paddles():
     ours, theirs = Conv2D(6, 8, 3, 2, 1, groups=2), paddle.nn.Conv2D(6, 8, 3, 2, 1, groups=2)
     theirs.set_state_dict(ours.state_dict())
@@ -123,10 +131,11 @@ def test_what_onednn_cannot_do():
 def untried(monkeypatch):
     """A process that has not tried oneDNN yet, and will forget what it found."""
     monkeypatch.setattr(one_pass, "_loaded", {"problem": "not here"})
-    for function in (convolution.problem, onednn.library):
+    caches = (convolution.problem, onednn.library, onednn._prepared)
+    for function in caches:
         function.cache_clear()
     yield
-    for function in (convolution.problem, onednn.library):
+    for function in caches:
         function.cache_clear()
 
 

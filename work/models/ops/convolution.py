@@ -85,6 +85,7 @@ class _Convolution(PyLayer):
     def compute(x, weight, bias, shape):
         out = raw.empty(shape.destination)
         shape = shape._replace(bias=bias is not None)
+        bias = None if bias is None else raw.contiguous(bias)
         onednn.convolve(FORWARD, shape, raw.contiguous(x), raw.contiguous(weight), out, bias)
         return out
 
