@@ -9,6 +9,7 @@ take for it, measured within a process that has computed the same before.
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import subprocess
 import sys
@@ -63,6 +64,8 @@ def first_picture(options: argparse.Namespace) -> None:
         faces = Path(folder) / "faces"
         make_faces(faces, 1)
         alone, _ = networks_alone(model, faces, 1, 1)
+        del model  # and its memory, and the threads that wait for more work
+        gc.collect()
         flags = [f"--{name}={value}" for name, value in how.items()]
         flags += [f"--data_path={faces}", f"--exp_dir={folder}/out", "--target_age=50"]
         script = str(ROOT / "work/scripts/inference.py")
