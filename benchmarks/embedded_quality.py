@@ -48,10 +48,8 @@ def age_photo(model, path: Path, out: Path) -> dict[str, object]:
     seconds = {"encode": time.perf_counter() - start}
     subject = state[0]
     inverted = subject.composite.inverted
-    photo, small = (
-        F.interpolate(face, [1024, 1024], mode="bicubic").clip(-1, 1),
-        F.avg_pool2d(inverted, 4),
-    )
+    photo = F.interpolate(face, [1024, 1024], mode="bicubic").clip(-1, 1)
+    small = F.avg_pool2d(inverted, 4)
     pictures = {"original": photo, "inverted": inverted}
     start = time.perf_counter()
     for age in AGES:

@@ -150,10 +150,11 @@ class Calibration:
         gaps = np.diff([rung.reading for rung in self.rungs])
         if not len(gaps) or gaps.max() < self.limits.gap:
             return
-        low, high = self.rungs[gaps.argmax()], self.rungs[gaps.argmax() + 1]
+        widest = int(gaps.argmax())
+        low, high = self.rungs[widest : widest + 2]
         middle = self.probe((low.shift + high.shift) / 2)
         if low.reading < middle.reading < high.reading:
-            self.rungs.insert(int(gaps.argmax()) + 1, middle)
+            self.rungs.insert(widest + 1, middle)
 
     def shift(self, age: float) -> np.ndarray:
         """The shift [512] at which the photo should look `age` years old, or as near to it as it can get."""
