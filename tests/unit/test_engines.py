@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -10,8 +13,9 @@ import pytest
 
 from work.configs.options import TestOptions
 from work.inference.engines import engine as engines
-from work.inference.engines import paddle_engine, select
+from work.inference.engines import openvino_engine, paddle_engine, select
 from work.inference.engines.select import load_sam
+from work.inference.load import head_start
 from work.inference.model import build_sam
 from work.models.checkpoint import read_checkpoint
 
@@ -51,7 +55,7 @@ def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
     assert type(model.net.encoder).__name__ == "Graph"
     for found, wanted in zip(picture(model), expected):
         assert engines.relative_rms(found, wanted) < 1e-4
-    (checks,) = home.glob(f"engines/*/{engine}/checks.json")
+    (checks,) = home.glob(f"engines/*/{engine}.*/checks.json")
     assert len(json.loads(checks.read_text())) == 3
     # The second time nothing is built or compared, and "auto" takes the first that is installed.
     monkeypatch.setattr(select, "_check", None)
@@ -129,3 +133,58 @@ def test_the_cache_keeps_what_was_used_last(tmp_path, home, monkeypatch):
 
 def test_nan_is_infinitely_wrong():
     assert engines.relative_rms(np.array([np.nan]), np.ones(1)) == float("inf")
+
+
+def test_graphs_begin_to_load_before_they_are_asked_for(tiny_sam, home, monkeypatch):
+    pytest.importorskip("openvino")
+    expected = picture(load(tiny_sam, engine="openvino"))[0]
+    options = {"checkpoint_path": str(tiny_sam), "engine": "openvino"}
+    head_start(TestOptions(device="cpu", **options))
+    assert len(openvino_engine._begun) == 3
+    monkeypatch.setattr(openvino_engine, "_compile", None)  # everything has begun already
+    found = picture(load(tiny_sam, engine="openvino"))[0]
+    assert not openvino_engine._begun
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("reason", ["engine", "device", "driver", "unknown file"])
+def test_graphs_that_will_not_be_used_are_not_loaded(tiny_sam, home, monkeypatch, tmp_path, reason):
+    options = {"checkpoint_path": str(tiny_sam), "device": "auto"}
+    load(tiny_sam)
+    monkeypatch.setattr("work.inference.load.NVIDIA_DRIVER", str(tmp_path / "none"))
+    begin = Mock()
+    monkeypatch.setattr("work.inference.engines.openvino_engine.begin", begin)
+    if reason == "driver":
+        monkeypatch.setattr("work.inference.load.NVIDIA_DRIVER", str(tmp_path))
+    if engines.checked_folder(tiny_sam, "openvino"):  # it is installed
+        head_start(TestOptions(**options))
+        begin.assert_called_once()
+        begin.reset_mock()
+    unlike = {
+        "engine": {"engine": "paddle"},
+        "device": {"device": "gpu"},
+        "driver": {},
+        "unknown file": {"checkpoint_path": str(tmp_path / "other.pdparams")},
+    }
+    head_start(TestOptions(**{**options, **unlike[reason]}))
+    begin.assert_not_called()
+
+
+def test_noise_is_not_kept_as_large_as_feature_maps(tiny_sam, home):
+    """OpenVINO adds constants that follow each other, and kept 400 MB of sums of biases and noise at 1024 px."""
+    pytest.importorskip("openvino")
+    load(tiny_sam, engine="openvino")
+    blobs = list(home.glob("engines/*/openvino.*/compiled/*.blob"))
+    assert len(blobs) == 3 and max(blob.stat().st_size for blob in blobs) < 1e6
+
+
+def test_before_paddle_is_imported_and_without_telemetry():
+    """OpenVINO's import tells Google Analytics, in a process of its own."""
+    pytest.importorskip("openvino")
+    code = """import sys
+from work.inference import load
+load.openvino_engine.version()
+assert "openvino" in sys.modules and "paddle" not in sys.modules
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]"""
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)

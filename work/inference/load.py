@@ -1,14 +1,23 @@
-"""From options to an ageing model on its device."""
+"""From options to an ageing model on its device.
+
+Importing this does not import Paddle, which takes a second: `load_model` uses that second.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from work import runtime
 from work.configs.options import ModelChoice, with_saved
-from work.inference.engines.select import load_sam
-from work.inference.model import AgeingModel
-from work.models.checkpoint import read_checkpoint
+from work.inference.engines import engine, openvino_engine
+
+if TYPE_CHECKING:
+    from work.inference.model import AgeingModel
+
+NVIDIA_DRIVER = "/proc/driver/nvidia"
 
 
 def load_model(options: ModelChoice) -> AgeingModel:
@@ -17,6 +26,8 @@ def load_model(options: ModelChoice) -> AgeingModel:
     Raises:
         UserError: a checkpoint that cannot be used, or weights that cannot be fetched.
     """
+    if options.checkpoint_path is not None:
+        head_start(options)
     runtime.setup(options.device, options.seed)
     if options.checkpoint_path is None:
         from work.inference.embedded import REFINE_STEPS, load_embedded
@@ -24,6 +35,21 @@ def load_model(options: ModelChoice) -> AgeingModel:
         refine = REFINE_STEPS if options.refine is None else options.refine
         blend = options.blend or "composite"
         return load_embedded(refine, blend, options.engine, options.precision)
+    from work.inference.engines.select import load_sam
+    from work.models.checkpoint import read_checkpoint
+
     checkpoint = read_checkpoint(options.checkpoint_path)
     merged = with_saved(options, checkpoint.opts or {})
     return load_sam(checkpoint, merged, Path(options.checkpoint_path))
+
+
+def head_start(options: ModelChoice) -> None:
+    """Begin to load the checkpoint's graphs of an earlier run, if it looks as if they will be used."""
+    on_cpu = options.device == "cpu" or (
+        options.device == "auto" and not os.path.exists(NVIDIA_DRIVER)
+    )
+    if on_cpu and options.engine in ("auto", openvino_engine.NAME):
+        folder = engine.checked_folder(Path(options.checkpoint_path), openvino_engine.NAME)
+        if folder:
+            with contextlib.suppress(engine.EngineUnavailable):  # `load_sam` will say so
+                openvino_engine.begin(folder, options.precision)

@@ -18,10 +18,12 @@ EXAMPLE = r"""python work/scripts/inference.py --exp_dir exp/test \
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(TestOptions, argv, __doc__, EXAMPLE)
-    from work.inference.load import load_model  # Paddle is imported only when there is work for it
+    from work.inference.load import load_model
+
+    model = load_model(options)  # Paddle is imported only when there is work for it
     from work.inference.tasks import age_folder
 
-    return age_folder(load_model(options), options)
+    return age_folder(model, options)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,12 @@ EXAMPLE = r"""python work/scripts/inference_side_by_side.py --exp_dir exp/test \
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(TestOptions, argv, __doc__, EXAMPLE)
-    from work.inference.load import load_model  # Paddle is imported only when there is work for it
+    from work.inference.load import load_model
+
+    model = load_model(options)  # Paddle is imported only when there is work for it
     from work.inference.tasks import lifespan_grids
 
-    return lifespan_grids(load_model(options), options)
+    return lifespan_grids(model, options)
 
 
 if __name__ == "__main__":

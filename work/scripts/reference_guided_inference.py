@@ -19,10 +19,12 @@ EXAMPLE = r"""python work/scripts/reference_guided_inference.py --exp_dir exp/te
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(TestOptions, argv, __doc__, EXAMPLE)
-    from work.inference.load import load_model  # Paddle is imported only when there is work for it
+    from work.inference.load import load_model
+
+    model = load_model(options)  # Paddle is imported only when there is work for it
     from work.inference.tasks import reference_grids
 
-    return reference_grids(load_model(options), options)
+    return reference_grids(model, options)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,12 @@ EXAMPLE = r"""python work/scripts/style_mixing.py --exp_dir exp/test \
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(TestOptions, argv, __doc__, EXAMPLE)
-    from work.inference.load import load_model  # Paddle is imported only when there is work for it
+    from work.inference.load import load_model
+
+    model = load_model(options)  # Paddle is imported only when there is work for it
     from work.inference.tasks import random_style_grids
 
-    return random_style_grids(load_model(options), options)
+    return random_style_grids(model, options)
 
 
 if __name__ == "__main__":

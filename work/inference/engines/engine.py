@@ -1,7 +1,8 @@
 """Engines: the same networks, run by something faster than Paddle's dygraph, once they are shown to be equal.
 
 An engine is built once per checkpoint: its graphs lie in the per-user cache, named by the hash of the checkpoint.
-Before it is used for the first time, every graph is compared with Paddle's own forward pass.
+Before it is used for the first time, every graph is compared with Paddle's own forward pass. Nothing here imports
+Paddle, so that graphs can be loaded meanwhile.
 """
 
 from __future__ import annotations
@@ -9,18 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
-import paddle
-from paddle import Tensor, nn
 
 from work.downloads import cache_folder, sha256_of
 from work.files import atomic_write
-from work.models.psp import PSP
 
 # The largest root-mean-square error against Paddle, relative to the output's own, at which a graph is used.
 # bf16 keeps 8 bits: about 1 % for the encoder and 2 to 3 % for the decoder were measured.
@@ -28,6 +25,10 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 0.06}
 # In a gradient, activations on the edge of a ReLU may fall to either side.
 GRADIENT_TOLERANCE = {"fp32": 0.01, "bf16": 0.1}
 
+CHECKS = "checks.json"
+GRAPHS = (
+    2  # what graphs are made of; to be raised when that changes, so that older ones are built again
+)
 KEEP = 3  # checkpoints whose graphs stay in the cache; those of SAM at 1024 px take 2.2 GB
 
 
@@ -39,32 +40,27 @@ class NotInstalled(EngineUnavailable):
     """Software that it needs is not there."""
 
 
-class Graph(nn.Layer):
-    """A compiled graph in the place of a layer: tensors in, tensors out, one sample at a time."""
-
-    def __init__(self, run: Callable[[np.ndarray], np.ndarray]):
-        super().__init__()
-        self.run, self.lock = run, threading.Lock()  # an engine computes one sample at a time
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows = x.astype("float32").numpy()
-        with self.lock:
-            return paddle.to_tensor(
-                np.concatenate([self.run(rows[i : i + 1]) for i in range(len(rows))])
-            )
-
-
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, 32 digits; kept beside size and time of change, so that it is computed once."""
-    stat = path.stat()
-    known = cache_folder() / "engines" / "hashes.json"
-    hashes = json.loads(known.read_text()) if known.is_file() else {}
-    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    hashes, key = _hashes(), _state(path)
     if key not in hashes:
         hashes[key] = sha256_of(path)[:32]
-        with atomic_write(known) as temporary:
+        with atomic_write(_hashes_file()) as temporary:
             temporary.write_text(json.dumps(hashes, indent=1))
     return hashes[key]
+
+
+def _hashes_file() -> Path:
+    return cache_folder() / "engines" / "hashes.json"
+
+
+def _hashes() -> dict[str, str]:
+    return json.loads(_hashes_file().read_text()) if _hashes_file().is_file() else {}
+
+
+def _state(path: Path) -> str:
+    stat = path.stat()
+    return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def folder_for(checkpoint: Path, engine: str) -> Path:
@@ -75,7 +71,20 @@ def folder_for(checkpoint: Path, engine: str) -> Path:
     others = [path for path in folder.parent.iterdir() if path.is_dir()]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-KEEP]:
         shutil.rmtree(path, ignore_errors=True)  # another process may be doing the same
-    return folder / engine
+    for path in {*folder.glob(f"{engine}*")} - {folder / _graphs_of(engine)}:
+        shutil.rmtree(path, ignore_errors=True)
+    return folder / _graphs_of(engine)
+
+
+def _graphs_of(engine: str) -> str:
+    return f"{engine}.{GRAPHS}"
+
+
+def checked_folder(checkpoint: Path, engine: str) -> Optional[Path]:
+    """`folder_for` of a checkpoint whose graphs were built and checked earlier, else None; takes no time."""
+    known = _hashes().get(_state(checkpoint)) if checkpoint.is_file() else None
+    folder = cache_folder() / "engines" / known / _graphs_of(engine) if known else None
+    return folder if folder and (folder / CHECKS).is_file() else None
 
 
 def load_all(
@@ -87,14 +96,6 @@ def load_all(
         return dict(zip(precisions, runs))
 
 
-def graph_inputs(net: PSP) -> dict[str, tuple[int, ...]]:
-    """The graphs that a network needs and the shape of their input."""
-    shapes = {"encoder": (1, net.input_nc, 256, 256), "decoder": (1, net.n_styles, 512)}
-    if net.start_from_encoded_w_plus:
-        shapes["pretrained_encoder"] = (1, 3, 256, 256)
-    return shapes
-
-
 def relative_rms(found: np.ndarray, expected: np.ndarray) -> float:
     """Root mean square of the difference over that of the expected values; infinite where not a number."""
     error = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
@@ -102,10 +103,10 @@ def relative_rms(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 class Checks:
-    """The measured errors of an engine's graphs, kept in the cache as `checks.json`."""
+    """The measured errors of an engine's graphs, kept in the cache."""
 
     def __init__(self, folder: Path, version: str):
-        self.path, self.version = folder / "checks.json", version
+        self.path, self.version = folder / CHECKS, version
         self.errors: dict[str, float] = {}
         if self.path.is_file():
             self.errors = json.loads(self.path.read_text())
@@ -129,20 +130,3 @@ class Checks:
             allowed = GRADIENT_TOLERANCE if name.endswith("_back") else TOLERANCE
             if error > allowed[precision]:
                 raise EngineUnavailable(f"its {name} in {precision} is {error:.2g} off Paddle's")
-
-
-def sample_input(name: str, shape: tuple[int, ...], net: PSP, seed: int) -> np.ndarray:
-    """A seeded input for the comparison: a smooth picture, or codes near the mean latent."""
-    rng = np.random.default_rng(seed)
-    if name == "decoder":
-        return (net.latent_avg.numpy()[None] + rng.normal(0, 0.5, shape)).astype(np.float32)
-    coarse = rng.uniform(-1, 1, (*shape[:2], 8, 8))
-    return coarse.repeat(shape[2] // 8, axis=2).repeat(shape[3] // 8, axis=3).astype(np.float32)
-
-
-def attach(net: PSP, runs: dict[str, Callable[[np.ndarray], np.ndarray]]) -> Graph:
-    """Put graphs in the place of the network's encoders; return the one that decodes."""
-    net.encoder = Graph(runs["encoder"])
-    if "pretrained_encoder" in runs:
-        net.pretrained_encoder = Graph(runs["pretrained_encoder"])
-    return Graph(runs["decoder"])

@@ -91,7 +91,8 @@ class MobileGraph:
 
     def _noisy(self, x: Any, name: str, averages: bool = False) -> Any:
         """Bias, noise (which averages out at half the resolution) and leaky ReLU."""
-        x = self.ops.add(x, self.w[f"{name}.bias"].reshape(1, -1, 1, 1))
+        style = self.ops.style(self.w_plus, 0)
+        x = self.ops.add(x, self.ops.apart(self.w[f"{name}.bias"], style))
         if not averages:
             x = self.ops.add(x, self.w[f"{name}.noise"])
         y = self.ops.leaky(x, 0.2)

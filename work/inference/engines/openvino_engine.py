@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
@@ -13,6 +14,7 @@ from work.inference.engines.engine import EngineUnavailable, NotInstalled
 NAME = "openvino"
 PRECISIONS = ("fp32", "bf16")
 LOADERS = 3  # graphs that are loaded at a time
+_begun: dict[tuple[Path, str], Future] = {}  # graphs (without .xml) and precisions
 
 
 def version() -> str:
@@ -60,12 +62,30 @@ def build(
     unfinished.replace(folder / f"{name}.xml")  # last: its presence says that both are whole
 
 
+def begin(folder: Path, precision: str) -> None:
+    """Begin to load all graphs of a folder in the background; `load` waits for those that were begun.
+
+    OpenVINO is imported first: imports in several threads can lock each other out.
+    """
+    version()
+    threads = ThreadPoolExecutor(LOADERS)
+    for path in folder.glob("*.xml"):
+        graph = path.with_suffix("")
+        _begun[graph, precision] = threads.submit(_compile, graph.name, folder, precision, True)
+    threads.shutdown(wait=False)
+
+
 def load(name: str, folder: Path, precision: str, cached: bool = True) -> Callable[..., np.ndarray]:
     """Compile a graph for this CPU; if `cached`, OpenVINO takes it from its own cache in `folder` the second time.
 
     Returns:
         A function from float32 arrays of the inputs' shapes to the output.
     """
+    begun = _begun.pop((folder / name, precision), None) if cached else None
+    return begun.result() if begun else _compile(name, folder, precision, cached)
+
+
+def _compile(name: str, folder: Path, precision: str, cached: bool) -> Callable[..., np.ndarray]:
     import openvino as ov
 
     settings = {

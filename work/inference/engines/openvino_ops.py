@@ -48,8 +48,22 @@ class OpenVinoOps:
 
     def scale_shift(self, x: Any, scale: Any, shift: np.ndarray) -> Any:
         """Maps times `scale` plus `shift`: arrays [C], or [1, C] for a scale that the graph computes."""
+        computed = isinstance(scale, (ov.Node, ov.Output))
+        shift = self.apart(shift, scale) if computed else np.reshape(shift, (1, -1, 1, 1))
         scale = self.reshape(self.constant(scale), [1, -1, 1, 1])
-        return self.add(self.mul(x, scale), np.reshape(shift, (1, -1, 1, 1)))
+        return self.add(self.mul(x, scale), shift)
+
+    def apart(self, bias: np.ndarray, node: Any) -> Any:
+        """A bias [C] as a node [1, C, 1, 1] that OpenVINO does not take for a constant.
+
+        Where a noise map is added next, it would add the two once and for all: constants as large as the feature maps,
+        400 MB in all at 1024 px, to be loaded in the place of small ones.
+
+        Args:
+            node: any node [1, K] that depends on the input.
+        """
+        zero = self.mul(self.channels(node, 0, 1), 0.0)
+        return self.reshape(self.add(zero, np.reshape(bias, (1, -1))), [1, -1, 1, 1])
 
     def matmul(self, x: Any, weight: np.ndarray) -> Any:
         return op.matmul(x, self.constant(weight), False, False)

@@ -11,7 +11,7 @@ import paddle
 
 from work.configs.options import ModelChoice
 from work.inference.engines import engine as engines
-from work.inference.engines import networks, openvino_engine, paddle_engine
+from work.inference.engines import networks, openvino_engine, paddle_engine, sam_graphs
 from work.inference.engines.engine import Checks, EngineUnavailable, NotInstalled
 from work.inference.model import SAM, build_sam, empty_net, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state
@@ -59,7 +59,7 @@ def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: P
     net = empty_net(checkpoint, options, str(source))
     if net.learn_in_w:
         raise EngineUnavailable("encoders in W have no graph")
-    shapes = engines.graph_inputs(net)
+    shapes = sam_graphs.graph_inputs(net)
     folder = engines.folder_for(source, engine.NAME)
     for name, shape in shapes.items():
         graph = _graph(name, checkpoint.state_dict.part(f"{name}."), net.n_styles)
@@ -72,7 +72,7 @@ def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: P
     if checks.missing(precisions):
         _check(checks, runs, shapes, precision, build_sam(checkpoint, options, str(source)).net)
     checks.require(precisions)
-    return SAM(net, engines.attach(net, runs), options.blend or "generator")
+    return SAM(net, sam_graphs.attach(net, runs), options.blend or "generator")
 
 
 def _graph(name: str, weights, n_styles: int):
@@ -94,7 +94,7 @@ def _check(checks: Checks, runs: dict, shapes: dict, precision: str, net: PSP) -
     for name, shape in shapes.items():
         errors = []
         for seed in (0, 1):
-            x = engines.sample_input(name, shape, net, seed)
+            x = sam_graphs.sample_input(name, shape, net, seed)
             expected = layers[name](paddle.to_tensor(x)).numpy()
             errors.append(engines.relative_rms(np.asarray(runs[name](x)), expected))
         checks.record(name, precision, max(errors))
