@@ -160,6 +160,8 @@ def test_graphs_that_will_not_be_used_are_not_loaded(tiny_sam, home, monkeypatch
         head_start(TestOptions(**options))
         begin.assert_called_once()
         begin.reset_mock()
+    if reason == "driver":
+        monkeypatch.setattr("work.inference.load.NVIDIA_DRIVER", str(tmp_path))
     unlike = {
         "engine": {"engine": "paddle"},
         "device": {"device": "gpu"},
