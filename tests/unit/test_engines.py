@@ -154,8 +154,6 @@ def test_graphs_that_will_not_be_used_are_not_loaded(tiny_sam, home, monkeypatch
     monkeypatch.setattr("work.inference.load.NVIDIA_DRIVER", str(tmp_path / "none"))
     begin = Mock()
     monkeypatch.setattr("work.inference.engines.openvino_engine.begin", begin)
-    if reason == "driver":
-        monkeypatch.setattr("work.inference.load.NVIDIA_DRIVER", str(tmp_path))
     if engines.checked_folder(tiny_sam, "openvino"):  # it is installed
         head_start(TestOptions(**options))
         begin.assert_called_once()
