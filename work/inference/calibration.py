@@ -29,25 +29,21 @@ class Limits:
             so that readings should come `apart` years apart, going by the last two.
         furthest: nominal years from the start to the last rung.
         likeness: embeddings further apart end it.
-        fall: two readings in a row, each this many years behind the one before, end it: the path has collapsed.
+        fall: readings that fall this many years behind the furthest end it there: the path has collapsed.
         oldest, youngest: readings that need no further rung.
-        gap: neighbours whose readings are further apart get a rung between them.
-        fills: as often, at most.
         room: years before an end of the ladder on which all targets near it and beyond it are placed.
     """
 
     first: float = 10.0
     least: float = 9.0
-    most: float = 30.0
-    apart: float = 12.0
-    furthest: float = 140.0
+    most: float = 20.0
+    apart: float = 8.0
+    furthest: float = 150.0
     likeness: float = 0.85
-    fall: float = 4.0
-    oldest: float = 86.0
-    youngest: float = 4.0
-    gap: float = 16.0
-    fills: int = 2
-    room: float = 6.0
+    fall: float = 12.0
+    oldest: float = 84.0
+    youngest: float = 3.0
+    room: float = 12.0
 
 
 @dataclass
@@ -100,32 +96,29 @@ class Calibration:
         self.side = np.sign(start.gender) if abs(start.gender) >= self.hold.unsure else 0.0
         younger, older = self._climb(-1), self._climb(+1)
         self.rungs = younger[::-1] + [start] + older
-        for _ in range(self.limits.fills):
-            self._fill()
+        self.readings = rising(smoothed(np.array([rung.reading for rung in self.rungs])))
 
     def _climb(self, sign: int) -> list[Rung]:
-        """Rungs in one direction, each read as further on than the one before."""
-        limits, found, falls, held, step = self.limits, [], 0, 0.0, self.limits.first
-        best = last = self.start.reading
-        wide = step
+        """Rungs in one direction, up to the one that is read as furthest on."""
+        limits, found, held, step = self.limits, [], 0.0, self.limits.first
+        furthest = last = self.start.reading
+        wide, kept = step, 0
         origin = self.path.at(self.start.reading)
         while step <= limits.furthest:
             shift = self.path.at(self.start.reading + sign * step) - origin
             rung, held = self._held(shift, sign * step, held)
-            gain = sign * (rung.reading - best)
-            moved, last = sign * (rung.reading - last), rung.reading
-            falls = falls + 1 if moved < -limits.fall else 0
-            if rung.likeness > limits.likeness or falls == 2:
+            if rung.likeness > limits.likeness or sign * (furthest - rung.reading) > limits.fall:
                 break
-            if gain > 0.5:
-                found.append(rung)
-                best = rung.reading
+            found.append(rung)
+            moved, last = sign * (rung.reading - last), rung.reading
+            if sign * (rung.reading - furthest) > 0:
+                furthest, kept = rung.reading, len(found)
             if rung.reading > limits.oldest if sign > 0 else rung.reading < limits.youngest:
                 break
             speed = max(moved, 1.0) / wide
             wide = float(np.clip(limits.apart / speed, limits.least, limits.most))
             step += wide
-        return found
+        return found[:kept]
 
     def _held(self, shift: np.ndarray, step: float, held: float) -> tuple[Rung, float]:
         """Probe a shift that is `step` nominal years older together with `held` deviations of gender.
@@ -145,20 +138,9 @@ class Calibration:
             rung = self.probe(shift + side * held * self.path.gender)
         return rung, held
 
-    def _fill(self) -> None:
-        """A rung in the middle of the two neighbours whose readings are furthest apart, if they are far."""
-        gaps = np.diff([rung.reading for rung in self.rungs])
-        if not len(gaps) or gaps.max() < self.limits.gap:
-            return
-        widest = int(gaps.argmax())
-        low, high = self.rungs[widest : widest + 2]
-        middle = self.probe((low.shift + high.shift) / 2)
-        if low.reading < middle.reading < high.reading:
-            self.rungs.insert(widest + 1, middle)
-
     def shift(self, age: float) -> np.ndarray:
         """The shift [512] at which the photo should look `age` years old, or as near to it as it can get."""
-        readings = np.array([rung.reading for rung in self.rungs])
+        readings = self.readings
         wanted = self._within_reach(age, readings[0], readings[-1])
         place = float(np.interp(wanted, readings, np.arange(len(readings))))
         low = min(int(place), max(len(self.rungs) - 2, 0))
@@ -169,12 +151,30 @@ class Calibration:
     def _within_reach(self, age: float, youngest: float, oldest: float) -> float:
         """The aim for a target age, pressed together near an end of the ladder that lies before life's own.
 
-        So two targets beyond an end still differ, if by little; the others are left as they are.
+        So two targets beyond an end still differ, those further on by less; the others are left as they are.
         """
         aim, room = self.aims.reading(age), self.limits.room
         first, last = self.aims.reading(0.0), self.aims.reading(100.0)
         if last > oldest and aim > oldest - room:
-            return oldest - room * (last - aim) / (last - oldest + room)
+            return oldest - room * ((last - aim) / (last - oldest + room)) ** 2
         if first < youngest and aim < youngest + room:
-            return youngest + room * (aim - first) / (youngest - first + room)
+            return youngest + room * ((aim - first) / (youngest - first + room)) ** 2
         return aim
+
+
+def smoothed(readings: np.ndarray) -> np.ndarray:
+    """Readings [K] in which neighbours weigh half as much as the rung itself; the ends stay."""
+    padded = np.concatenate([readings[:1], readings, readings[-1:]])
+    means = np.convolve(padded, [0.25, 0.5, 0.25], mode="valid")
+    return np.concatenate([readings[:1], means[1:-1], readings[1:][-1:]])
+
+
+def rising(readings: np.ndarray) -> np.ndarray:
+    """The nearest values [K] that rise, in the least squares: those that fall are pooled (isotonic regression)."""
+    pools: list[list[float]] = []
+    for reading in readings:
+        pools.append([float(reading)])
+        while len(pools) > 1 and np.mean(pools[-2]) >= np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    level = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools])
+    return level + 1e-3 * np.arange(len(level))  # `np.interp` needs steps

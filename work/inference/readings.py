@@ -15,20 +15,21 @@ FORGOTTEN = 30.0
 
 
 def wary(years: np.ndarray) -> np.ndarray:
-    """The ages [N] of made faces from both readings [N, 2]: high ones need the agreement of both.
+    """The ages [N] of made faces from both readings [N, 2]: high ones lie nearer to the lower of the two.
 
     What was made to look old fools the fit, which is the better reader of people.
     """
     old = np.clip((years.mean(axis=1) - 45) / 30, 0, 1)
-    return (1 - old) * combined(years) + old * years.min(axis=1)
+    cautious = 0.75 * years.min(axis=1) + 0.25 * years.max(axis=1)
+    return (1 - old) * combined(years) + old * cautious
 
 
 class Readings:
     """Reads changed faces of one photo.
 
-    A composite can fool readers, so the generator's own face has to agree, on the gender, too. That face may be
-    read as older or younger than the photo before anything changed; this gap is taken off as long as the face
-    has changed little.
+    A composite can fool readers, so the generator's own face counts as much, and on the gender both have to agree. That
+    face may be read as older or younger than the photo before anything changed; this gap is taken off as long as
+    the face has changed little.
 
     Args:
         reader: an AgeGenderReader.
@@ -43,7 +44,7 @@ class Readings:
         self.gap = years[0] - years[1] if composites else 0.0
         self.start = Rung(np.zeros(512), years[0 if composites else 1], 0.0, float(genders[0]))
 
-    def rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
+    def rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor) -> Rung:
         """The rung of a shift [512] whose generated face and delivered picture are given, [1, 3, 256, 256] each."""
         images = [aged, delivered] if self.composites else [aged]
         years, genders, people = self._read(images)
@@ -52,7 +53,7 @@ class Readings:
         side = np.sign(self.start.gender)
         return Rung(
             shift,
-            (min if older else max)(years),
+            float(years.mean()),
             (people[-1] - self.person).norm().item(),
             float(side * (side * genders).min()),
         )
