@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable
 
+from work import downloads
 from work.files import atomic_write
 
 # No -ffast-math: with it GCC sets the whole process to flush denormals when the library is loaded,
@@ -65,11 +66,8 @@ def cache_key(sources: Sequence[Path], *parts: str) -> str:
 
 
 def cache_folder(name: str) -> Path:
-    """Return $SAM_COMPILED_CACHE/NAME, else $XDG_CACHE_HOME/paddle_sam/NAME, else ~/.cache/paddle_sam/NAME."""
-    if os.environ.get("SAM_COMPILED_CACHE"):
-        return Path(os.environ["SAM_COMPILED_CACHE"]) / name
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "paddle_sam" / name
+    """Return $SAM_COMPILED_CACHE/NAME, else NAME beside the fetched weights."""
+    return Path(os.environ.get("SAM_COMPILED_CACHE") or downloads.cache_folder()) / name
 
 
 def cached(name: str, key: str, compile_to: Callable[[Path], None], force: bool = False) -> Path:
