@@ -114,16 +114,17 @@ def test_what_the_inverted_face_is_misread_by_is_taken_off_and_fades():
     readings = Readings(Told(), flat(30), flat(40), composites=True)
     assert readings.start.reading == pytest.approx(30, abs=0.02)
     zero = np.zeros(512)
-    younger = [readings.rung(zero, flat(a), flat(a)).reading for a in (40, 25, 5)]
-    np.testing.assert_allclose(younger, [35, 22.5, 5], atol=0.02)
-    older = readings.rung(zero, flat(44), flat(60)).reading
+    pairs = [(40, 0), (25, 0), (5, 0), (5, 12)]
+    younger = [readings.rung(zero, flat(a), flat(b), older=False).reading for a, b in pairs]
+    np.testing.assert_allclose(younger, [30, 20, 5, 12], atol=0.02)
+    older = readings.rung(zero, flat(44), flat(60), older=True).reading
     assert older == pytest.approx((44 - 10 * (1 - 4 / 30) + 60) / 2, abs=0.02)
 
 
 def test_the_worse_of_both_genders_counts():
     readings = Readings(Told(), flat(30), flat(30), composites=True)
     assert readings.start.gender == 2
-    assert readings.rung(np.zeros(512), flat(10), flat(30)).gender == -2
+    assert readings.rung(np.zeros(512), flat(10), flat(30), older=False).gender == -2
 
 
 def pictures(seed=0, size=64):

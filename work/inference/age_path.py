@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CHILDREN = (0, 5, 10, 20), (0, 2, 4, 0)  # years to aim below, by target age
+CHILDREN = (0, 5, 10, 20), (0, 1, 2, 0)  # years to aim below, by target age
 
 
 @dataclass

@@ -112,7 +112,8 @@ class EmbeddedModel:
         def probe(shift: np.ndarray) -> Rung:
             codes = w_plus + paddle.to_tensor(shift, dtype="float32")
             aged = F.avg_pool2d(self.inverter.generator(codes, half=True), 2).clip(-1, 1)
-            return readings.rung(shift, aged, self._blended(blend, aged, self._older(shift)))
+            older = self._older(shift)
+            return readings.rung(shift, aged, self._blended(blend, aged, older), older)
 
         calibration = Calibration(self.path, self.aims, readings.start, probe)
         return Subject(w_plus, Composite(photo, inverted), calibration)

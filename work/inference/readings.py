@@ -27,9 +27,10 @@ def wary(years: np.ndarray) -> np.ndarray:
 class Readings:
     """Reads changed faces of one photo.
 
-    A composite can fool readers, so the generator's own face counts as much, and on the gender both have to agree. That
-    face may be read as older or younger than the photo before anything changed; this gap is taken off as long as
-    the face has changed little.
+    A composite can fool readers, so the generator's own face counts as much. Faces that were made younger, where the
+    composite keeps grown-up skin, are as old as the older of the two. On the gender both have to agree. The
+    generator's face may be read as older or younger than the photo before anything changed; this gap is taken off as
+    long as the face has changed little.
 
     Args:
         reader: an AgeGenderReader.
@@ -44,7 +45,7 @@ class Readings:
         self.gap = years[0] - years[1] if composites else 0.0
         self.start = Rung(np.zeros(512), years[0 if composites else 1], 0.0, float(genders[0]))
 
-    def rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor) -> Rung:
+    def rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
         """The rung of a shift [512] whose generated face and delivered picture are given, [1, 3, 256, 256] each."""
         images = [aged, delivered] if self.composites else [aged]
         years, genders, people = self._read(images)
@@ -53,7 +54,7 @@ class Readings:
         side = np.sign(self.start.gender)
         return Rung(
             shift,
-            float(years.mean()),
+            float(years.mean() if older else years.max()),
             (people[-1] - self.person).norm().item(),
             float(side * (side * genders).min()),
         )
