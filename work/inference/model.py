@@ -156,8 +156,10 @@ def build_sam(
     return SAM(net, blend=blend)
 
 
-def empty_net(checkpoint: Checkpoint, options: ModelOptions, source: str) -> PSP:
-    """The network of a checkpoint without its weights; no memory is spent on them yet."""
+def empty_net(
+    checkpoint: Checkpoint, options: ModelOptions, source: str, encoders: bool = True
+) -> PSP:
+    """The network of a checkpoint without its weights, `encoders` included or not; no memory is spent on them yet."""
     if checkpoint.kind not in ("sam", "psp"):
         raise UserError(
             f"{source} holds {checkpoint.kind} weights; a checkpoint of SAM or pSp is needed"
@@ -174,7 +176,7 @@ def empty_net(checkpoint: Checkpoint, options: ModelOptions, source: str) -> PSP
             )
     try:
         with paddle.LazyGuard():  # no time is spent on random weights that are replaced at once
-            return PSP(**chosen)
+            return PSP(**chosen, encoders=encoders)
     except ValueError as error:
         raise UserError(f"{source}: {error}") from error
 

@@ -28,6 +28,7 @@ class PSP(nn.Layer):
         start_from_latent_avg: the codes are offsets from the mean latent (pSp).
         start_from_encoded_w_plus: they are offsets from the frozen pSp encoder's codes (SAM).
         learn_in_w: one style for all layers: the encoder predicts W, not W+.
+        encoders: build them; without, something else has to be put into their places.
 
     Departure from the reference: `train()` reaches the trained encoder alone. The reference puts the frozen
     parts into training mode too, and their batch-norm statistics drift.
@@ -40,6 +41,7 @@ class PSP(nn.Layer):
         start_from_latent_avg: bool = False,
         start_from_encoded_w_plus: bool = True,
         learn_in_w: bool = False,
+        encoders: bool = True,
     ):
         super().__init__()
         if start_from_latent_avg and start_from_encoded_w_plus:
@@ -50,12 +52,14 @@ class PSP(nn.Layer):
         self.start_from_latent_avg = start_from_latent_avg
         self.start_from_encoded_w_plus = start_from_encoded_w_plus
         self.n_styles, self.learn_in_w = n_styles(output_size), learn_in_w
-        if learn_in_w:
+        if not encoders:
+            self.encoder = self.pretrained_encoder = None
+        elif learn_in_w:
             self.encoder = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", input_nc)
         else:
             self.encoder = GradualStyleEncoder(50, "ir_se", input_nc, self.n_styles)
         self.decoder = Generator(output_size)
-        if start_from_encoded_w_plus:
+        if encoders and start_from_encoded_w_plus:
             self.pretrained_encoder = GradualStyleEncoder(50, "ir_se", 3, self.n_styles)
         self.register_buffer("latent_avg", paddle.zeros([self.n_styles, 512]), persistable=False)
 

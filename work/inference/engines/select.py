@@ -56,7 +56,7 @@ def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: P
     if precision not in engine.PRECISIONS:
         print(f"note: {engine.NAME} computes in {engine.PRECISIONS[0]}", file=sys.stderr)
         precision = engine.PRECISIONS[0]
-    net = empty_net(checkpoint, options, str(source))
+    net = empty_net(checkpoint, options, str(source), encoders=False)
     if net.learn_in_w:
         raise EngineUnavailable("encoders in W have no graph")
     shapes = sam_graphs.graph_inputs(net)
