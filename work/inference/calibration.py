@@ -9,6 +9,11 @@ import numpy as np
 
 from work.inference.age_path import AgePath, Aims
 
+DECADES = np.arange(0.0, 101.0, 10.0)  # ages that are looked up on the ladder; others lie between
+ASKED = (DECADES[:-1] >= 10) & (
+    DECADES[:-1] < 80
+)  # of the ways between them, those of most targets
+
 
 @dataclass
 class Rung:
@@ -18,6 +23,7 @@ class Rung:
     reading: float  # years
     likeness: float  # distance of identity embeddings to the photo
     gender: float  # the reader's score: 2 for male, -2 for female
+    step: float = 0.0  # nominal years from the start
 
 
 @dataclass
@@ -32,6 +38,8 @@ class Limits:
         fall: readings that fall this many years behind the furthest end it there: the path has collapsed.
         oldest, youngest: readings that need no further rung.
         room: years before an end of the ladder on which all targets near it and beyond it are placed.
+        even: each decade takes at least this share of the mean decade's way along the path. Where readings jump,
+            or stand still, other readers see neither.
     """
 
     first: float = 10.0
@@ -44,6 +52,7 @@ class Limits:
     oldest: float = 84.0
     youngest: float = 3.0
     room: float = 12.0
+    even: float = 0.6
 
 
 @dataclass
@@ -96,7 +105,10 @@ class Calibration:
         self.side = np.sign(start.gender) if abs(start.gender) >= self.hold.unsure else 0.0
         younger, older = self._climb(-1), self._climb(+1)
         self.rungs = younger[::-1] + [start] + older
-        self.readings = rising(smoothed(np.array([rung.reading for rung in self.rungs])))
+        self.places = np.array([rung.step for rung in self.rungs])
+        readings = smoothed(np.array([rung.reading for rung in self.rungs]), self.places)
+        self.readings = rising(readings)
+        self.steps = self._decades()
 
     def _climb(self, sign: int) -> list[Rung]:
         """Rungs in one direction, up to the one that is read as furthest on."""
@@ -107,6 +119,7 @@ class Calibration:
         while step <= limits.furthest:
             shift = self.path.at(self.start.reading + sign * step) - origin
             rung, held = self._held(shift, sign * step, held)
+            rung.step = sign * step
             if rung.likeness > limits.likeness or sign * (furthest - rung.reading) > limits.fall:
                 break
             found.append(rung)
@@ -138,11 +151,19 @@ class Calibration:
             rung = self.probe(shift + side * held * self.path.gender)
         return rung, held
 
+    def _decades(self) -> np.ndarray:
+        """Nominal years from the start for each of DECADES [11]."""
+        ends = self.readings[0], self.readings[-1]
+        aims = [self._within_reach(age, *ends) for age in DECADES]
+        steps = np.interp(aims, self.readings, self.places)
+        gap = self.limits.even * np.diff(steps)[ASKED].mean()
+        gaps = np.where(ASKED, gap, 0.1 * gap)
+        return spread(steps, gaps, self.places[0], self.places[-1])
+
     def shift(self, age: float) -> np.ndarray:
         """The shift [512] at which the photo should look `age` years old, or as near to it as it can get."""
-        readings = self.readings
-        wanted = self._within_reach(age, readings[0], readings[-1])
-        place = float(np.interp(wanted, readings, np.arange(len(readings))))
+        step = np.interp(age, DECADES, self.steps)
+        place = float(np.interp(step, self.places, np.arange(len(self.places))))
         low = min(int(place), max(len(self.rungs) - 2, 0))
         high = min(low + 1, len(self.rungs) - 1)
         share = place - low
@@ -162,20 +183,34 @@ class Calibration:
         return aim
 
 
-def smoothed(readings: np.ndarray) -> np.ndarray:
-    """Readings [K] in which neighbours weigh half as much as the rung itself; the ends stay."""
-    if len(readings) < 3:
-        return readings
-    inner = (readings[:-2] + 2 * readings[1:-1] + readings[2:]) / 4
-    return np.concatenate([readings[:1], inner, readings[-1:]])
+def smoothed(readings: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Readings [K] at `places` [K], halfway to what their neighbours give at their place; the ends stay."""
+    result = readings.copy()
+    for i in range(1, len(readings) - 1):
+        around = [i - 1, i + 1]
+        result[i] = (readings[i] + np.interp(places[i], places[around], readings[around])) / 2
+    return result
+
+
+def pooled(values: np.ndarray) -> np.ndarray:
+    """The nearest values [K] that do not fall, in the least squares (isotonic regression)."""
+    pools: list[list[float]] = []
+    for value in values:
+        pools.append([float(value)])
+        while len(pools) > 1 and np.mean(pools[-2]) >= np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    return np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools])
 
 
 def rising(readings: np.ndarray) -> np.ndarray:
-    """The nearest values [K] that rise, in the least squares: those that fall are pooled (isotonic regression)."""
-    pools: list[list[float]] = []
-    for reading in readings:
-        pools.append([float(reading)])
-        while len(pools) > 1 and np.mean(pools[-2]) >= np.mean(pools[-1]):
-            pools[-2:] = [pools[-2] + pools[-1]]
-    level = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools])
-    return level + 1e-3 * np.arange(len(level))  # `np.interp` needs steps
+    """The nearest values [K] that rise: those that fall are pooled."""
+    return pooled(readings) + 1e-3 * np.arange(len(readings))  # `np.interp` needs steps
+
+
+def spread(steps: np.ndarray, gaps: np.ndarray, first: float, last: float) -> np.ndarray:
+    """The nearest steps [K] between `first` and `last` that are at least `gaps` [K - 1] apart, if there is room."""
+    ahead = np.concatenate([[0.0], np.cumsum(gaps)])
+    if ahead[-1] > last - first:
+        ahead *= (last - first) / ahead[-1]
+    apart = pooled(steps - ahead) + ahead
+    return np.clip(apart, first + ahead, last - (ahead[-1] - ahead))

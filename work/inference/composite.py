@@ -17,7 +17,7 @@ from paddle import Tensor
 LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image's side
 EDIT_BLUR = 9 / 512
 GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
-GATE_YOUNGER = 0.12  # old skin's detail would survive rejuvenation behind a wide gate
+GATE_YOUNGER = 0.06  # old skin's detail would survive rejuvenation behind a wide gate
 OCCLUSION = 0.45  # miss of the inversion, same units, at which the mask falls to 1/e
 
 

@@ -9,9 +9,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-# Where dlib's 150 px face chip lies in an FFHQ-aligned face, as fractions (left, top, right, bottom):
-# the mean over 119 FFHQ photos, which deviate by 1 % in place and 5 % in size.
-CHIP = (0.162, 0.262, 0.849, 0.949)
+from work.faces.align import CHIP
 
 
 def face_chip(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from work.configs.options import require
 from work.datasets.images import find_images, read_image
 from work.datasets.transforms import to_input
 from work.errors import run
-from work.faces.align import align
+from work.faces.align import UTKFACE_TEMPLATE, align
 from work.files import atomic_write
 from work.inference.embedded import age_reader, frozen, lpips_alex
 from work.inference.invert import face_chip
@@ -28,8 +28,6 @@ from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.identity_dlib import DlibFace
 
 BATCH, CHUNK = 20, 200
-# Where UTKFace's crops have the landmarks, as shares of their size; eyes deviate by 1.5 %, mouths by 3 %.
-LANDMARKS = np.array([[0.31, 0.293], [0.69, 0.293], [0.5, 0.518], [0.328, 0.691], [0.672, 0.691]])
 
 
 def chosen(paths: list[Path], per_decade: int, seed: int) -> list[Path]:
@@ -86,7 +84,7 @@ def read_chunk(paths, reader, rng) -> dict[str, np.ndarray]:
     parts: dict[str, list] = {"X": [], "XA": []}
     for start in range(0, len(paths), BATCH):
         images = [read_image(path) for path in paths[start : start + BATCH]]
-        crops = [to_input(align(i, LANDMARKS * i.size).image) for i in images]
+        crops = [to_input(align(i, UTKFACE_TEMPLATE * i.size).image) for i in images]
         chips = face_chip(paddle.to_tensor(np.stack(crops)))
         parts["X"].append(reader.features(chips).numpy())
         parts["XA"].append(reader.features(softened(chips, rng)).numpy())
