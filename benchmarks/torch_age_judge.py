@@ -75,7 +75,7 @@ class AgeJudge(nn.Module):
 
 def years(logits):
     """The expected age [N]."""
-    return logits.float().softmax(1) @ torch.arange(101.0)
+    return (logits.float().softmax(1) * torch.arange(101.0)).sum(1)
 
 
 def face_of(aligned: Image.Image) -> np.ndarray:
