@@ -38,7 +38,7 @@ def calibrated(**habits):
 def test_aims_lie_between_the_number_and_what_is_read_from_people_of_that_age():
     aims = [AIMS.reading(age) for age in range(0, 101, 5)]
     assert all(low < high for low, high in zip(aims, aims[1:]))
-    assert AIMS.reading(90) == pytest.approx(88)
+    assert AIMS.reading(90) == pytest.approx(90)
     assert AIMS.reading(0) == pytest.approx(1.5)
 
 
@@ -111,7 +111,7 @@ def test_a_jump_of_the_reader_is_shared_by_the_decades_around_it():
     calibration = Calibration(path(), AIMS, jumping(np.zeros(512)), jumping)
     along = np.array([calibration.shift(age) @ AXIS for age in range(10, 81, 10)])
     ways = np.diff(along)
-    assert ways.min() > 0.55 * ways.mean()
+    assert ways.min() > 0.45 * ways.mean()
 
 
 def test_the_ladder_ends_where_the_face_collapses():

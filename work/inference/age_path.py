@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Years to aim beyond that, by target age
-BEYOND = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, -3, 0, 3, 3, 2, 0, 0, 3)
+# Years to add to the aim, by target age: with these, readers without a part in this see decades evenly apart
+ADDED = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, -3, 0, 3, 3, 2, -1, -2, 5)
 
 
 @dataclass
@@ -16,8 +16,8 @@ class Aims:
 
     Such readers draw ages to the middle. `medians` [K] are what these read from people of the `truth` [K] ages.
     Who aims at the number overdoes it, and who aims at the median is read too young by other readers, too: the
-    aim lies halfway. Other readers see the grown-up in the skin of children, and take faces made to be 30 to 50 or
-    80 for younger ones: there it goes further.
+    aim lies halfway, but for `ADDED`: other readers see the grown-up in the skin of children, and take faces made to
+    be 30 to 50 or 80 for younger ones.
     """
 
     truth: np.ndarray
@@ -26,7 +26,7 @@ class Aims:
     def reading(self, age: float) -> float:
         """The reading at which a face is to look `age` years old."""
         halfway = (age + float(np.interp(age, self.truth, self.medians))) / 2
-        return halfway + float(np.interp(age, *BEYOND))
+        return halfway + float(np.interp(age, *ADDED))
 
 
 @dataclass

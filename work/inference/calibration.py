@@ -51,8 +51,8 @@ class Limits:
     fall: float = 12.0
     oldest: float = 84.0
     youngest: float = 3.0
-    room: float = 12.0
-    even: float = 0.6
+    room: float = 8.0
+    even: float = 0.5
 
 
 @dataclass

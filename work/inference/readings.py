@@ -43,7 +43,9 @@ class Readings:
         years, genders, people = self._read([photo, inverted])
         self.person, self.inverted_age = people[0], years[1]
         self.gap = years[0] - years[1] if composites else 0.0
-        self.start = Rung(np.zeros(512), years[0 if composites else 1], 0.0, float(genders[0]))
+        self.start = Rung(
+            np.zeros(512), years[0 if composites else 1], 0.0, float(genders[:, 0].mean())
+        )
 
     def rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
         """The rung of a shift [512] whose generated face and delivered picture are given, [1, 3, 256, 256] each."""
@@ -60,5 +62,9 @@ class Readings:
         )
 
     def _read(self, images: list[Tensor]) -> tuple[np.ndarray, np.ndarray, Tensor]:
-        years, genders, people = self.reader(paddle.concat([face_chip(image) for image in images]))
-        return wary(years.numpy()), genders.numpy(), people
+        """Ages [N] as means of both mirror images', scores of gender [2, N] of each of these, embeddings [N, 128]."""
+        chips = paddle.concat([face_chip(image) for image in images])
+        years, genders, people = self.reader(paddle.concat([chips, chips.flip(3)]))
+        count = len(images)
+        both = years.reshape([2, count, 2]).mean(axis=0)
+        return wary(both.numpy()), genders.numpy().reshape(2, count), people[:count]
