@@ -71,8 +71,8 @@ class GenderHold:
     """
 
     unsure: float = 0.3
-    least: float = 1.5
-    most: float = 2.0
+    least: float = 1.75
+    most: float = 2.25
     child: float = 0.4
     years: float = 40.0
     slack: float = 0.25
