@@ -22,61 +22,24 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
 
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.torch_age_network import (
+    FROZEN,
+    SIDE,
+    STORED,
+    AgeJudge,
+    read,
+    trained_judge,
+    years,
+)
 from work.datasets.images import find_images, read_image
 from work.faces.align import CHIP, UTKFACE_TEMPLATE, align
 from work.files import atomic_write
-from work.models.checkpoint import read_checkpoint
-from work.models.pretrained import weights_path
 
-STORED, SIDE = 128, 112  # px: what is kept of a face, and what the network sees of that
-BLOCKS = (2, 2, 3, 3, 3)  # convolutions of VGG16 between its poolings
-FROZEN = 7  # as many are left as they are
 SPREAD = 2.5  # deviation, in years, of the distribution that is learned for a person of one age
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class AgeJudge(nn.Module):
-    """Faces [N, 3, 112, 112] in [0, 1] -> logits [N, 101] of ages 0 .. 100."""
-
-    def __init__(self):
-        super().__init__()
-        widths = [w for block, w in zip(BLOCKS, (64, 128, 256, 512, 512)) for w in [w] * block]
-        self.layers = nn.ModuleList(
-            nn.Conv2d(i, o, 3, padding=1) for i, o in zip([3, *widths], widths)
-        )
-        self.ends = set(np.cumsum(BLOCKS)[:-1].tolist())
-        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(512 * 9, 101))
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1))
-
-    def forward(self, faces):
-        x = (faces - self.mean) / self.std
-        for index, layer in enumerate(self.layers):
-            if index in self.ends:
-                x = F.max_pool2d(x, 2)
-            with torch.set_grad_enabled(torch.is_grad_enabled() and index >= FROZEN):
-                x = F.relu(layer(x))
-        return self.head(F.adaptive_avg_pool2d(x, 3).flatten(1))
-
-    def start_from_imagenet(self):
-        state = read_checkpoint(weights_path("vgg16")).state_dict
-        names = sorted(
-            (n for n, v in state.items() if n.endswith("weight") and np.ndim(v) == 4),
-            key=lambda name: int(name.split(".")[-2]),
-        )
-        for layer, name in zip(self.layers, names, strict=True):
-            layer.weight.data = torch.tensor(np.asarray(state[name], np.float32))
-            layer.bias.data = torch.tensor(np.asarray(state[name[:-6] + "bias"], np.float32))
-
-
-def years(logits):
-    """The expected age [N]."""
-    return (logits.float().softmax(1) * torch.arange(101.0)).sum(1)
 
 
 def face_of(aligned: Image.Image) -> np.ndarray:
@@ -103,49 +66,26 @@ def varied(faces: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     count = len(faces)
     turn, size = rng.normal(0, 0.06, count), rng.normal(0.88, 0.04, count)
     mirror = rng.choice([-1.0, 1.0], count)
-    rows = np.stack(
-        [
-            np.stack(
-                [size * np.cos(turn) * mirror, -size * np.sin(turn), rng.normal(0, 0.04, count)], 1
-            ),
-            np.stack(
-                [size * np.sin(turn) * mirror, size * np.cos(turn), rng.normal(0, 0.04, count)], 1
-            ),
-        ],
-        axis=1,
-    )
+    cos, sin = size * np.cos(turn), size * np.sin(turn)
+    right, down = rng.normal(0, 0.04, (2, count))
+    rows = np.array([[cos * mirror, -sin, right], [sin * mirror, cos, down]]).transpose(2, 0, 1)
     grid = F.affine_grid(torch.tensor(rows, dtype=torch.float32), [count, 3, SIDE, SIDE], False)
     x = F.grid_sample(faces.float() / 255, grid, padding_mode="border", align_corners=False)
     small = int(SIDE * rng.uniform(0.45, 1.3))
     if small < SIDE:
         x = F.interpolate(F.interpolate(x, size=small, mode="area"), size=SIDE, mode="bilinear")
-    light = torch.tensor(
-        rng.normal(1, 0.12, (count, 3, 1, 1)) * rng.normal(1, 0.1, (count, 1, 1, 1))
-    )
-    return (x * light.float()).clip(0, 1)
+    tint, light = rng.normal(1, 0.12, (count, 3, 1, 1)), rng.normal(1, 0.1, (count, 1, 1, 1))
+    return (x * torch.from_numpy(tint * light).float()).clip(0, 1)
 
 
-def plain(faces: torch.Tensor) -> torch.Tensor:
-    """uint8 faces [N, 3, 128, 128] -> their middle, [N, 3, 112, 112]."""
-    edge = (STORED - SIDE) // 2
-    return faces[:, :, edge:-edge, edge:-edge].float() / 255
-
-
-@torch.no_grad()
-def read(judge: AgeJudge, faces: torch.Tensor) -> np.ndarray:
-    """Ages [N]: the mean of what is read from a face and from its mirror image."""
-    judge.eval()
-    found = []
-    for part in faces.split(64):
-        x = plain(part).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            found.append((years(judge(x)) + years(judge(x.flip(3)))) / 2)
-    return torch.cat(found).numpy()
+def decades_of(ages: np.ndarray) -> np.ndarray:
+    """0 .. 8; people of 80 and more count as one."""
+    return np.minimum(ages // 10, 8)
 
 
 def report(found: np.ndarray, ages: np.ndarray) -> str:
     """Mean error by decade and over decades."""
-    decades = np.minimum(ages // 10, 8)
+    decades = decades_of(ages)
     error = [float(np.abs(found - ages)[decades == d].mean()) for d in range(9)]
     bias = [float((found - ages)[decades == d].mean()) for d in range(9)]
     return f"error {np.mean(error):.2f}, by decade {np.round(error, 1)}, bias {np.round(bias, 1)}"
@@ -158,10 +98,11 @@ def train(args) -> None:
     judge = AgeJudge().to(memory_format=torch.channels_last)
     judge.start_from_imagenet()
     mine = np.flatnonzero(~held)
-    counts = np.bincount((ages[mine] // 10).long().clip(max=9), minlength=10)
+    decades = (ages[mine] // 10).long().clip(max=9).numpy()
     share = 1 / np.sqrt(
-        counts[(ages[mine] // 10).long().clip(max=9)]
+        np.bincount(decades, minlength=10)[decades]
     )  # rare decades come up more often
+    share /= share.sum()
     trained = [p for layer in judge.layers[FROZEN:] for p in layer.parameters()]
     groups = [{"params": trained, "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.02)
@@ -171,7 +112,7 @@ def train(args) -> None:
     classes = torch.arange(101.0)
     judge.train()
     for step in range(steps):
-        chosen = rng.choice(mine, args.batch, p=share / share.sum())
+        chosen = rng.choice(mine, args.batch, p=share)
         x = varied(faces[chosen], rng).contiguous(memory_format=torch.channels_last)
         target = torch.exp(-0.5 * ((classes - ages[chosen][:, None]) / SPREAD) ** 2)
         with torch.autocast("cpu", torch.bfloat16):
@@ -188,12 +129,6 @@ def train(args) -> None:
     with atomic_write(args.judge) as temporary:
         torch.save(judge.state_dict(), temporary)
     print(report(read(judge, faces[held]), ages[held].numpy()))
-
-
-def trained_judge(path: Path) -> AgeJudge:
-    judge = AgeJudge()
-    judge.load_state_dict(torch.load(path, weights_only=True))
-    return judge.to(memory_format=torch.channels_last)
 
 
 def test(args) -> None:
@@ -220,7 +155,7 @@ def test(args) -> None:
 
 def balanced(ages: np.ndarray, held: np.ndarray, count: int) -> list[int]:
     """The first `count` people of each decade among those held out."""
-    decades = np.minimum(ages // 10, 8)
+    decades = decades_of(ages)
     return [i for d in range(9) for i in np.flatnonzero(held & (decades == d))[:count].tolist()]
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from work.inference.age_path import AgePath, Aims
 
 DECADES = np.arange(0.0, 101.0, 10.0)  # ages that are looked up on the ladder; others lie between
-ASKED = (DECADES[:-1] >= 10) & (
-    DECADES[:-1] < 80
-)  # of the ways between them, those of most targets
+# Which of the ways between them most targets lie on
+ASKED = (DECADES[:-1] >= 10) & (DECADES[:-1] < 80)
 
 
 @dataclass
