@@ -31,7 +31,7 @@ def linear_face(shift, drift=0.0, worse=0.0):
 
 def calibrated(**habits):
     return Calibration(
-        path(), AIMS, linear_face(np.zeros(512), **habits), lambda s: linear_face(s, **habits)
+        path(), AIMS, linear_face(np.zeros(512), **habits), lambda s, _: linear_face(s, **habits)
     )
 
 
@@ -103,7 +103,7 @@ def test_steps_keep_their_distance_within_the_ladder():
 def test_a_jump_of_the_reader_is_shared_by_the_decades_around_it():
     """Read as 10 before the jump and as 60 after it, all decades between would be one picture."""
 
-    def jumping(shift):
+    def jumping(shift, _=0.0):
         rung = linear_face(shift)
         rung.reading = 30 + 2 * float(shift @ AXIS) + 40 * float(shift @ AXIS > 3)
         return rung
@@ -115,7 +115,7 @@ def test_a_jump_of_the_reader_is_shared_by_the_decades_around_it():
 
 
 def test_the_ladder_ends_where_the_face_collapses():
-    def collapsing(shift):
+    def collapsing(shift, _=0.0):
         rung = linear_face(shift)
         rung.reading -= 40.0 * (shift @ AXIS > 6)
         return rung

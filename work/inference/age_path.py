@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from paddle import Tensor
 
 # Years to add to the aim, by target age: with these, readers without a part in this see decades evenly apart
-ADDED = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, -3, 0, 3, 3, 2, -1, -2, 5)
+ADDED = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, 0, 3, 4, 3, 2, -1, -2, 3)
 
 
 @dataclass
@@ -27,6 +28,17 @@ class Aims:
         """The reading at which a face is to look `age` years old."""
         halfway = (age + float(np.interp(age, self.truth, self.medians))) / 2
         return halfway + float(np.interp(age, *ADDED))
+
+
+# What is left of a code's distance to the generator's mean once it has moved this many nominal years. Codes that are
+# far from the mean and then move far leave what the generator knows: the face breaks up into noise.
+TRUNCATION, REACH = 0.65, 80.0
+
+
+def truncated(w_plus: Tensor, mean: Tensor, step: float) -> Tensor:
+    """Codes [N, 23, 512] drawn to the mean w [512], as far as a move by `step` nominal years asks for."""
+    share = min(1.0, abs(step) / REACH)
+    return mean + (1 - (1 - TRUNCATION) * share) * (w_plus - mean)
 
 
 @dataclass

@@ -86,7 +86,7 @@ class Calibration:
         path: the common curve.
         aims: readings by target age.
         start: the rung without any shift.
-        probe: renders a shift [512] and reads it.
+        probe: renders a shift [512] that is so many nominal years from the start, and reads it.
         limits, hold: see there.
     """
 
@@ -95,7 +95,7 @@ class Calibration:
         path: AgePath,
         aims: Aims,
         start: Rung,
-        probe: Callable[[np.ndarray], Rung],
+        probe: Callable[[np.ndarray, float], Rung],
         limits: Optional[Limits] = None,
         hold: Optional[GenderHold] = None,
     ):
@@ -140,14 +140,14 @@ class Calibration:
         hold, side = self.hold, self.side
         adult = float(np.clip(abs(self.start.gender), hold.least, hold.most))
         wanted = (adult if step > 0 else hold.child) * min(1.0, abs(step) / hold.years)
-        rung = self.probe(shift + side * held * self.path.gender)
+        rung = self.probe(shift + side * held * self.path.gender, step)
         for _ in range(hold.tries):
             lack = wanted - side * rung.gender
             longer = min(held + lack / self.path.gender_step, hold.longest)
             if not side or lack < hold.slack or longer <= held:
                 break
             held = longer
-            rung = self.probe(shift + side * held * self.path.gender)
+            rung = self.probe(shift + side * held * self.path.gender, step)
         return rung, held
 
     def _decades(self) -> np.ndarray:
@@ -159,10 +159,13 @@ class Calibration:
         gaps = np.where(ASKED, gap, 0.1 * gap)
         return spread(steps, gaps, self.places[0], self.places[-1])
 
+    def step(self, age: float) -> float:
+        """Nominal years from the start where the photo should look `age` years old, or as near to it as it can get."""
+        return float(np.interp(age, DECADES, self.steps))
+
     def shift(self, age: float) -> np.ndarray:
-        """The shift [512] at which the photo should look `age` years old, or as near to it as it can get."""
-        step = np.interp(age, DECADES, self.steps)
-        place = float(np.interp(step, self.places, np.arange(len(self.places))))
+        """The shift [512] that belongs to this step."""
+        place = float(np.interp(self.step(age), self.places, np.arange(len(self.places))))
         low = min(int(place), max(len(self.rungs) - 2, 0))
         high = min(low + 1, len(self.rungs) - 1)
         share = place - low

@@ -13,7 +13,7 @@ from paddle import Tensor
 from work.configs.options import BLENDS
 from work.criteria.lpips import LPIPS
 from work.errors import UserError
-from work.inference.age_path import AgePath, Aims
+from work.inference.age_path import AgePath, Aims, truncated
 from work.inference.calibration import Calibration, Rung
 from work.inference.composite import Composite, gates
 from work.inference.engines.mobile_engine import fast_generator
@@ -109,17 +109,17 @@ class EmbeddedModel:
         readings = Readings(self.reader, face, small, self.uses_photos)
         blend = Composite(face, small)
 
-        def probe(shift: np.ndarray) -> Rung:
-            codes = w_plus + paddle.to_tensor(shift, dtype="float32")
+        def probe(shift: np.ndarray, step: float) -> Rung:
+            codes = self._moved(w_plus, shift, step)
             aged = F.avg_pool2d(self.inverter.generator(codes, half=True), 2).clip(-1, 1)
-            older = self._older(shift)
-            return readings.rung(shift, aged, self._blended(blend, aged, older), older)
+            return readings.rung(shift, aged, self._blended(blend, aged, step > 0), step > 0)
 
         calibration = Calibration(self.path, self.aims, readings.start, probe)
         return Subject(w_plus, Composite(photo, inverted), calibration)
 
-    def _older(self, shift: np.ndarray) -> bool:
-        return float(shift @ (self.path.points[-1] - self.path.points[0])) > 0
+    def _moved(self, w_plus: Tensor, shift: np.ndarray, step: float) -> Tensor:
+        codes = truncated(w_plus, self.inverter.mean, step)
+        return codes + paddle.to_tensor(shift, dtype="float32")
 
     def _blended(self, blend: Composite, aged: Tensor, older: bool) -> Tensor:
         if not self.uses_photos:
@@ -129,9 +129,9 @@ class EmbeddedModel:
     @paddle.no_grad()
     def codes(self, state: list[Subject], target_ages: Tensor) -> Tensor:
         """w_plus [N, 23, 512] of N subjects at N target ages."""
-        shifts = [s.calibration.shift(float(age)) for s, age in zip(state, target_ages.numpy())]
         moved = [
-            s.w_plus + paddle.to_tensor(shift, dtype="float32") for s, shift in zip(state, shifts)
+            self._moved(s.w_plus, s.calibration.shift(age), s.calibration.step(age))
+            for s, age in zip(state, target_ages.tolist())
         ]
         return paddle.concat(moved)
 
@@ -148,10 +148,10 @@ class EmbeddedModel:
         """N subjects at N target ages -> (pictures [N, 3, 1024, 1024] or 256 px, w_plus [N, 23, 512])."""
         w_plus = self.codes(state, target_ages)
         pictures = []
-        for index, subject in enumerate(state):
+        for index, (subject, age) in enumerate(zip(state, target_ages.tolist())):
             aged = self.inverter.generator(w_plus[index : index + 1])
-            shift = (w_plus[index] - subject.w_plus[0]).mean(axis=0).numpy()
-            pictures.append(self._blended(subject.composite, aged, self._older(shift)))
+            older = subject.calibration.step(age) > 0
+            pictures.append(self._blended(subject.composite, aged, older))
         images = paddle.concat(pictures)
         return (F.avg_pool2d(images, self.output_size // READ_SIZE) if resize else images), w_plus
 
