@@ -8,7 +8,7 @@ import numpy as np
 from paddle import Tensor
 
 # Years to add to the aim, by target age: with these, readers without a part in this see decades evenly apart
-ADDED = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, 0, 3, 4, 3, 2, -1, -2, 3)
+ADDED = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, 0, 3, 4, 3, 2, 0, -1, 3)
 
 
 @dataclass
@@ -17,8 +17,7 @@ class Aims:
 
     Such readers draw ages to the middle. `medians` [K] are what these read from people of the `truth` [K] ages.
     Who aims at the number overdoes it, and who aims at the median is read too young by other readers, too: the
-    aim lies halfway, but for `ADDED`: other readers see the grown-up in the skin of children, and take faces made to
-    be 30 to 50 or 80 for younger ones.
+    aim lies halfway, but for `ADDED`: other readers take faces that were made to be 20 to 50 or 80 for younger ones.
     """
 
     truth: np.ndarray
