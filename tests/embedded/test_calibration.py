@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.age_path import REACH, TRUNCATION, AgePath, Aims, truncated
+from work.inference.age_path import TRUNCATION, AgePath, Aims, truncated
 from work.inference.calibration import Calibration, Rung, rising, smoothed, spread
 from work.inference.composite import GATE_OLDER, Composite, head_mask, head_template
 from work.inference.readings import Readings, wary
@@ -84,9 +84,9 @@ def test_codes_are_drawn_to_the_mean_as_they_move():
         return ((truncated(w_plus, mean, step) - mean) / (w_plus - mean)).numpy()
 
     assert (truncated(w_plus, mean, 0.0) - w_plus).abs().max().item() < 1e-5
-    np.testing.assert_allclose(np.median(left(REACH / 2)), (1 + TRUNCATION) / 2, rtol=1e-4)
-    for step in (REACH, -REACH, 2 * REACH):
-        np.testing.assert_allclose(np.median(left(step)), TRUNCATION, rtol=1e-4)
+    for step in (100.0, -100.0):
+        np.testing.assert_allclose(np.median(left(step)), 1 - 100 * TRUNCATION, rtol=1e-4)
+    assert np.median(left(1e6)) == 0
 
 
 def test_readings_are_smoothed_and_rise():

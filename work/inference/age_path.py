@@ -29,15 +29,14 @@ class Aims:
         return halfway + float(np.interp(age, *ADDED))
 
 
-# What is left of a code's distance to the generator's mean once it has moved this many nominal years. Codes that are
-# far from the mean and then move far leave what the generator knows: the face breaks up into noise.
-TRUNCATION, REACH = 0.65, 80.0
+# Share of its distance to the generator's mean that a code gives up for each nominal year it moves. Codes that are far
+# from the mean and then move far leave what the generator knows: the face breaks up into noise.
+TRUNCATION = 0.0044
 
 
 def truncated(w_plus: Tensor, mean: Tensor, step: float) -> Tensor:
     """Codes [N, 23, 512] drawn to the mean w [512], as far as a move by `step` nominal years asks for."""
-    share = min(1.0, abs(step) / REACH)
-    return mean + (1 - (1 - TRUNCATION) * share) * (w_plus - mean)
+    return mean + max(0.0, 1 - TRUNCATION * abs(step)) * (w_plus - mean)
 
 
 @dataclass

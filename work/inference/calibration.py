@@ -45,7 +45,7 @@ class Limits:
     least: float = 9.0
     most: float = 20.0
     apart: float = 8.0
-    furthest: float = 150.0
+    furthest: float = 130.0
     likeness: float = 0.85
     fall: float = 12.0
     oldest: float = 84.0
