@@ -56,7 +56,7 @@ def test_a_target_is_met(age):
 def test_no_target_leaves_what_was_probed():
     """The furthest rungs cap the shift; a collapsing face ends the ladder before it collapses."""
     calibration = calibrated(worse=0.3)
-    assert all(rung.likeness <= 0.85 for rung in calibration.rungs)
+    assert all(rung.likeness <= 0.95 for rung in calibration.rungs)
     assert calibration.shift(100) @ AXIS == pytest.approx(
         max(r.shift @ AXIS for r in calibration.rungs)
     )

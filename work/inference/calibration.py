@@ -46,7 +46,7 @@ class Limits:
     most: float = 20.0
     apart: float = 8.0
     furthest: float = 130.0
-    likeness: float = 0.85
+    likeness: float = 0.95
     fall: float = 12.0
     oldest: float = 84.0
     youngest: float = 3.0
@@ -59,7 +59,7 @@ class GenderHold:
     """How a photo's gender is kept while its age changes.
 
     Attributes:
-        unsure: photos whose score is nearer to 0 are left alone.
+        unsure: of photos whose score is nearer to 0 less is asked, in proportion.
         least, most: the photo's own score, kept between these, is asked of faces that were made older: what makes a
             face old makes readers take it for a man's.
         child: the score that is asked of faces that were made younger. Of real children's it is 0.4 on average.
@@ -69,7 +69,7 @@ class GenderHold:
         longest: of all corrections together, in deviations.
     """
 
-    unsure: float = 0.3
+    unsure: float = 0.6
     least: float = 1.75
     most: float = 2.25
     child: float = 0.4
@@ -101,7 +101,7 @@ class Calibration:
     ):
         self.path, self.aims, self.start, self.probe = path, aims, start, probe
         self.limits, self.hold = limits or Limits(), hold or GenderHold()
-        self.side = np.sign(start.gender) if abs(start.gender) >= self.hold.unsure else 0.0
+        self.side = np.sign(start.gender)
         younger, older = self._climb(-1), self._climb(+1)
         self.rungs = younger[::-1] + [start] + older
         self.places = np.array([rung.step for rung in self.rungs])
@@ -140,11 +140,12 @@ class Calibration:
         hold, side = self.hold, self.side
         adult = float(np.clip(abs(self.start.gender), hold.least, hold.most))
         wanted = (adult if step > 0 else hold.child) * min(1.0, abs(step) / hold.years)
+        wanted *= min(1.0, abs(self.start.gender) / hold.unsure)
         rung = self.probe(shift + side * held * self.path.gender, step)
         for _ in range(hold.tries):
             lack = wanted - side * rung.gender
             longer = min(held + lack / self.path.gender_step, hold.longest)
-            if not side or lack < hold.slack or longer <= held:
+            if lack < hold.slack or longer <= held:
                 break
             held = longer
             rung = self.probe(shift + side * held * self.path.gender, step)
