@@ -5,10 +5,8 @@
     python benchmarks/torch_age_judge.py read --pictures quality --judge judge.pt --judged judged.json --out by_utk.json
 
 As DEX does it, the age is the expectation over 101 classes, of a softmax. Every tenth person by name is never
-trained on; `test` prints the error on these, balanced over decades. With `--pictures` it writes 30 of each decade
-for another judge to read; with that one's `--judged`, too, it compares both and their mean. `read` takes the
-pictures of embedded_quality.py and puts its own ages, with `--mean` the mean of both, in the place of those in
-another judge's file. Needs torch, which the package itself does not.
+trained on; `test` prints the error on these, balanced over decades. `read` takes the pictures of embedded_quality.py
+and puts its own ages in the place of those in another judge's file. Needs torch, which the package itself does not.
 """
 
 from __future__ import annotations
@@ -135,28 +133,6 @@ def test(args) -> None:
     faces, ages, held = people(args.people, args.judge.with_suffix(".faces.npy"))
     judge = trained_judge(args.judge)
     print(report(read(judge, faces[held]), ages[held].numpy()))
-    if not args.pictures:
-        return
-    paths, some = find_images(args.people), balanced(ages.numpy(), held, count=30)
-    if not args.judged:
-        args.pictures.mkdir(parents=True, exist_ok=True)
-        for index in some:
-            image = read_image(paths[index])
-            pixels = np.asarray(align(image, UTKFACE_TEMPLATE * image.size, 512).image)
-            (args.pictures / f"{index}.rgb").write_bytes(pixels.tobytes())
-        return
-    judged = json.loads(args.judged.read_text())
-    some = [index for index in some if judged.get(str(index))]
-    other = np.array([judged[str(index)]["age"] for index in some])
-    mine, truth = read(judge, faces[some]), ages[some].numpy()
-    for name, found in (("other", other), ("this", mine), ("mean", (other + mine) / 2)):
-        print(f"{len(some)} people, {name}: {report(found, truth)}")
-
-
-def balanced(ages: np.ndarray, held: np.ndarray, count: int) -> list[int]:
-    """The first `count` people of each decade among those held out."""
-    decades = decades_of(ages)
-    return [i for d in range(9) for i in np.flatnonzero(held & (decades == d))[:count].tolist()]
 
 
 def read_pictures(args) -> None:
@@ -167,8 +143,7 @@ def read_pictures(args) -> None:
     ages = read(trained_judge(args.judge), torch.from_numpy(faces).permute(0, 3, 1, 2))
     for path, age in zip(paths, ages):
         if judged.get(path.stem):
-            other = judged[path.stem]["age"] if args.mean else age
-            judged[path.stem]["age"] = float(age + other) / 2
+            judged[path.stem]["age"] = float(age)
     with atomic_write(args.out) as temporary:
         temporary.write_text(json.dumps(judged))
 
@@ -186,7 +161,6 @@ def main() -> None:
     parser.add_argument(
         "--judged", type=Path, help="judge_faces.cjs' file: found faces, genders, identities"
     )
-    parser.add_argument("--mean", action="store_true", help="write the mean of both judges' ages")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     {"train": train, "test": test, "read": read_pictures}[args.task](args)

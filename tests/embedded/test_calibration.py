@@ -20,13 +20,12 @@ def path():
     return AgePath(AGES, AGES[:, None] * AXIS / 10, GENDER, gender_step=2.0)
 
 
-def linear_face(shift, drift=0.0, worse=0.0):
-    """Reads 30 as it is and 5 years more per unit of the axis; log odds 3, falling with `drift`."""
+def linear_face(shift, drift=0.0, worse=0.0, gender=3.0):
+    """Reads 30 as it is and 5 years more per unit of the axis; its gender's score falls with `drift`."""
     along = float(shift @ AXIS)
     reading = float(np.clip(30 + 5 * along, 0, 80))
-    return Rung(
-        shift, reading, worse * abs(along), 3.0 - drift * max(along, 0) + 2 * float(shift @ GENDER)
-    )
+    score = gender - drift * max(along, 0) + 2 * float(shift @ GENDER)
+    return Rung(shift, reading, worse * abs(along), score)
 
 
 def calibrated(**habits):
@@ -75,6 +74,12 @@ def test_gender_is_held():
     rungs = calibrated(drift=0.7).rungs
     assert all(rung.gender > 0.5 for rung in rungs)
     assert all(rung.gender > 1.7 for rung in rungs if rung.shift @ AXIS > 4)
+
+
+def test_less_is_asked_where_the_gender_is_unsure():
+    """A score of 0.3 is half sure: half of the 1.75 that a sure photo is held at."""
+    far = [r for r in calibrated(drift=0.7, gender=0.3).rungs if r.shift @ AXIS > 4]
+    assert far and all(rung.gender == pytest.approx(1.75 / 2, abs=0.25) for rung in far)
 
 
 def test_codes_are_drawn_to_the_mean_as_they_move():
