@@ -131,6 +131,18 @@ def test_a_jump_of_the_reader_is_shared_by_the_decades_around_it():
     assert ways.min() > 0.45 * ways.mean()
 
 
+def test_the_ladder_ends_where_an_old_face_stands_still():
+    """Readers take noise for wrinkles: from 76 on this face is read as hardly any older."""
+
+    def worn(shift, _=0.0):
+        rung = linear_face(shift)
+        rung.reading = min(rung.reading, 76 + 0.02 * float(shift @ AXIS))
+        return rung
+
+    last = Calibration(path(), AIMS, worn(np.zeros(512)), worn).rungs[-1]
+    assert 75 < last.reading < 77 and last.shift @ AXIS < 12
+
+
 def test_the_ladder_ends_where_the_face_collapses():
     def collapsing(shift, _=0.0):
         rung = linear_face(shift)
@@ -194,6 +206,18 @@ def test_outside_the_mask_nothing_changes():
     assert outside.mean() > 0.1
     np.testing.assert_array_equal(found[outside], photo.numpy()[outside])
     assert np.abs(found - photo.numpy()).max() > 0.1
+
+
+def test_grey_photos_stay_grey_beside_coloured_ones():
+    photo, inverted, aged = pictures()
+    photos = paddle.concat([photo, photo[:, :1].expand_as(photo)])
+    inverted, aged = inverted.tile([2, 1, 1, 1]), aged.tile([2, 1, 1, 1])
+    gate = paddle.to_tensor([GATE_OLDER] * 2)
+    coloured, grey = Composite(photos, inverted)(aged, gate).numpy()
+    np.testing.assert_allclose(grey - grey[:1], 0, atol=1e-6)
+    np.testing.assert_array_equal(
+        coloured, Composite(photo, inverted[:1])(aged[:1], gate[:1])[0].numpy()
+    )
 
 
 def test_the_mask_opens_only_where_the_photo_was_understood():

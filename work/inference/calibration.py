@@ -36,6 +36,8 @@ class Limits:
         likeness: embeddings further apart end it.
         fall: readings that fall this many years behind the furthest end it there: the path has collapsed.
         oldest, youngest: readings that need no further rung.
+        worn, gain: a rung behind one that was read as `worn` or older has to gain so many years, or that one is the
+            last: readers take noise for wrinkles, but not for more and more of them.
         room: years before an end of the ladder on which all targets near it and beyond it are placed.
         even: each decade takes at least this share of the mean decade's way along the path. Where readings jump,
             or stand still, other readers see neither.
@@ -48,8 +50,10 @@ class Limits:
     furthest: float = 130.0
     likeness: float = 0.95
     fall: float = 12.0
-    oldest: float = 84.0
+    oldest: float = 82.0
     youngest: float = 3.0
+    worn: float = 75.0
+    gain: float = 1.5
     room: float = 8.0
     even: float = 0.5
 
@@ -120,6 +124,13 @@ class Calibration:
             rung, held = self._held(shift, sign * step, held)
             rung.step = sign * step
             if rung.likeness > limits.likeness or sign * (furthest - rung.reading) > limits.fall:
+                break
+            if (
+                sign > 0
+                and found
+                and furthest >= limits.worn
+                and rung.reading < furthest + limits.gain
+            ):
                 break
             found.append(rung)
             moved, last = sign * (rung.reading - last), rung.reading

@@ -18,6 +18,7 @@ LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image
 EDIT_BLUR = 9 / 512
 GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
 GATE_YOUNGER = 0.06  # old skin's detail would survive rejuvenation behind a wide gate
+GREY = 0.03  # mean spread of a photo's channels, same units, below which it has no colours
 OCCLUSION = 0.45  # miss of the inversion, same units, at which the mask falls to 1/e
 
 
@@ -59,15 +60,25 @@ def gates(older: Tensor) -> Tensor:
     return GATE_OLDER * older + GATE_YOUNGER * (1 - older)
 
 
+def without_colours(images: Tensor) -> Tensor:
+    """[N, 3, S, S] with each pixel's luma (ITU-R BT.601) in all channels."""
+    weights = paddle.to_tensor([0.299, 0.587, 0.114]).reshape([1, 3, 1, 1])
+    return (images * weights).sum(axis=1, keepdim=True).expand_as(images)
+
+
 class Composite:
     """Blends photos with their aged versions; what all ages of a photo share is computed once.
+
+    Grey photos stay grey: the generator paints old skin and children's clothes in colours.
 
     Args:
         photo, inverted: [N, 3, S, S] in [-1, 1], the aligned photos and G0.
     """
 
     def __init__(self, photo: Tensor, inverted: Tensor):
-        self.inverted = inverted.clip(-1, 1)
+        spread = (photo.max(axis=1) - photo.min(axis=1)).mean(axis=[1, 2])
+        self.grey = (spread < GREY).reshape([-1, 1, 1, 1])
+        self.inverted = self._as_photo(inverted)
         missed = photo - self.inverted
         colours = blur(missed, LOW_PASS)
         self.mask = head_mask(photo, self.inverted)
@@ -84,7 +95,11 @@ class Composite:
         Returns:
             As `aged`, in [-1, 1]; equal to the photo wherever the mask is 0.
         """
-        aged = aged.clip(-1, 1)
+        aged = self._as_photo(aged)
         change = blur((aged - self.inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
         keep = paddle.exp(-((change / gate.reshape([-1, 1, 1, 1])) ** 2))
         return (self.rest + self.mask * aged + keep * self.detail).clip(-1, 1)
+
+    def _as_photo(self, images: Tensor) -> Tensor:
+        images = images.clip(-1, 1)
+        return paddle.where(self.grey, without_colours(images), images)
