@@ -78,6 +78,7 @@ class Composite:
     def __init__(self, photo: Tensor, inverted: Tensor):
         spread = (photo.max(axis=1) - photo.min(axis=1)).mean(axis=[1, 2])
         self.grey = (spread < GREY).reshape([-1, 1, 1, 1])
+        self.some_grey = bool(self.grey.any())
         self.inverted = self._as_photo(inverted)
         missed = photo - self.inverted
         colours = blur(missed, LOW_PASS)
@@ -102,4 +103,6 @@ class Composite:
 
     def _as_photo(self, images: Tensor) -> Tensor:
         images = images.clip(-1, 1)
+        if not self.some_grey:
+            return images
         return paddle.where(self.grey, without_colours(images), images)
