@@ -16,33 +16,40 @@ from work.faces.detect import FaceDetector
 from work.inference.embedded import load_embedded
 from work.inference.invert import face_chip
 from work.models.age_gender import COUNTS, N_FEATURES
-from work.training.embedded.fit_reader import TRUE_AGES, fit_reader
+from work.training.embedded.fit_reader import RACES, TRUE_AGES, fit_races, fit_reader, load_people
 
 DATA = Path(__file__).parents[1] / "data"
 PORTRAITS = {"03.jpg": (60, False), "07.jpg": (57, True), "15.jpg": (58, True)}  # as people guess
 
 
-def test_a_linear_age_is_found_again(tmp_path, capsys):
+def test_linear_ages_genders_and_races_are_found_again(tmp_path, capsys):
     rng = np.random.default_rng(0)
     age, male = rng.integers(0, 91, 600).astype(float), rng.integers(0, 2, 600) == 1
     x = rng.normal(0, 0.05, (600, N_FEATURES))
     x[:, : COUNTS[0]] += age[:, None] / 50
     x[:, COUNTS[0] : sum(COUNTS[:2])] = np.arange(81) >= age[:, None]  # the small network is right
     x[:, -COUNTS[-1] :] += male[:, None]
+    race = rng.integers(-1, 5, 600)
+    x[:, : len(RACES)] += 3.0 * (race[:, None] == np.array(RACES))
     soft = x + rng.normal(0, 0.01, x.shape)
-    np.savez(tmp_path / "people_000.npz", X=x, XA=soft, age=age, male=male)
-    reader = fit_reader(tmp_path)
+    np.savez(tmp_path / "people_000.npz", X=x, XA=soft, age=age, male=male, race=race)
+    people = load_people(tmp_path)
+    reader = fit_reader(people)
     read = (x - reader["reader.mean"]) @ reader["reader.weight"] + reader["reader.bias"]
     assert np.abs(read[:, 0] - age).mean() < 1.5
     assert (np.sign(read[:, 1]) == np.where(male, 1, -1)).all()
     known = TRUE_AGES[2:-3]
     np.testing.assert_allclose(reader["reader.median"][2:-3], known, atol=3)
-    assert "600 people" in capsys.readouterr().out
+    weight, constant = fit_races(people)
+    scores = (x - people.mean) @ weight + constant
+    assert ((scores > 0) == (race[:, None] == np.array(RACES))).mean() > 0.99
+    printed = capsys.readouterr().out
+    assert "600 people" in printed and "races right" in printed
 
 
 def test_without_people_there_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="run read_people first"):
-        fit_reader(tmp_path)
+        load_people(tmp_path)
 
 
 def test_the_shipped_reader_reads_people(fetched):

@@ -8,7 +8,7 @@ import numpy as np
 from paddle import Tensor
 
 # Years to add to the aim, by target age: with these, other readers see decades evenly apart (docs/embedded.md)
-ADDED = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, 0, 3, 4, 3, 2, 0, 0, 4)
+ADDED = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80), (0, -1, 2, 4, 4, 3, 1, -1, 0, 8)
 
 
 @dataclass

@@ -47,7 +47,7 @@ class Limits:
     least: float = 9.0
     most: float = 20.0
     apart: float = 8.0
-    furthest: float = 130.0
+    furthest: float = 120.0
     likeness: float = 0.95
     fall: float = 12.0
     oldest: float = 82.0

@@ -80,7 +80,7 @@ def main(argv=None) -> int:
 
 @paddle.no_grad()
 def read_chunk(paths, reader, rng) -> dict[str, np.ndarray]:
-    """Features `X` and `XA` (softened) [N, F], `age` and `male` [N]."""
+    """Features `X` and `XA` (softened) [N, F], `age`, `male` and `race` (-1 where not told) [N]."""
     parts: dict[str, list] = {"X": [], "XA": []}
     for start in range(0, len(paths), BATCH):
         images = [read_image(path) for path in paths[start : start + BATCH]]
@@ -93,6 +93,7 @@ def read_chunk(paths, reader, rng) -> dict[str, np.ndarray]:
         **{name: np.concatenate(part).astype(np.float16) for name, part in parts.items()},
         "age": np.array([float(label[0]) for label in labels]),
         "male": np.array([label[1] == "0" for label in labels]),
+        "race": np.array([int(label[2]) if len(label) == 4 else -1 for label in labels]),
     }
 
 
