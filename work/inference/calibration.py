@@ -32,7 +32,7 @@ class Limits:
     Attributes:
         first, least, most: nominal years from the start to the first rung, and between later ones. They are chosen
             so that readings should come `apart` years apart, going by the last two.
-        furthest: nominal years from the start to the last rung.
+        furthest_older, furthest_younger: nominal years from the start to the last rung on each side.
         likeness: embeddings further apart end it.
         fall: readings that fall this many years behind the furthest end it there: the path has collapsed.
         oldest, youngest: readings that need no further rung.
@@ -47,7 +47,8 @@ class Limits:
     least: float = 9.0
     most: float = 20.0
     apart: float = 8.0
-    furthest: float = 120.0
+    furthest_older: float = 120.0
+    furthest_younger: float = 180.0
     likeness: float = 0.95
     fall: float = 12.0
     oldest: float = 82.0
@@ -118,8 +119,9 @@ class Calibration:
         limits, found, held, step = self.limits, [], 0.0, self.limits.first
         furthest = last = self.start.reading
         wide, kept = step, 0
+        end = limits.furthest_older if sign > 0 else limits.furthest_younger
         origin = self.path.at(self.start.reading)
-        while step <= limits.furthest:
+        while step <= end:
             shift = self.path.at(self.start.reading + sign * step) - origin
             rung, held = self._held(shift, sign * step, held)
             rung.step = sign * step
