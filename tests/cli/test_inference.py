@@ -14,6 +14,8 @@ from PIL import Image
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import run
+from work.inference.embedded import age_reader
+from work.inference.invert import face_chip
 from work.inference.model import build_sam
 from work.models.checkpoint import read_checkpoint
 from work.scripts import (
@@ -84,6 +86,18 @@ def test_grids(model, tiny_sam, photos, tmp_path, capsys):
     for cell, age in zip(row[1:], (0, 100)):
         assert abs(cell - expected_face(model, photos / "c.png", age)).max() <= 1
     assert abs(row[1] - row[2]).max() > 3  # the age matters
+
+
+def test_relative_ages_add_to_what_a_small_network_estimates(
+    model, tiny_sam, photos, tmp_path, fetched
+):
+    flags = ("--target_age=+0,+30", "--resize_outputs", "--n_images=1")
+    assert call(inference_side_by_side, tiny_sam, photos, tmp_path / "exp", *flags) == 0
+    face = paddle.to_tensor(to_input(read_image(photos / "a.png"))[None])
+    own = age_reader().predict_age(face_chip(face)).item()
+    ((_, now, later),) = cells(tmp_path / "exp/inference_side_by_side/a.png")
+    for cell, age in ((now, own), (later, min(own + 30, 100))):
+        assert abs(cell - expected_face(model, photos / "a.png", age)).max() <= 1
 
 
 def test_folders_per_age(model, tiny_sam, photos, tmp_path):

@@ -41,6 +41,12 @@ def test_aims_lie_between_the_number_and_what_is_read_from_people_of_that_age():
     assert AIMS.reading(0) == pytest.approx(1.5)
 
 
+def test_the_age_of_a_reading_is_the_aims_inverse():
+    for age in (0, 7, 15, 33, 61, 84):
+        assert AIMS.age(AIMS.reading(age)) == pytest.approx(age, abs=0.2)
+    assert AIMS.age(-5) == 0 and AIMS.age(120) == 100
+
+
 def test_high_ages_of_made_faces_lie_near_the_lower_reading():
     found = wary(np.array([[30.0, 40.0], [70.0, 80.0], [90.0, 60.0], [2.0, 8.0]]))
     np.testing.assert_allclose(found, [31.0, 72.5, 67.5, 6.2])

@@ -28,6 +28,11 @@ class Aims:
         halfway = (age + float(np.interp(age, self.truth, self.medians))) / 2
         return halfway + float(np.interp(age, *ADDED))
 
+    def age(self, reading: float) -> float:
+        """How old a face looks that is read so, 0 to 100 years: the inverse of `reading`."""
+        ages = np.arange(101.0)
+        return float(np.interp(reading, [self.reading(age) for age in ages], ages))
+
 
 # Share of its distance to the generator's mean that a code gives up for each nominal year it moves. Codes that are far
 # from the mean and then move far leave what the generator knows: the face breaks up into noise.

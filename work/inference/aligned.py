@@ -10,7 +10,6 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.configs.target_age import Target
 from work.datasets.images import ImageError, read_image
 from work.datasets.transforms import to_input
 from work.faces.align import crop_matrix, cut, ffhq_quad
@@ -46,17 +45,6 @@ class AlignedFace:
         width, height = self.photo.size
         inside = (across >= 0) & (across < width) & (down >= 0) & (down < height)
         return inside.astype(np.float32)
-
-    def years(self, targets: list[Target]) -> list[float]:
-        """Target ages in years; relative ones are added to the age that a small network estimates."""
-        estimated = 0.0
-        if any(target.relative for target in targets):
-            from work.inference.embedded import age_reader
-            from work.inference.invert import face_chip
-
-            with paddle.no_grad():
-                estimated = float(age_reader().predict_age(face_chip(self.tensor())))
-        return [target.years(estimated) for target in targets]
 
 
 class FaceReader:

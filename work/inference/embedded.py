@@ -126,6 +126,10 @@ class EmbeddedModel:
             return aged.clip(-1, 1)
         return blend(aged, gates(paddle.to_tensor([float(older)])))
 
+    def ages(self, state: list[Subject]) -> list[float]:
+        """Where on the way from 0 to 100 years the calibration finds each photo."""
+        return [self.aims.age(subject.calibration.start.reading) for subject in state]
+
     @paddle.no_grad()
     def codes(self, state: list[Subject], target_ages: Tensor) -> Tensor:
         """w_plus [N, 23, 512] of N subjects at N target ages."""

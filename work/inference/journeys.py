@@ -56,7 +56,7 @@ class EncodedAges:
         images = self.model.render(between(self.codes, self.stations, positions))
         if not self.model.uses_photos:
             return images
-        older = paddle.to_tensor((positions >= float(self.state.ages)).astype(np.float32))
+        older = paddle.to_tensor((positions >= self.model.ages(self.state)[0]).astype(np.float32))
         with paddle.no_grad():
             return self.state.composite(images, gates(older))
 

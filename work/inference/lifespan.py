@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,7 +17,7 @@ from work.inference.film import CODECS, and_back, check_film_name, ffmpeg, write
 from work.inference.folder import Report, result_names
 from work.inference.journeys import BetweenFaces, Journey, encoded, positions, through_ages
 from work.inference.load import load_model
-from work.inference.model import SAM
+from work.inference.model import SAM, AgeingModel, years_of
 
 
 class Film:
@@ -113,27 +113,28 @@ def age_films(source: Path, target: Path, options: FilmOptions) -> int:
     for path, name in zip(paths, names):
         try:
             face = read(path)
-            ages = stations(face, options)
+            state = encoded(model, face)
+            ages = stations(model, state, face.path, options)
         except ImageError as error:
             report.failed.append(error)
             continue
         left = [face] if options.side_by_side else []
         caption = (lambda age: f"age {age:.0f}") if options.caption else None
-        journey = through_ages(model, encoded(model, face), ages)
+        journey = through_ages(model, state, ages)
         Film(journey, options, left, [], caption).write(name)
         report.done += 1
     return report.close(target)
 
 
-def stations(face: AlignedFace, options: FilmOptions) -> list[float]:
-    """The stations of a face's film.
+def stations(model: AgeingModel, state: Any, path: Path, options: FilmOptions) -> list[float]:
+    """The stations of the film of one encoded face.
 
     Raises:
         ImageError: relative ages that come to one and the same.
     """
-    found = face.years(options.ages)
+    found = [float(years_of(model, state, target, 1)) for target in options.ages]
     if len(set(found)) < 2:
-        raise ImageError(face.path, f"--target_age {options.target_age} is one age for this face")
+        raise ImageError(path, f"--target_age {options.target_age} is one age for this face")
     return found
 
 

@@ -8,8 +8,10 @@ from typing import Any, Callable, Optional, Protocol
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
+from paddle.nn import Layer
 
 from work.configs.options import ModelOptions
+from work.configs.target_age import Target
 from work.errors import UserError
 from work.inference.composite import Composite, gates
 from work.models.checkpoint import Checkpoint, load_state
@@ -29,6 +31,9 @@ class AgeingModel(Protocol):
         `photos`, each [1, 3, S, S], are the same faces with more pixels, for a model that `uses_photos`.
         """
 
+    def ages(self, state: Any) -> list[float]:
+        """Estimated ages of the encoded faces, in years, that relative targets are added to."""
+
     def codes(self, state: Any, target_ages: Tensor) -> Tensor:
         """The state of N faces and their target ages [N] in years -> w_plus [N, n_styles, 512]."""
 
@@ -45,14 +50,14 @@ class AgeingModel(Protocol):
 class EncodedFaces:
     """N faces [N, 3, 256, 256] and the codes that SAM's or pSp's encoder adds to; the rest is for compositing.
 
-    `photos` are [N, 3, S, S] at the output size, `composite` blends them; `ages` [N] are estimated years.
+    `photos` are [N, 3, S, S] at the output size, `composite` blends them; `ages` are N estimated years, once asked for.
     """
 
     faces: Tensor
     start: Optional[Tensor]
     photos: Optional[Tensor] = None
     composite: Optional[Composite] = None
-    ages: Optional[Tensor] = None
+    ages: Optional[list[float]] = None
 
 
 class SAM:
@@ -75,10 +80,7 @@ class SAM:
         self.knows_age = net.input_nc == 4
         self.autocast = False  # convolutions in bfloat16, for GPUs with tensor cores
         self.uses_photos = blend == "composite"
-        if self.uses_photos:
-            from work.inference.embedded import age_reader
-
-            self.reader = age_reader()
+        self.reader: Optional[Layer] = None  # of ages, where they matter
 
     def _precision(self):
         return paddle.amp.auto_cast(enable=self.autocast, dtype="bfloat16")
@@ -89,13 +91,21 @@ class SAM:
         with self._precision():
             state = EncodedFaces(faces, self.net.start_codes(faces))
         if self.uses_photos:
-            from work.inference.invert import face_chip
-
             size = [self.output_size] * 2
             state.photos = F.interpolate(paddle.concat(photos or [faces]), size, mode="bicubic")
             state.composite = Composite(state.photos, self.render(self.invert(faces)))
-            state.ages = self.reader.predict_age(face_chip(faces))
         return state
+
+    @paddle.no_grad()
+    def ages(self, state: EncodedFaces) -> list[float]:
+        """See AgeingModel; a small network estimates them."""
+        from work.inference.embedded import age_reader
+        from work.inference.invert import face_chip
+
+        if state.ages is None:
+            self.reader = self.reader or age_reader()
+            state.ages = self.reader.predict_age(face_chip(state.faces)).tolist()
+        return state.ages
 
     @paddle.no_grad()
     def codes(self, state: EncodedFaces, target_ages: Tensor) -> Tensor:
@@ -119,7 +129,7 @@ class SAM:
         w_plus = self.codes(state, target_ages)
         if not self.uses_photos:
             return self.render(w_plus, resize), w_plus
-        older = (target_ages >= state.ages).astype("float32")
+        older = (target_ages >= paddle.to_tensor(self.ages(state))).astype("float32")
         images = state.composite(self.render(w_plus), gates(older))
         return face_pool(images) if resize else images, w_plus
 
@@ -135,6 +145,12 @@ class SAM:
         """w_plus of `n` random z, [n, n_styles, 512]."""
         w = self.net.decoder.style(paddle.randn([n, self.net.decoder.style_dim]))
         return w.unsqueeze(1).tile([1, self.n_styles, 1])
+
+
+def years_of(model: AgeingModel, state: Any, target: Target, count: int) -> Tensor:
+    """A typed target age for each of `count` encoded faces, [count] years; a relative one adds to each face's age."""
+    own = model.ages(state) if target.relative else [0.0] * count
+    return paddle.to_tensor([target.years(age) for age in own], dtype="float32")
 
 
 def build_sam(

@@ -18,9 +18,7 @@ from work.errors import UserError
 from work.faces.align import cut, ffhq_quad
 from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
-from work.inference.embedded import age_reader
 from work.inference.folder import Report, result_names
-from work.inference.invert import face_chip
 from work.inference.load import load_model
 
 
@@ -43,7 +41,7 @@ class PhotoAger:
     def __init__(self, options: PhotoOptions):
         self.options = options
         self.model = load_model(options)
-        self.detector, self.reader = FaceDetector(), age_reader()
+        self.detector = FaceDetector()
 
     def quads(self, photo: Image.Image) -> list[np.ndarray]:
         """The faces to age, each [4, 2], from left to right; none if no face is found or all are too small."""
@@ -60,12 +58,11 @@ class PhotoAger:
     def subject(self, photo: Image.Image, quad: np.ndarray) -> Subject:
         """One face, inverted: the slow part, which all target ages share."""
         face = _tensor(cut(photo, quad, 256).image)
-        with paddle.no_grad():
-            age = float(self.reader.predict_age(face_chip(face)))
         photos = None
         if self.model.uses_photos:
             photos = [_tensor(cut(photo, quad, self.model.output_size).image)]
-        return Subject(quad, age, self.model.encode(face, photos))
+        state = self.model.encode(face, photos)
+        return Subject(quad, self.model.ages(state)[0], state)
 
     def aged(self, subject: Subject, years: float) -> NewFace:
         """The face at a target age."""

@@ -8,11 +8,12 @@ from typing import Any
 import paddle
 from paddle import Tensor
 
+from work.configs.target_age import Target
 from work.errors import UserError
 from work.inference.aligned import AlignedFace
 from work.inference.composite import Composite
 from work.inference.journeys import encoded
-from work.inference.model import SAM
+from work.inference.model import SAM, years_of
 
 
 def check_ages(model: Any, source: str | None) -> None:
@@ -24,7 +25,7 @@ def check_ages(model: Any, source: str | None) -> None:
 
 
 @paddle.no_grad()
-def aged(model: Any, face: AlignedFace, w_plus: Tensor, years: list[float]) -> list[Tensor]:
+def aged(model: Any, face: AlignedFace, w_plus: Tensor, targets: list[Target]) -> list[Tensor]:
     """A projected face at some ages.
 
     SAM adds its age encoder's codes to the projected code in place of the pSp encoder's; the embedded model
@@ -42,4 +43,4 @@ def aged(model: Any, face: AlignedFace, w_plus: Tensor, years: list[float]) -> l
             state.composite = Composite(state.photos, model.render(w_plus))
     else:
         state = encoded(model, face, w_plus=w_plus)
-    return [model.transform(state, paddle.full([1], float(age)))[0] for age in years]
+    return [model.transform(state, years_of(model, state, target, 1))[0] for target in targets]

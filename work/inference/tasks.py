@@ -11,12 +11,12 @@ import paddle
 from PIL import Image
 
 from work.configs.options import TestOptions
-from work.configs.target_age import Target
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import UserError
 from work.files import atomic_write
 from work.inference.folder import Face, Faces, Report, Writer
+from work.inference.model import years_of
 from work.models.psp import mix_styles
 
 
@@ -37,31 +37,6 @@ def pictures(model, w_plus: paddle.Tensor, resize: bool) -> list[Image.Image]:
 
 def row(cells: Sequence[np.ndarray]) -> Image.Image:
     return Image.fromarray(np.concatenate(list(cells), axis=1))
-
-
-class Years:
-    """Typed target ages as years of each face; relative ones add to the age that a small network estimates."""
-
-    def __init__(self, options: TestOptions):
-        self.reader = None
-        if any(target.relative for target in options.ages):
-            from work.inference.embedded import age_reader
-
-            self.reader = age_reader()
-
-    @paddle.no_grad()
-    def estimate(self, faces: paddle.Tensor) -> list[float]:
-        """The ages of faces [N, 3, 256, 256] where they matter, else zeros."""
-        if self.reader is None:
-            return [0.0] * len(faces)
-        from work.inference.invert import face_chip
-
-        return self.reader.predict_age(face_chip(faces)).numpy().tolist()
-
-    @staticmethod
-    def of(target: Target, estimated: list[float]) -> paddle.Tensor:
-        """[N] years."""
-        return paddle.to_tensor([target.years(age) for age in estimated], dtype="float32")
 
 
 def encode(model, batch: list[Face], inputs: paddle.Tensor):
@@ -95,13 +70,14 @@ def age_folder(model, options: TestOptions) -> int:
     """
     report, seconds, size = Report(), [], cell_size(options)
     out = Path(options.exp_dir)
-    faces, years = _faces(options, report), Years(options)
+    faces = _faces(options, report)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            state, estimated = encode(model, batch, inputs), years.estimate(inputs)
+            state = encode(model, batch, inputs)
             for age in options.ages:
                 start = time.perf_counter()
-                images, _ = model.transform(state, years.of(age, estimated), options.resize_outputs)
+                years = years_of(model, state, age, len(batch))
+                images, _ = model.transform(state, years, options.resize_outputs)
                 results = to_pictures(images)
                 seconds.append(time.perf_counter() - start)
                 for face, result in zip(batch, results):
@@ -123,13 +99,14 @@ def lifespan_grids(model, options: TestOptions) -> int:
     """One row per face under `inference_side_by_side`: the input, then one face per target age."""
     report, size = Report(), cell_size(options)
     out = Path(options.exp_dir) / "inference_side_by_side"
-    faces, years = _faces(options, report), Years(options)
+    faces = _faces(options, report)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            state, estimated = encode(model, batch, inputs), years.estimate(inputs)
+            state = encode(model, batch, inputs)
             rows = [[_input_cell(face, size)] for face in batch]
             for age in options.ages:
-                images, _ = model.transform(state, years.of(age, estimated), options.resize_outputs)
+                years = years_of(model, state, age, len(batch))
+                images, _ = model.transform(state, years, options.resize_outputs)
                 for cells, result in zip(rows, to_pictures(images)):
                     cells.append(cell(result, size))
             for face, cells in zip(batch, rows):
@@ -146,13 +123,13 @@ def reference_grids(model, options: TestOptions) -> int:
     report, size = Report(), cell_size(options)
     out = Path(options.exp_dir) / "reference_guided_inference"
     styles, shown = _references(model, options.ref_images_paths_file, size)
-    faces, years, mask = _faces(options, report), Years(options), options.mask
+    faces, mask = _faces(options, report), options.mask
     _check_mask(model, mask)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            state, estimated = encode(model, batch, inputs), years.estimate(inputs)
+            state = encode(model, batch, inputs)
             for age in options.ages:
-                w_plus = model.codes(state, years.of(age, estimated))
+                w_plus = model.codes(state, years_of(model, state, age, len(batch)))
                 lower = [[_input_cell(face, size)] for face in batch]
                 for style in styles:
                     mixed = mix_styles(w_plus, mask, style, options.mix_alpha)
@@ -200,11 +177,11 @@ def random_style_grids(model, options: TestOptions) -> int:
     _check_mask(model, options.mask)
     report, size, age = Report(), cell_size(options), options.ages[0]
     out = Path(options.exp_dir) / "style_mixing" / age.text
-    faces, years = _faces(options, report), Years(options)
+    faces = _faces(options, report)
     with Writer() as writer:
         for batch, inputs in faces.batches():
-            target = years.of(age, years.estimate(inputs))
-            w_plus = model.codes(encode(model, batch, inputs), target)
+            state = encode(model, batch, inputs)
+            w_plus = model.codes(state, years_of(model, state, age, len(batch)))
             rows = [[_input_cell(face, size)] for face in batch]
             for _ in range(options.n_outputs_to_generate):
                 mixed = mix_styles(

@@ -166,7 +166,7 @@ def save_results(job: Job, space: Space, options: ProjectOptions) -> None:
         if options.ages:
             from work.inference.projected import aged
 
-            images = aged(space.model, job.face, w_plus, job.face.years(options.ages))
+            images = aged(space.model, job.face, w_plus, options.ages)
             for target, image in zip(options.ages, images):
                 save_image(picture(image), job.path(f"-project_{target.text}.png"))
     if options.save_mp4 and job.frames:
