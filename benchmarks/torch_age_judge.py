@@ -1,4 +1,6 @@
-"""A judge of ages without a part in making faces: VGG16 (ImageNet), its last six layers trained on UTKFace.
+"""A reader of ages beside the package's own: VGG16 (ImageNet), its last six layers trained on UTKFace.
+
+The embedded model's aims were chosen with it (docs/embedded.md), so of these it is no judge.
 
     python benchmarks/torch_age_judge.py train --people UTKFACE --judge judge.pt
     python benchmarks/torch_age_judge.py test --people UTKFACE --judge judge.pt

@@ -54,13 +54,26 @@ def test_without_people_there_is_one_clear_line(tmp_path):
         load_people(tmp_path)
 
 
-def test_the_shipped_reader_reads_people(fetched):
-    """Three portraits, within twelve years: twice the reader's mean error."""
-    model, detector = load_embedded(0), FaceDetector()
-    for name, (age, male) in PORTRAITS.items():
+@pytest.fixture(scope="module")
+def model(fetched):
+    return load_embedded(0)
+
+
+@pytest.fixture(scope="module")
+def portraits(fetched):
+    """Aligned faces [1, 3, 256, 256] of PORTRAITS, with what these say."""
+    detector, found = FaceDetector(), []
+    for name, known in PORTRAITS.items():
         photo = read_image(DATA / name)
         face = to_input(align(photo, detector(photo).landmarks[0]).image)
-        chips = face_chip(paddle.to_tensor(face[None]))
+        found.append((paddle.to_tensor(face[None]), *known))
+    return found
+
+
+def test_the_shipped_reader_reads_people(model, portraits):
+    """Three portraits, within twelve years: twice the reader's mean error."""
+    for face, age, male in portraits:
+        chips = face_chip(face)
         with paddle.no_grad():
             years, gender, embedding = model.reader(chips)
             expected = model.inverter.identity(chips)
@@ -71,13 +84,10 @@ def test_the_shipped_reader_reads_people(fetched):
         np.testing.assert_array_equal(embedding.numpy(), expected.numpy())
 
 
-def test_relative_targets_start_where_the_model_finds_the_face(fetched):
+def test_relative_targets_start_where_the_model_finds_the_face(model, portraits):
     """The small network takes some people for much younger than the calibration does: "+20" then changed nothing."""
-    model, detector = load_embedded(0), FaceDetector()
-    for name, (age, _) in PORTRAITS.items():
-        photo = read_image(DATA / name)
-        face = to_input(align(photo, detector(photo).landmarks[0]).image)
-        state = model.encode(paddle.to_tensor(face[None]))
+    for face, age, _ in portraits:
+        state = model.encode(face)
         assert abs(model.ages(state)[0] - age) < 12
         years = [years_of(model, state, Target(text), 1) for text in ("-15", "+0", "+15")]
         steps = [state[0].calibration.step(float(target)) for target in years]
