@@ -130,7 +130,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from work import runtime
     from work.datasets.images import find_images
-    from work.inference.embedded import REFINE_STEPS, load_embedded
+    from work.inference.embedded.model import REFINE_STEPS, load_embedded
 
     runtime.setup("cpu", 0)
     options.out.mkdir(parents=True, exist_ok=True)

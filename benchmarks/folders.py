@@ -75,8 +75,8 @@ def peak() -> float:
 def work(options: argparse.Namespace) -> dict:
     """Age a folder of made faces; seconds, MiB and the error."""
     from work.configs.options import TestOptions
+    from work.inference.grids import age_folder
     from work.inference.load import load_model
-    from work.inference.tasks import age_folder
 
     photos, ages, size = map(int, options.worker.split("x"))
     checkpoint = str(random_checkpoint(size)) if options.model == "sam" else None

@@ -45,7 +45,7 @@ def paddle_steps(shapes: list) -> dict:
     import paddle
 
     from work.training.ranger_op import step as steps
-    from work.training.ranger_op.rules import gc_layout
+    from work.training.ranger_op.update_rule import gc_layout
 
     def tensor(shape):
         return paddle.randn(shape) * 0.01

@@ -31,7 +31,7 @@ from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss
 from work.criteria.lpips import LPIPS
 from work.models.dex_vgg import DexVGG
-from work.models.encoders.identity import IRSE50
+from work.models.encoders.arcface import IRSE50
 from work.models.psp import PSP, add_age_channel
 from work.training import cpu
 from work.training.networks import trained_parameters

@@ -66,7 +66,7 @@ def _convolution(reader: Reader, out: int, channels: int, size: int) -> dict[str
 
 
 def dlib_face(folder: str | Path) -> dict[str, object]:
-    """The checkpoint of `work.models.identity_dlib.DlibFace` from a folder that holds dlib's file.
+    """The checkpoint of `work.models.dlib_face.DlibFace` from a folder that holds dlib's file.
 
     Raises:
         UserError: the file is missing or another one.

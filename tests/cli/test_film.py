@@ -12,8 +12,8 @@ from work.datasets.images import save_image
 from work.datasets.transforms import to_picture
 from work.errors import run
 from work.faces.align import ffhq_quad
-from work.inference import lifespan
-from work.inference.aligned import AlignedFace, FaceReader
+from work.faces.aligned import AlignedFace, FaceReader
+from work.inference import films as lifespan
 from work.scripts import lifespan_video
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import run
-from work.inference.embedded import age_reader
-from work.inference.invert import face_chip
+from work.inference.embedded.inversion import face_chip
+from work.inference.embedded.model import age_reader
 from work.inference.model import build_sam
 from work.models.checkpoint import read_checkpoint
 from work.scripts import (

@@ -12,10 +12,11 @@ from work.datasets.images import save_image
 from work.datasets.transforms import to_picture
 from work.errors import run
 from work.faces.align import ffhq_quad
-from work.inference.aligned import AlignedFace
+from work.faces.aligned import AlignedFace
 from work.models.checkpoint import read_checkpoint
+from work.projector import files as project_files
+from work.projector import projector, spaces
 from work.scripts import project
-from work.training import project_files, projector, spaces
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.faces.align import align
 from work.faces.detect import FaceDetector
-from work.inference.embedded import load_embedded
-from work.inference.invert import face_chip
+from work.inference.embedded.inversion import face_chip
+from work.inference.embedded.model import load_embedded
 from work.inference.model import years_of
 from work.models.age_gender import COUNTS, N_FEATURES
 from work.training.embedded.fit_reader import RACES, TRUE_AGES, fit_races, fit_reader, load_people

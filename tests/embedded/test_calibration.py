@@ -6,10 +6,10 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.age_path import TRUNCATION, AgePath, Aims, truncated
-from work.inference.calibration import Calibration, Rung, rising, smoothed, spread
 from work.inference.composite import GATE_OLDER, Composite, head_mask, head_template
-from work.inference.readings import Readings, wary
+from work.inference.embedded.age_path import TRUNCATION, AgePath, Aims, truncated
+from work.inference.embedded.calibration import Calibration, Rung, rising, smoothed, spread
+from work.inference.embedded.readings import Readings, wary
 
 AXIS, GENDER = np.eye(512)[0], np.eye(512)[1]
 AGES = np.arange(-120.0, 241.0, 10.0)

@@ -6,10 +6,11 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.embedded import frozen
-from work.inference.engines import mobile_engine, openvino_engine
-from work.inference.engines.engine import EngineUnavailable
-from work.inference.engines.mobile_engine import EngineGenerator, fast_generator
+from work.inference.embedded.model import frozen
+from work.inference.engines import mobile as mobile_engine
+from work.inference.engines import openvino_engine
+from work.inference.engines.cache import EngineUnavailable
+from work.inference.engines.mobile import EngineGenerator, fast_generator
 from work.models.mobile_stylegan import MobileStyleGAN
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")

@@ -7,7 +7,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from work.inference.invert import Inverter, face_chip, schedule
+from work.inference.embedded.inversion import Inverter, face_chip, schedule
 
 
 class ToyGenerator:

@@ -10,7 +10,7 @@ import paddle.nn.functional as F
 import pytest
 
 from work.models.checkpoint import load_state, read_checkpoint
-from work.models.identity_dlib import DlibFace
+from work.models.dlib_face import DlibFace
 from work.models.mobile_stylegan import MobileStyleGAN
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from work.configs.photo import PhotoOptions
+from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
 from work.datasets.images import read_image, save_image
 from work.errors import UserError

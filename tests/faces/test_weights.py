@@ -23,7 +23,7 @@ HEADS = {
 
 @pytest.fixture(scope="module")
 def lpips(fetched):
-    from work.inference.embedded import lpips_alex
+    from work.inference.embedded.model import lpips_alex
 
     fetched("alexnet")
     return lpips_alex()
@@ -79,7 +79,7 @@ def test_the_age_network_equals_onnx_runtime(fetched):
 
 def test_ages_and_likeness_of_real_faces(fetched, portraits, tmp_path):
     from work.datasets.images import save_image
-    from work.metrics.age import AgeReader
+    from work.metrics.age_error import AgeReader
     from work.models.age_v1 import AgeV1
 
     fetched("age_v1")

@@ -7,7 +7,7 @@ import pytest
 from tests.parity.conftest import error, fill, load
 from work.criteria.lpips import LPIPS
 from work.models.dex_vgg import DexVGG, expected_age
-from work.models.encoders.identity import IRSE50, CurricularFaceIR101
+from work.models.encoders.arcface import IRSE50, CurricularFaceIR101
 
 
 @pytest.mark.parametrize(

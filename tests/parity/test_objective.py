@@ -13,7 +13,7 @@ from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss
 from work.criteria.lpips import LPIPS
 from work.models.dex_vgg import DexVGG
-from work.models.encoders.identity import IRSE50
+from work.models.encoders.arcface import IRSE50
 from work.training.objective import Lambdas, Objective
 
 EXPECTED = json.loads((GOLDEN / "objective.json").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from work.configs.command_line import parse_with_paths
-from work.configs.film import FilmOptions
+from work.configs.film_options import FilmOptions
 
 
 def parsed(*words):

@@ -12,9 +12,10 @@ import paddle
 import pytest
 
 from work.configs.options import TestOptions
-from work.inference.engines import engine as engines
-from work.inference.engines import openvino_engine, paddle_engine, select
-from work.inference.engines.select import load_sam
+from work.inference.engines import cache as engines
+from work.inference.engines import openvino_engine, paddle_engine
+from work.inference.engines import sam as select
+from work.inference.engines.sam import load_sam
 from work.inference.load import head_start
 from work.inference.model import build_sam
 from work.models.checkpoint import read_checkpoint
@@ -59,7 +60,7 @@ def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
     assert len(json.loads(checks.read_text())) == 3
     # The second time nothing is built or compared, and "auto" takes the first that is installed.
     monkeypatch.setattr(select, "_check", None)
-    monkeypatch.setattr("work.inference.engines.networks.encoder", None)
+    monkeypatch.setattr("work.inference.engines.sam_graph.encoder", None)
     use_only(engine, monkeypatch)
     again = load(tiny_sam)
     assert type(again.net.encoder).__name__ == "Graph"

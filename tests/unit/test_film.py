@@ -10,10 +10,10 @@ import paddle
 import pytest
 from PIL import Image
 
-from work.configs.film import FilmOptions
+from work.configs.film_options import FilmOptions
+from work.datasets.video import and_back, ffmpeg, write_film
 from work.errors import UserError
-from work.inference.film import and_back, ffmpeg, write_film
-from work.inference.journeys import between, positions
+from work.inference.film_paths import between, positions
 
 
 def grey_frames(values, size=(32, 16)):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from work.datasets.folders import Faces, Report, Writer, result_names
 from work.datasets.transforms import to_input, to_picture
 from work.errors import UserError
-from work.inference.folder import Faces, Report, Writer, result_names
 
 
 def make(folder: Path, count: int) -> None:

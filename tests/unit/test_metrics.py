@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from work.errors import UserError
-from work.metrics import age, report
+from work.metrics import age_error as age
+from work.metrics import report
 from work.metrics.report import Scores
 from work.metrics.results import Result, list_results
 

@@ -7,13 +7,13 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from work.configs.project import ProjectOptions, ProjectorOptions
+from work.configs.project_options import ProjectOptions, ProjectorOptions
 from work.errors import UserError
 from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.models.stylegan2.generator import Generator
-from work.training import spaces
-from work.training.projection import learning_rate
-from work.training.projector import Projector, noise_regulariser, run
+from work.projector import spaces
+from work.projector.projection import learning_rate
+from work.projector.projector import Projector, noise_regulariser, run
 
 LAYERS = 4
 

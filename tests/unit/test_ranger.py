@@ -11,7 +11,7 @@ import pytest
 
 from work.errors import UserError
 from work.training.ranger import Ranger
-from work.training.ranger_op.rules import gc_layout, radam_factor
+from work.training.ranger_op.update_rule import gc_layout, radam_factor
 
 IMPLS = ["ref", "compiled"]
 SHAPES = [(5, 3, 3, 3), (7, 33), (1, 6, 5, 3, 3), (13,), (1,), (3, 1), (1, 17), (2, 1, 5)]

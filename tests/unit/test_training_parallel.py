@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.unit.training_kit import SAM, SMALL, faces
-from work.inference.folder import Faces, Report
+from work.datasets.folders import Faces, Report
 from work.models.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]

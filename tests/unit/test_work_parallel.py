@@ -7,7 +7,7 @@ import os
 import pytest
 
 from work.errors import UserError
-from work.parallel import run_parallel
+from work.workers import run_parallel
 
 
 def make(factor):

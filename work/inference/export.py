@@ -17,8 +17,9 @@ import paddle
 
 from work.errors import UserError
 from work.files import atomic_write
-from work.inference.engines import networks, openvino_engine, paddle_engine
-from work.inference.engines.engine import TOLERANCE, EngineUnavailable, relative_rms
+from work.inference.engines import openvino_engine, paddle_engine
+from work.inference.engines import sam_graph as networks
+from work.inference.engines.cache import TOLERANCE, EngineUnavailable, relative_rms
 from work.models.checkpoint import LazyState
 from work.models.psp import PSP, add_age_channel
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from work import runtime
 from work.configs.options import ModelChoice, with_saved
-from work.inference.engines import engine, openvino_engine
+from work.inference.engines import cache as engine
+from work.inference.engines import openvino_engine
 
 if TYPE_CHECKING:
     from work.inference.model import AgeingModel
@@ -30,12 +31,12 @@ def load_model(options: ModelChoice) -> AgeingModel:
         head_start(options)
     runtime.setup(options.device, options.seed)
     if options.checkpoint_path is None:
-        from work.inference.embedded import REFINE_STEPS, load_embedded
+        from work.inference.embedded.model import REFINE_STEPS, load_embedded
 
         refine = REFINE_STEPS if options.refine is None else options.refine
         blend = options.blend or "composite"
         return load_embedded(refine, blend, options.engine, options.precision)
-    from work.inference.engines.select import load_sam
+    from work.inference.engines.sam import load_sam
     from work.models.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(options.checkpoint_path)

@@ -99,8 +99,8 @@ class SAM:
     @paddle.no_grad()
     def ages(self, state: EncodedFaces) -> list[float]:
         """See AgeingModel; a small network estimates them."""
-        from work.inference.embedded import age_reader
-        from work.inference.invert import face_chip
+        from work.inference.embedded.inversion import face_chip
+        from work.inference.embedded.model import age_reader
 
         if state.ages is None:
             self.reader = self.reader or age_reader()

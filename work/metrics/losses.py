@@ -38,7 +38,7 @@ def measure(mode: str, data_path: Path, gt_path: Path, batch_size: int, workers:
 
 
 def _lpips():
-    from work.inference.embedded import lpips_alex
+    from work.inference.embedded.model import lpips_alex
 
     return lpips_alex()
 

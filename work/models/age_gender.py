@@ -30,7 +30,7 @@ class Backbones(NamedTuple):
 
 
 class AgeGenderReader(nn.Layer):
-    """Chips [N, 3, S, S] in [-1, 1] (`work.inference.invert.face_chip`) -> years and gender."""
+    """Chips [N, 3, S, S] in [-1, 1] (`work.inference.embedded.inversion.face_chip`) -> years and gender."""
 
     def __init__(self, networks: Backbones) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ class Block(nn.Layer):
 class AgeV1(nn.Layer):
     """Face crops to the logits of 81 age classes, 0 to 80 years.
 
-    The crop is tight: `work.inference.invert.face_chip` cuts it out of an FFHQ-aligned face.
+    The crop is tight: `work.inference.embedded.inversion.face_chip` cuts it out of an FFHQ-aligned face.
     """
 
     def __init__(self):

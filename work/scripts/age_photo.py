@@ -10,7 +10,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.options import add_flags
-from work.configs.photo import PhotoOptions
+from work.configs.photo_options import PhotoOptions
 from work.errors import run
 
 EXAMPLE = """examples:
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     source, target = typed.pop("input"), typed.pop("output")
     options = PhotoOptions(**typed)
     options.typed = frozenset(typed)
-    from work.inference.photo import age_photos
+    from work.inference.photos import age_photos
 
     return age_photos(source, target, options)
 

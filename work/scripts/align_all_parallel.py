@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output_size", type=int, default=256, help="px of a crop (default 256)")
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
     options = parser.parse_args(argv)
-    from work.faces.folder import align_folder
+    from work.faces.align_folder import align_folder
 
     root = options.root_path
     out = options.out_path or root.with_name(root.name + "_crops")

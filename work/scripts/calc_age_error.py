@@ -8,7 +8,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.metrics import metrics_parser, out_folder
+from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
 
 EXAMPLE = """example:
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     out = out_folder(options)
-    from work.metrics import age
+    from work.metrics import age_error as age
 
     network = age.choose(options.network)
     scores = age.measure(options.data_path, options.num_threads, network, options.device)

@@ -8,7 +8,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.metrics import metrics_parser, out_folder
+from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
 
 EXAMPLE = """example:
@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     out = out_folder(options)
-    from work.metrics import identity, report
+    from work.metrics import id_similarity as identity
+    from work.metrics import report
 
     network = identity.choose(options.network)
     print(f"network: {network}")

@@ -8,7 +8,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.metrics import metrics_parser, out_folder
+from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
 
 EXAMPLE = """example:

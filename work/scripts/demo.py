@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--target_age", default=LIFESPAN, help="target ages, years")
     options = parser.parse_args(argv)
     from work import runtime
-    from work.datasets.samples import save_sample_faces
+    from work.faces.samples import save_sample_faces
     from work.scripts import inference_side_by_side
 
     out = Path(options.exp_dir)

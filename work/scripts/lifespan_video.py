@@ -9,7 +9,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse_with_paths
-from work.configs.film import FilmOptions
+from work.configs.film_options import FilmOptions
 from work.errors import UserError, run
 
 EXAMPLE = """  python work/scripts/lifespan_video.py me.jpg me.mp4 --caption
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     if len(paths) != needed:
         names = "two photos and OUT" if options.interpolate else "IN and OUT"
         raise UserError(f"{names} are needed; {len(paths)} paths were given (see --help)")
-    from work.inference.lifespan import age_films, film_between
+    from work.inference.films import age_films, film_between
 
     make = film_between if options.interpolate else age_films
     return make(paths[:2] if options.interpolate else paths[0], paths[-1], options)

@@ -9,7 +9,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse_with_paths
-from work.configs.project import ProjectOptions
+from work.configs.project_options import ProjectOptions
 from work.errors import UserError, run
 
 EXAMPLE = """  python work/scripts/project.py me.jpg --output projections --save_mp4
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     if not paths:
         raise UserError("which photos? Name files or folders (see --help)")
-    from work.training.project_files import project_files
+    from work.projector.files import project_files
 
     return project_files(paths, options)
 

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     from work.inference.load import load_model
 
     model = load_model(options)  # Paddle is imported only when there is work for it
-    from work.inference.tasks import reference_grids
+    from work.inference.grids import reference_grids
 
     return reference_grids(model, options)
 

@@ -12,7 +12,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.options import parse
-from work.configs.web import WebOptions
+from work.configs.web_options import WebOptions
 from work.errors import run
 
 

@@ -27,14 +27,15 @@ from work.datasets.training import (
 )
 from work.errors import UserError
 from work.files import atomic_write
-from work.training import networks, parallel
-from work.training.checkpoints import Checkpoints
+from work.training import networks
+from work.training import ranks as parallel
 from work.training.ema import Average
 from work.training.logs import Log, Pace, term_line
 from work.training.optimizers import make_optimizer
 from work.training.panels import panel
 from work.training.precision import Precision
 from work.training.recipes import Outcome, Recipe, draw
+from work.training.run_files import Checkpoints
 from work.training.start_codes import StartCodes
 from work.training.watch import Watch
 

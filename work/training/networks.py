@@ -21,7 +21,7 @@ from work.errors import UserError
 from work.models.age_v1 import AgeV1
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
 from work.models.dex_vgg import DexVGG
-from work.models.encoders.identity import IRSE50
+from work.models.encoders.arcface import IRSE50
 from work.models.pretrained import weights_path
 from work.models.psp import PSP
 from work.training.objective import Lambdas, Objective

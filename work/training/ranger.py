@@ -16,14 +16,14 @@ import paddle
 from work.errors import UserError
 from work.training.ranger_op import step as steps
 from work.training.ranger_op.build import BuildError
-from work.training.ranger_op.rules import (
+from work.training.ranger_op.state import State, pack, unpack
+from work.training.ranger_op.update_rule import (
     check_dtype,
     check_hyper,
     checked_group,
     gc_layout,
     radam_factor,
 )
-from work.training.ranger_op.state import State, pack, unpack
 
 _warned: list[str] = []
 

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 
 from work.errors import UserError
-from work.training.parallel import Ranks
+from work.training.ranks import Ranks
 
 
 class Watch:

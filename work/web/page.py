@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 
 import gradio as gr
 
-from work.configs.web import WebOptions
+from work.configs.web_options import WebOptions
 from work.errors import UserError
 from work.web import layout
 from work.web.sessions import Session, Sessions

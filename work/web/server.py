@@ -11,7 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from work.configs.web import WebOptions
+from work.configs.web_options import WebOptions
 from work.errors import UserError
 
 # The browser loads and sends nothing from or to another host, whatever Gradio's page refers to.

@@ -10,19 +10,19 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.configs.film import FilmOptions
+from work.configs.film_options import FilmOptions
 from work.configs.options import ModelChoice
-from work.configs.photo import PhotoOptions
-from work.configs.web import WebOptions
+from work.configs.photo_options import PhotoOptions
+from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, TooManyPixels, read_image, save_image
 from work.datasets.transforms import to_input, to_picture
+from work.datasets.video import and_back, write_film
 from work.errors import UserError
 from work.faces.align import cut
 from work.faces.paste import paste
-from work.inference.film import and_back, write_film
-from work.inference.journeys import through_ages
-from work.inference.lifespan import Film, write_caption
-from work.inference.photo import PhotoAger
+from work.inference.film_paths import through_ages
+from work.inference.films import Film, write_caption
+from work.inference.photos import PhotoAger
 from work.models.psp import mix_styles
 from work.web.sessions import Session
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping
 import numpy as np
 
 from work import runtime
-from work.inference.engines.engine import EngineUnavailable, NotInstalled
+from work.inference.engines.cache import EngineUnavailable, NotInstalled
 
 NAME = "openvino"
 PRECISIONS = ("fp32", "bf16")

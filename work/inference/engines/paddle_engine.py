@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 
 from work import runtime
-from work.inference.engines.engine import NotInstalled
+from work.inference.engines.cache import NotInstalled
 
 NAME = "paddle-inference"
 PRECISIONS = ("fp32",)

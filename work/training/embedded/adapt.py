@@ -21,8 +21,8 @@ from work import runtime
 from work.datasets.images import find_images, read_image
 from work.datasets.transforms import to_input
 from work.errors import UserError, run
-from work.inference.embedded import FITTED, load_embedded
-from work.inference.invert import face_chip
+from work.inference.embedded.inversion import face_chip
+from work.inference.embedded.model import FITTED, load_embedded
 from work.models.checkpoint import read_checkpoint
 from work.models.ridge_encoder import GROUPS, spread
 from work.training.embedded.fit import save_fitted

@@ -17,10 +17,10 @@ from PIL import Image
 
 from work import runtime
 from work.datasets.images import find_images, read_image
-from work.inference.embedded import age_reader, frozen, lpips_alex
-from work.inference.invert import face_chip
+from work.inference.embedded.inversion import face_chip
+from work.inference.embedded.model import age_reader, frozen, lpips_alex
 from work.models.age_gender import AgeGenderReader, Backbones
-from work.models.identity_dlib import DlibFace
+from work.models.dlib_face import DlibFace
 from work.models.ridge_encoder import RidgeEncoder
 from work.training.embedded.render_pairs import CHUNK
 

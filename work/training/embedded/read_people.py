@@ -22,10 +22,10 @@ from work.datasets.transforms import to_input
 from work.errors import run
 from work.faces.align import UTKFACE_TEMPLATE, align
 from work.files import atomic_write
-from work.inference.embedded import age_reader, frozen, lpips_alex
-from work.inference.invert import face_chip
+from work.inference.embedded.inversion import face_chip
+from work.inference.embedded.model import age_reader, frozen, lpips_alex
 from work.models.age_gender import AgeGenderReader, Backbones
-from work.models.identity_dlib import DlibFace
+from work.models.dlib_face import DlibFace
 
 BATCH, CHUNK = 20, 200
 

@@ -82,8 +82,8 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     from work import runtime
-    from work.inference.embedded import frozen
-    from work.inference.engines.mobile_engine import fast_generator
+    from work.inference.embedded.model import frozen
+    from work.inference.engines.mobile import fast_generator
     from work.models.checkpoint import read_checkpoint
     from work.models.mobile_stylegan import MobileStyleGAN
     from work.models.pretrained import weights_path

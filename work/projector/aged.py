@@ -10,9 +10,9 @@ from paddle import Tensor
 
 from work.configs.target_age import Target
 from work.errors import UserError
-from work.inference.aligned import AlignedFace
+from work.faces.aligned import AlignedFace
 from work.inference.composite import Composite
-from work.inference.journeys import encoded
+from work.inference.film_paths import encoded
 from work.inference.model import SAM, years_of
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from work.configs.film import FilmOptions
+from work.configs.film_options import FilmOptions
+from work.datasets.folders import Report, result_names
 from work.datasets.images import ImageError, find_images
+from work.datasets.video import CODECS, and_back, check_film_name, ffmpeg, write_film
 from work.errors import UserError
-from work.inference.aligned import AlignedFace, FaceReader
-from work.inference.film import CODECS, and_back, check_film_name, ffmpeg, write_film
-from work.inference.folder import Report, result_names
-from work.inference.journeys import BetweenFaces, Journey, encoded, positions, through_ages
+from work.faces.aligned import AlignedFace, FaceReader
+from work.inference.film_paths import BetweenFaces, Journey, encoded, positions, through_ages
 from work.inference.load import load_model
 from work.inference.model import SAM, AgeingModel, years_of
 

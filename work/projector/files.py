@@ -12,18 +12,18 @@ import paddle
 from PIL import Image
 from tqdm import tqdm
 
-from work.configs.project import ProjectOptions
+from work.configs.project_options import ProjectOptions
+from work.datasets.folders import Report, result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_picture
+from work.datasets.video import ffmpeg, write_film
 from work.errors import UserError
-from work.inference.aligned import AlignedFace, FaceReader
-from work.inference.film import ffmpeg, write_film
-from work.inference.folder import Report, result_names
+from work.faces.aligned import AlignedFace, FaceReader
 from work.models.checkpoint import save_checkpoint
-from work.training.project_state import Job, resume, save_state
-from work.training.projection import Projection
-from work.training.projector import Projector, frozen_lpips, run
-from work.training.spaces import Space, load_space
+from work.projector.projection import Projection
+from work.projector.projector import Projector, frozen_lpips, run
+from work.projector.saved_state import Job, resume, save_state
+from work.projector.spaces import Space, load_space
 
 FPS, FRAMES, FRAME_SIZE = 30, 150, 512  # the film of the optimisation: 5 s
 
@@ -35,7 +35,7 @@ def project_files(paths: list[Path], options: ProjectOptions) -> int:
         ffmpeg()  # better now than after the work
     space = load_space(options, options.blend)
     if options.ages:
-        from work.inference.projected import check_ages
+        from work.projector.aged import check_ages
 
         check_ages(space.model, options.ckpt)
     projector = Projector(space, frozen_lpips(options.lpips_net), options)
@@ -164,7 +164,7 @@ def save_results(job: Job, space: Space, options: ProjectOptions) -> None:
         w_plus = paddle.to_tensor(projection.best["w_plus"])
         save_image(picture(space.draw(w_plus, full=True)), job.path("-project.png"))
         if options.ages:
-            from work.inference.projected import aged
+            from work.projector.aged import aged
 
             images = aged(space.model, job.face, w_plus, options.ages)
             for target, image in zip(options.ages, images):

@@ -13,11 +13,11 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-from work.configs.project import ProjectorOptions
+from work.configs.project_options import ProjectorOptions
 from work.models.psp import face_pool
+from work.projector.projection import Projection
+from work.projector.spaces import Space, load_space
 from work.training.networks import build_lpips
-from work.training.projection import Projection
-from work.training.spaces import Space, load_space
 
 
 def noise_regulariser(noise: Tensor) -> Tensor:

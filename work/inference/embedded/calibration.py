@@ -7,7 +7,7 @@ from typing import Callable, Optional
 
 import numpy as np
 
-from work.inference.age_path import AgePath, Aims
+from work.inference.embedded.age_path import AgePath, Aims
 
 DECADES = np.arange(0.0, 101.0, 10.0)  # ages that are looked up on the ladder; others lie between
 # Which of the ways between them most targets lie on

@@ -6,8 +6,8 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from work.inference.calibration import Rung
-from work.inference.invert import face_chip
+from work.inference.embedded.calibration import Rung
+from work.inference.embedded.inversion import face_chip
 from work.models.age_gender import combined
 
 # Years that the generator's face has to move until it is read without regard to how the inverted face was misread

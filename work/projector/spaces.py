@@ -9,7 +9,7 @@ import paddle
 from paddle import Tensor
 
 from work import runtime
-from work.configs.project import ProjectorOptions
+from work.configs.project_options import ProjectorOptions
 from work.errors import UserError
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
 from work.models.stylegan2.generator import Generator, n_styles
@@ -145,7 +145,7 @@ def load_space(options: ProjectorOptions, blend: str = "generator") -> Space:
 
 
 def _embedded_space(options: ProjectorOptions, blend: str) -> EmbeddedSpace:
-    from work.inference.embedded import load_embedded
+    from work.inference.embedded.model import load_embedded
 
     _check_shape(
         options, {"size": 1024, "style_dim": 512, "n_mlp": 8}, "the embedded generator has"

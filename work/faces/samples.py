@@ -42,7 +42,7 @@ def generated_face(generator: MobileStyleGAN, seed: int) -> Image.Image:
 
 def save_sample_faces(folder: Path, size: int = 1024) -> Path:
     """Write the four faces, aligned as FFHQ, as PNG files into `folder` and return it; keeps what is there."""
-    from work.inference.embedded import frozen
+    from work.inference.embedded.model import frozen
 
     missing = [n for n in GENERATED if not (folder / f"{n}.png").is_file()]
     if missing:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from work.configs.project import ProjectOptions
-from work.inference.aligned import AlignedFace
+from work.configs.project_options import ProjectOptions
+from work.faces.aligned import AlignedFace
 from work.models.checkpoint import read_checkpoint, save_checkpoint
-from work.training.projection import Projection
+from work.projector.projection import Projection
 
 # What makes another course of the optimisation; `step` does not, so that more steps can be added.
 COURSE = ("ckpt", "start_lr", "final_lr", "latent_level", "mse_weight", "lpips_net", "no_encoder")

@@ -9,10 +9,10 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from work.inference.engines import engine as engines
+from work.inference.engines import cache as engines
 from work.inference.engines import openvino_engine
-from work.inference.engines.engine import Checks, EngineUnavailable
-from work.inference.engines.mobile_network import MobileGraph
+from work.inference.engines.cache import Checks, EngineUnavailable
+from work.inference.engines.mobile_graph import MobileGraph
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.pretrained import weights_path
 

@@ -10,9 +10,11 @@ import numpy as np
 import paddle
 
 from work.configs.options import ModelChoice
-from work.inference.engines import engine as engines
-from work.inference.engines import networks, openvino_engine, paddle_engine, sam_graphs
-from work.inference.engines.engine import Checks, EngineUnavailable, NotInstalled
+from work.inference.engines import cache as engines
+from work.inference.engines import openvino_engine, paddle_engine
+from work.inference.engines import sam_graph as networks
+from work.inference.engines import sam_parts as sam_graphs
+from work.inference.engines.cache import Checks, EngineUnavailable, NotInstalled
 from work.inference.model import SAM, build_sam, empty_net, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state
 from work.models.psp import PSP

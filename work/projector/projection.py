@@ -8,10 +8,10 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from work.configs.project import ProjectorOptions
+from work.configs.project_options import ProjectorOptions
 from work.errors import UserError
+from work.projector.spaces import Space
 from work.training.optimizers import set_state, state_of
-from work.training.spaces import Space
 
 PATIENCE, GAIN = 20, 0.005  # early stop: steps without so much of the loss gained
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from work.datasets.folders import result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.errors import UserError
 from work.files import atomic_write
-from work.inference.folder import result_names
-from work.parallel import one_thread_each, run_parallel
+from work.workers import one_thread_each, run_parallel
 
 NO_FACE = "no_face.txt"
 

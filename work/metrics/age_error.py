@@ -21,7 +21,7 @@ from work.metrics.report import (
 from work.metrics.results import Result, list_results
 from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
-from work.parallel import one_thread_each, run_parallel
+from work.workers import one_thread_each, run_parallel
 
 NETWORKS = ("auto", "dex", "age_v1")
 
@@ -39,7 +39,7 @@ class AgeReader:
     def __init__(self, network: str, device: str):
         one_thread_each(device)
         from work.faces.detect import FaceDetector
-        from work.inference.embedded import age_reader, frozen
+        from work.inference.embedded.model import age_reader, frozen
         from work.models.dex_vgg import DexVGG
 
         self.detector, self.network = FaceDetector(), network
@@ -59,7 +59,7 @@ class AgeReader:
 
         from work.datasets.transforms import to_input
         from work.faces.align import align
-        from work.inference.invert import face_chip
+        from work.inference.embedded.inversion import face_chip
 
         face = paddle.to_tensor(to_input(align(photo, landmarks, 256).image)[None])
         with paddle.no_grad():

@@ -13,7 +13,7 @@ from work.metrics.report import Scores
 from work.metrics.results import Result, list_results
 from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
-from work.parallel import one_thread_each, run_parallel
+from work.workers import one_thread_each, run_parallel
 
 NETWORKS = ("auto", "curricularface", "dlib")
 
@@ -39,15 +39,15 @@ class Judge:
     def __init__(self, network: str, device: str):
         one_thread_each(device)
         from work.faces.detect import FaceDetector
-        from work.inference.embedded import frozen
+        from work.inference.embedded.model import frozen
 
         self.detector, self.network = FaceDetector(), network
         if network == "curricularface":
-            from work.models.encoders.identity import CurricularFaceIR101
+            from work.models.encoders.arcface import CurricularFaceIR101
 
             self.net = frozen(CurricularFaceIR101(), "curricularface")
         else:
-            from work.models.identity_dlib import DlibFace
+            from work.models.dlib_face import DlibFace
 
             self.net = frozen(DlibFace(), "dlib_face")
 
@@ -57,7 +57,7 @@ class Judge:
 
         from work.datasets.transforms import to_input
         from work.faces.align import arcface_quad, cut, ffhq_quad
-        from work.inference.invert import face_chip
+        from work.inference.embedded.inversion import face_chip
 
         photo = read_image(path)
         faces = self.detector(photo).landmarks

@@ -10,15 +10,15 @@ import paddle
 from PIL import Image
 from tqdm import tqdm
 
-from work.configs.photo import PhotoOptions
+from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
+from work.datasets.folders import Report, result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.faces.align import cut, ffhq_quad
 from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
-from work.inference.folder import Report, result_names
 from work.inference.load import load_model
 
 

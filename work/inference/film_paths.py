@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import paddle
 
-from work.inference.aligned import AlignedFace
+from work.faces.aligned import AlignedFace
 from work.inference.composite import gates
 from work.inference.model import SAM, AgeingModel
 

@@ -11,11 +11,11 @@ import paddle
 from PIL import Image
 
 from work.configs.options import TestOptions
+from work.datasets.folders import Face, Faces, Report, Writer
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import UserError
 from work.files import atomic_write
-from work.inference.folder import Face, Faces, Report, Writer
 from work.inference.model import years_of
 from work.models.psp import mix_styles
 

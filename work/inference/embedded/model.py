@@ -13,16 +13,16 @@ from paddle import Tensor
 from work.configs.options import BLENDS
 from work.criteria.lpips import LPIPS
 from work.errors import UserError
-from work.inference.age_path import AgePath, Aims, truncated
-from work.inference.calibration import Calibration, Rung
 from work.inference.composite import Composite, gates
-from work.inference.engines.mobile_engine import fast_generator
-from work.inference.invert import Inverter
-from work.inference.readings import Readings
+from work.inference.embedded.age_path import AgePath, Aims, truncated
+from work.inference.embedded.calibration import Calibration, Rung
+from work.inference.embedded.inversion import Inverter
+from work.inference.embedded.readings import Readings
+from work.inference.engines.mobile import fast_generator
 from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.age_v1 import AgeV1
 from work.models.checkpoint import load_state, read_checkpoint
-from work.models.identity_dlib import DlibFace
+from work.models.dlib_face import DlibFace
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.models.ridge_encoder import RidgeEncoder
