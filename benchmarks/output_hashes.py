@@ -46,7 +46,7 @@ lifespan_video.py --interpolate photos/07.jpg photos/15.jpg between.webp --secon
 project.py photos/07.jpg --output=projected --step=3 --target_age=60 --save_mp4 --lpips_net=alex --device=cpu
 calc_losses_on_images.py --data_path=aged/inference_results --gt_path=crops --out_path=scores --device=cpu
 calc_losses_on_images.py --mode=l2 --data_path=aged/inference_results --gt_path=crops --out_path=scores --device=cpu
-calc_id_loss_parallel.py --data_path=aged/inference_results --gt_path=crops --out_path=scores --network=dlib --device=cpu
+calc_id_loss_parallel.py --data_path=aged/inference_results --gt_path=crops --out_path=scores --network=dlib
 calc_age_error.py --data_path=aged/inference_results --out_path=scores --network=age_v1 --device=cpu
 """
 
