@@ -52,9 +52,12 @@ def test_find_images_is_sorted_recursive_and_skips_hidden(tmp_path):
     assert find_images(tmp_path / "b.JPG") == [tmp_path / "b.JPG"]
 
 
-def test_find_images_names_a_missing_folder(tmp_path):
+def test_find_images_names_a_missing_folder_and_an_empty_one(tmp_path):
     with pytest.raises(UserError, match="nowhere"):
         find_images(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UserError, match=f"no image .* in {tmp_path}"):
+        find_images(tmp_path)
 
 
 def test_exif_orientation_is_applied(photo):

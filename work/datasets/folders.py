@@ -18,7 +18,6 @@ from tqdm import tqdm
 from work import runtime
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_input
-from work.errors import UserError
 
 
 @dataclass
@@ -80,8 +79,6 @@ class Faces:
             report,
         )
         self.paths = find_images(self.root)[:n_images]
-        if not self.paths:
-            raise UserError(f"no image (.jpg, .png, ...) in {self.root}")
         self.names = result_names(self.paths, self.root)
         self._keep_own_share()
 

@@ -49,7 +49,7 @@ def find_images(root: str | Path) -> list[Path]:
     half-written ones.
 
     Raises:
-        UserError: there is nothing at `root`.
+        UserError: there is nothing at `root`, or no image in it.
     """
     root = Path(root)
     if root.is_file():
@@ -64,6 +64,8 @@ def find_images(root: str | Path) -> list[Path]:
             for name in names
             if not name.startswith(".") and Path(name).suffix.lower() in READABLE
         ]
+    if not found:
+        raise UserError(f"no image (.jpg, .png, ...) in {root}")
     return sorted(found)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Optional
 
 from PIL import Image
-from tqdm import tqdm
 
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.errors import UserError
 from work.files import atomic_write
+from work.progress import progress
 
 
 @dataclass
@@ -44,15 +44,13 @@ def prepare(root: Path, out: Path, size: int, suffix: str, workers: int) -> Prep
         UserError: no such folder, no image in it, or two images that would get the same name.
     """
     paths = find_images(root)
-    if not paths:
-        raise UserError(f"no image (.jpg, .png, ...) in {root}")
     base = root if root.is_dir() else root.parent
     targets = [out / path.relative_to(base).with_suffix(suffix) for path in paths]
     _check_names(paths, targets)
     result = Prepared()
     with ThreadPoolExecutor(max(1, workers)) as pool:
         jobs = pool.map(lambda pair: _one(*pair, size), zip(paths, targets))
-        for made in tqdm(jobs, total=len(paths), unit="img", disable=None):
+        for made in progress(jobs, total=len(paths)):
             if isinstance(made, ImageError):
                 result.failed.append(made)
             elif made:

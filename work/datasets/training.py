@@ -50,8 +50,6 @@ class FaceFolder:
     def __init__(self, root: Path, size: int = 256):
         self.root, self.size, self.bad = root, size, {}
         self.paths = find_images(root)
-        if not self.paths:
-            raise UserError(f"no image (.jpg, .png, ...) in {root}")
 
     def __len__(self) -> int:
         return len(self.paths)

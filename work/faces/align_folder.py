@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from work.datasets.folders import result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image
-from work.errors import UserError
 from work.files import atomic_write
 from work.workers import one_thread_each, run_parallel
 
@@ -57,8 +56,6 @@ def align_folder(
         The exit code: 0, 1 if photos were without a face or unreadable, 2 if nothing could be aligned.
     """
     paths = find_images(root)
-    if not paths:
-        raise UserError(f"no image (.jpg, .png, ...) in {root}")
     names = result_names(paths, root)
     jobs = [Job(path, out / name, size, all_faces) for path, name in zip(paths, names)]
     todo = [job for job in jobs if not _done(job)]

@@ -97,8 +97,6 @@ def age_films(source: Path, target: Path, options: FilmOptions) -> int:
     and counted.
     """
     paths = find_images(source)
-    if not paths:
-        raise UserError(f"no image (.jpg, .png, ...) in {source}")
     single = source.is_file() and bool(target.suffix)
     suffix = f".{options.format or 'mp4'}"
     names = [target / name.with_suffix(suffix) for name in result_names(paths, source)]

@@ -15,7 +15,6 @@ from work.configs.target_age import Target
 from work.datasets.folders import Report, result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_input
-from work.errors import UserError
 from work.faces.align import cut, ffhq_quad
 from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
@@ -94,8 +93,6 @@ def age_photos(source: Path, target: Path, options: PhotoOptions) -> int:
     the name. A photo without a face is named and counted.
     """
     paths = find_images(source)
-    if not paths:
-        raise UserError(f"no image (.jpg, .png, ...) in {source}")
     single = source.is_file() and bool(target.suffix)
     names = [target] if single else [target / name for name in result_names(paths, source)]
     ager, report = PhotoAger(options), Report()

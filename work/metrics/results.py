@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from work.datasets.images import find_images
-from work.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,9 @@ def list_results(data_path: str | Path, gt_path: str | Path | None = None) -> li
         age = below.parts[0] if len(below.parts) > 1 and is_age(below.parts[0]) else ""
         name = str((below.relative_to(age) if age else below).with_suffix(""))
         results.append(Result(path, age, name, partners.get(name)))
-    if not results:
-        raise UserError(f"no image (.jpg, .png, ...) in {root}")
     return sorted(results, key=lambda r: (float(r.age or -1), r.name))
 
 
 def _by_name(root: Path) -> dict[str, Path]:
-    found = find_images(root)
-    if not found:
-        raise UserError(f"no image (.jpg, .png, ...) in {root}")
     base = root if root.is_dir() else root.parent
-    return {str(path.relative_to(base).with_suffix("")): path for path in found}
+    return {str(path.relative_to(base).with_suffix("")): path for path in find_images(root)}

@@ -65,7 +65,7 @@ def listed(paths: list[Path]) -> dict[Path, Path]:
                 raise UserError(f"{other} and {file} have one name; project them one by one")
             found[name.with_suffix("")] = file
     if not found:
-        raise UserError(f"no image (.jpg, .png, ...) in {', '.join(map(str, paths))}")
+        raise UserError(f"nothing but masks in {', '.join(map(str, paths))}")
     return found
 
 

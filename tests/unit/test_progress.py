@@ -1,0 +1,104 @@
+"""Signs of life: a bar on a terminal, lines in a log, seconds at the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from work.progress import progress, say, spoken
+
+LOOP = """
+import time
+from work.progress import progress, say
+for number in progress(range(4), unit="photo", label="ageing", every=0.2):
+    say(f"photo {number}")
+    time.sleep(0.15)
+"""
+
+
+def test_a_log_gets_a_line_now_and_then_and_the_seconds_at_the_end(capsys):
+    with progress(total=3, unit="photo", label="ageing", every=0.1) as bar:
+        time.sleep(0.15)
+        bar.update()
+        bar.set_note("LPIPS 0.25")
+        time.sleep(0.1)
+        bar.update(2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "ageing: 0/3 photo, 0.1 s"  # a slow first item is not silence
+    assert re.fullmatch(r"ageing: 1/3 photo, 0\.\d s, about 0\.\d s left, LPIPS 0\.25", lines[1])
+    assert re.fullmatch(r"ageing: 3/3 photo in 0\.\d s", lines[-1])
+
+
+def test_items_pass_through_and_are_counted(capsys):
+    assert list(progress(["a", "b"])) == ["a", "b"]
+    assert list(progress(iter("abc"), unit="frame")) == ["a", "b", "c"]  # of unknown number
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" in ")[0] for line in lines] == ["2/2 img", "3 frame"]
+    with progress(unit="byte") as bar:
+        bar.update(5)
+    assert capsys.readouterr().err.startswith("5 byte in")
+
+
+def test_a_loop_that_breaks_off_says_how_far_it_came(capsys):
+    with pytest.raises(KeyboardInterrupt):
+        for number in progress(range(5)):
+            if number == 2:
+                raise KeyboardInterrupt
+    assert capsys.readouterr().err.startswith("2/5 img in")
+
+
+def test_an_inner_loop_leaves_nothing(capsys):
+    list(progress(range(5), leave=False))
+    assert capsys.readouterr().err == ""
+
+
+def test_no_thread_outlives_its_loop(capsys):
+    list(progress(range(2), every=0.05))
+    said = capsys.readouterr().err
+    time.sleep(0.15)
+    assert said and capsys.readouterr().err == ""
+
+
+def test_a_terminal_sees_a_bar_and_a_log_sees_none():
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    shown = subprocess.run(
+        [sys.executable, "-c", LOOP], stderr=slave, stdout=subprocess.PIPE, text=True, check=True
+    )
+    os.close(slave)
+    bar = os.read(master, 100_000).decode()
+    os.close(master)
+    assert "ageing:" in bar and "\r" in bar and "2/4" in bar
+    assert re.search(r"ageing: 4/4 photo in 0\.\d s\s*$", bar)
+    logged = subprocess.run(
+        [sys.executable, "-c", LOOP], capture_output=True, text=True, check=True
+    )
+    assert "\r" not in logged.stderr and len(logged.stderr.splitlines()) >= 3
+    assert shown.stdout == logged.stdout == "".join(f"photo {i}\n" for i in range(4))
+
+
+def test_what_is_said_is_not_held_back(capsys):
+    say("photo 1 of 2")
+    assert capsys.readouterr().out == "photo 1 of 2\n"
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_times_are_spoken(seconds, text):
+    assert spoken(seconds) == text

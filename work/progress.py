@@ -1,0 +1,126 @@
+"""How far a loop is: a bar on a terminal, and in a log one plain line every ten seconds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import Generic, Iterable, Iterator, Optional, Sized, TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+EVERY = 10.0  # seconds between two lines of a log
+
+
+def progress(
+    items: Optional[Iterable[T]] = None,
+    total: Optional[float] = None,
+    unit: str = "img",
+    label: str = "",
+    leave: bool = True,
+    every: float = EVERY,
+) -> Progress[T]:
+    """Show on stderr how far a loop is, and how long it took once it has ended.
+
+    Either iterate over it, `for path in progress(paths): ...`, or count by hand,
+    `with progress(total=9) as bar: bar.update()`.
+
+    Args:
+        total: how many there will be; len(items) by default.
+        unit: what is counted, in the singular, e.g. "photo".
+        label: what the loop does or works on.
+        leave: False for a loop inside a loop: nothing is left on the terminal, and no last line in the log.
+        every: seconds between two lines where stderr is no terminal.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    return Progress(() if items is None else items, total, unit, label, leave, every)
+
+
+def say(text: str) -> None:
+    """Print a line on stdout, at once and above any bar."""
+    tqdm.write(text)
+    sys.stdout.flush()
+
+
+class Progress(Generic[T]):
+    """What `progress` returns. A thread keeps it moving, so that one slow item is not silence."""
+
+    def __init__(
+        self,
+        items: Iterable[T],
+        total: Optional[float],
+        unit: str,
+        label: str,
+        leave: bool,
+        every: float,
+    ):
+        self.items, self.total, self.unit, self.label, self.leave = items, total, unit, label, leave
+        self.every, self.done, self.note = every, 0.0, ""
+        self.bar: Optional[tqdm] = None
+        self.ended = threading.Event()
+
+    def __enter__(self) -> Progress[T]:
+        self.start = time.monotonic()
+        if sys.stderr.isatty():
+            self.bar = tqdm(total=self.total, unit=self.unit, desc=self.label or None, leave=False)
+        threading.Thread(target=self._tick, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        if self.bar is not None:
+            self.bar.close()
+        if self.leave:
+            self._print(f"{self._count()} in {spoken(time.monotonic() - self.start)}")
+
+    def __iter__(self) -> Iterator[T]:
+        with self:
+            for item in self.items:
+                yield item
+                self.update()
+
+    def update(self, n: float = 1) -> None:
+        """Count `n` more."""
+        self.done += n
+        if self.bar is not None:
+            self.bar.update(n)
+
+    def set_note(self, text: str) -> None:
+        """Show a few words after the numbers, e.g. the latest loss."""
+        self.note = text
+        if self.bar is not None:
+            self.bar.set_postfix_str(text, refresh=False)
+
+    def _tick(self) -> None:
+        while not self.ended.wait(1.0 if self.bar is not None else self.every):
+            if self.bar is not None:
+                self.bar.refresh()
+            else:
+                self._print(self._line())
+
+    def _line(self) -> str:
+        seconds = time.monotonic() - self.start
+        words = [self._count(), spoken(seconds)]
+        if self.total and self.done:
+            words.append(f"about {spoken(seconds * (self.total - self.done) / self.done)} left")
+        return ", ".join([*words, self.note] if self.note else words)
+
+    def _count(self) -> str:
+        return f"{self.done:g}{f'/{self.total:g}' if self.total is not None else ''} {self.unit}"
+
+    def _print(self, text: str) -> None:
+        print(f"{self.label}: {text}" if self.label else text, file=sys.stderr, flush=True)
+
+
+def spoken(seconds: float) -> str:
+    """A time for people: "0.4 s", "45 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
