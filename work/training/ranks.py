@@ -77,8 +77,13 @@ class Ranks:
             return layer
         return nn.SyncBatchNorm.convert_sync_batchnorm(layer)
 
+    def leave(self) -> None:
+        """Part from the other ranks."""
+        if self.world > 1:
+            paddle.distributed.destroy_process_group()
 
-def start(device: str, seed: int) -> Ranks:
+
+def join_ranks(device: str, seed: int) -> Ranks:
     """Set up the device and join the other processes, if this one was started by the launcher."""
     name = runtime.setup(device, seed)
     cpu.prepare()
@@ -90,8 +95,3 @@ def start(device: str, seed: int) -> Ranks:
         paddle.base.core.set_num_threads(max(1, runtime.cpu_count() // local))
     paddle.distributed.init_parallel_env()
     return Ranks(paddle.distributed.get_rank(), paddle.distributed.get_world_size(), "gpu" in name)
-
-
-def stop(ranks: Ranks) -> None:
-    if ranks.world > 1:
-        paddle.distributed.destroy_process_group()
