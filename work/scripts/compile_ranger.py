@@ -8,15 +8,15 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import argparse
 import time
 
+from work.configs.command_line import make_parser
 from work.errors import UserError, run
 
 
-def main(argv=None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Compile, try the operator on this device, print where it lies. Exit code 2 if that fails."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, "%(prog)s")
     parser.add_argument(
         "--force", action="store_true", help="compile again even if the cache has it"
     )

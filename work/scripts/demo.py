@@ -6,23 +6,19 @@ fetched through pip once. Grids that are there already are not made again; delet
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from work.configs.command_line import make_parser
 from work.configs.options import LIFESPAN
 from work.errors import run
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="example:\n  make demo",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__doc__, "%(prog)s --target_age 20,50,80")
     parser.add_argument("--exp_dir", default="demo_output", help="folder for the results")
     parser.add_argument("--target_age", default=LIFESPAN, help="target ages, years")
     options = parser.parse_args(argv)

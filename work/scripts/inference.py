@@ -8,16 +8,17 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.options import TestOptions, parse
+from work.configs.command_line import parse
+from work.configs.options import TestOptions
 from work.errors import run
 
-EXAMPLE = r"""python work/scripts/inference.py --exp_dir exp/test \
-      --data_path faces --target_age 20,40,60 --couple_outputs \
-      --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
+EXAMPLES = r"""%(prog)s --exp_dir exp/test \
+    --data_path faces --target_age 20,40,60 --couple_outputs \
+    --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parse(TestOptions, argv, __doc__, EXAMPLE)
+    options = parse(TestOptions, argv, __doc__, EXAMPLES)
     from work.inference.load import load_model
 
     model = load_model(options)  # Paddle is imported only when there is work for it

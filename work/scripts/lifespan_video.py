@@ -12,23 +12,24 @@ from work.configs.command_line import parse_with_paths
 from work.configs.film_options import FilmOptions
 from work.errors import UserError, run
 
-EXAMPLE = """  python work/scripts/lifespan_video.py me.jpg me.mp4 --caption
-  python work/scripts/lifespan_video.py faces films --side_by_side --format gif --film_size 256
-  python work/scripts/lifespan_video.py me.jpg me.webp --target_age 20,80 --seconds 4 --no-back
-  python work/scripts/lifespan_video.py --interpolate me.jpg you.jpg we.mp4"""
+EXAMPLES = """%(prog)s me.jpg me.mp4 --caption
+%(prog)s faces films --side_by_side --format gif --film_size 256
+%(prog)s me.jpg me.webp --target_age 20,80 --seconds 4 --no-back
+%(prog)s --interpolate me.jpg you.jpg we.mp4"""
 PATHS = "a photo or a folder of photos, and the film (.mp4, .gif, .webp) or a folder for the films"
 
 
 def main(argv: list[str] | None = None) -> int:
-    paths, options = parse_with_paths(FilmOptions, argv, __doc__, EXAMPLE, "IN OUT", PATHS)
+    paths, options = parse_with_paths(FilmOptions, argv, __doc__, EXAMPLES, "IN OUT", PATHS)
     needed = 3 if options.interpolate else 2
     if len(paths) != needed:
         names = "two photos and OUT" if options.interpolate else "IN and OUT"
         raise UserError(f"{names} are needed; {len(paths)} paths were given (see --help)")
     from work.inference.films import age_films, film_between
 
-    make = film_between if options.interpolate else age_films
-    return make(paths[:2] if options.interpolate else paths[0], paths[-1], options)
+    if options.interpolate:
+        return film_between(paths[:2], paths[2], options)
+    return age_films(paths[0], paths[1], options)
 
 
 if __name__ == "__main__":

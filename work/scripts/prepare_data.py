@@ -1,4 +1,4 @@
-"""Resize a folder of aligned faces (FFHQ, CelebA-HQ) for training, in parallel; run it again to go on."""
+"""Resize a folder of aligned faces (FFHQ, CelebA-HQ) for training, in parallel; run again, it resumes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.options import option, parse, require
+from work.configs.command_line import parse
+from work.configs.options import Typed, option, require
 from work.errors import run
 from work.runtime import cpu_count
 
-EXAMPLE = "python work/scripts/prepare_data.py --data_path=ffhq1024 --out_path=ffhq256"
+EXAMPLES = "%(prog)s --data_path=ffhq1024 --out_path=ffhq256"
 
 
 @dataclass
-class PrepareOptions:
+class PrepareOptions(Typed):
     """The flags of this script."""
 
     data_path: str = option("", "folder of aligned faces, searched recursively")
@@ -38,7 +39,7 @@ class PrepareOptions:
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parse(PrepareOptions, argv, __doc__, EXAMPLE)
+    options = parse(PrepareOptions, argv, __doc__, EXAMPLES)
     from work.datasets.prepare import prepare
 
     out = Path(options.out_path)

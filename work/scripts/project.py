@@ -12,15 +12,15 @@ from work.configs.command_line import parse_with_paths
 from work.configs.project_options import ProjectOptions
 from work.errors import UserError, run
 
-EXAMPLE = """  python work/scripts/project.py me.jpg --output projections --save_mp4
-  python work/scripts/project.py me.jpg you.jpg --step 60 --target_age 20,70 --blend composite
-  python work/scripts/project.py faces --no_crop --optimize_noise \\
-      --ckpt work/pretrained_models/stylegan2-ffhq-config-f.pdparams"""
+EXAMPLES = """%(prog)s me.jpg --output projections --save_mp4
+%(prog)s me.jpg you.jpg --step 60 --target_age 20,70 --blend composite
+%(prog)s faces --no_crop --optimize_noise \\
+    --ckpt work/pretrained_models/stylegan2-ffhq-config-f.pdparams"""
 
 
 def main(argv: list[str] | None = None) -> int:
     paths, options = parse_with_paths(
-        ProjectOptions, argv, __doc__, EXAMPLE, "FILES...", "photos, or folders of photos"
+        ProjectOptions, argv, __doc__, EXAMPLES, "FILES...", "photos, or folders of photos"
     )
     if not paths:
         raise UserError("which photos? Name files or folders (see --help)")

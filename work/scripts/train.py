@@ -8,19 +8,19 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.options import parse
+from work.configs.command_line import parse
 from work.configs.train_options import TrainOptions, resolve
 from work.errors import run
 
-EXAMPLE = r"""python work/scripts/train.py --exp_dir=exp/sam --train_root=ffhq256 --test_root=celeba256 --batch_size=6 \
-      --dataset_type=ffhq_aging --start_from_encoded_w_plus --input_nc=4 --target_age=uniform_random \
-      --use_weighted_id_loss --id_lambda=0.1 --lpips_lambda=0.1 --lpips_lambda_aging=0.1 \
-      --lpips_lambda_crop=0.6 --l2_lambda=0.25 --l2_lambda_aging=0.25 --l2_lambda_crop=1 \
-      --w_norm_lambda=0.005 --aging_lambda=5 --cycle_lambda=1"""
+EXAMPLES = r"""%(prog)s --exp_dir=exp/sam --train_root=ffhq256 --test_root=celeba256 --batch_size=6 \
+    --dataset_type=ffhq_aging --start_from_encoded_w_plus --input_nc=4 --target_age=uniform_random \
+    --use_weighted_id_loss --id_lambda=0.1 --lpips_lambda=0.1 --lpips_lambda_aging=0.1 \
+    --lpips_lambda_crop=0.6 --l2_lambda=0.25 --l2_lambda_aging=0.25 --l2_lambda_crop=1 \
+    --w_norm_lambda=0.005 --aging_lambda=5 --cycle_lambda=1"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = resolve(parse(TrainOptions, argv, __doc__, EXAMPLE))
+    options = resolve(parse(TrainOptions, argv, __doc__, EXAMPLES))
     if options.dry_run:
         print("\n".join(f"{name}: {value}" for name, value in options.plain().items()))
         return 0

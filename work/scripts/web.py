@@ -1,4 +1,4 @@
-"""A web page on this machine: drop a photo, choose an age, see and download the aged face.
+"""Open a web page on this machine: drop a photo, choose an age, see and download the aged face.
 
 It listens on 127.0.0.1 only, sends nothing anywhere, and deletes uploads when the page is closed.
 """
@@ -11,14 +11,13 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.options import parse
+from work.configs.command_line import parse
 from work.configs.web_options import WebOptions
 from work.errors import run
 
 
 def main(argv: list[str] | None = None) -> int:
-    example = "python work/scripts/web.py --port 8080"
-    options = parse(WebOptions, argv, __doc__, example)
+    options = parse(WebOptions, argv, __doc__, "%(prog)s --port 8080")
     from work.web.server import serve
 
     return serve(options)
