@@ -9,6 +9,8 @@ from typing import Generic, Iterable, Iterator, Optional, Sized, TypeVar
 
 from tqdm import tqdm
 
+from work.errors import shown
+
 T = TypeVar("T")
 EVERY = 10.0  # seconds between two lines of a log
 
@@ -40,7 +42,7 @@ def progress(
 
 def say(text: str) -> None:
     """Print a line on stdout, at once and above any bar."""
-    tqdm.write(text)
+    tqdm.write(shown(text))
     sys.stdout.flush()
 
 
@@ -56,8 +58,8 @@ class Progress(Generic[T]):
         leave: bool,
         every: float,
     ):
-        self.items, self.total, self.unit, self.label, self.leave = items, total, unit, label, leave
-        self.every, self.done, self.note = every, 0.0, ""
+        self.items, self.total, self.unit, self.leave, self.every = items, total, unit, leave, every
+        self.label, self.done, self.note = shown(label), 0.0, ""
         self.bar: Optional[tqdm] = None
         self.ended = threading.Event()
 

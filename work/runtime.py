@@ -8,6 +8,7 @@ import random
 import sys
 
 from work.errors import UserError
+from work.signals import take_from_paddle
 
 
 def cpu_count() -> int:
@@ -23,7 +24,7 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def setup(device: str = "auto", seed: int | None = None) -> str:
-    """Choose the device, let the CPU use all its cores, seed everything.
+    """Choose the device, let the CPU use all its cores, seed everything, and leave signals to Python.
 
     Args:
         device: "auto" (a GPU if Paddle sees one), "cpu", "gpu", "gpu:1", or another name Paddle knows.
@@ -38,6 +39,7 @@ def setup(device: str = "auto", seed: int | None = None) -> str:
     import numpy as np
     import paddle
 
+    take_from_paddle()
     if "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] == "1":
         paddle.base.core.set_num_threads(cpu_count())  # Paddle starts with one
     if device == "auto":

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable
 
 from work.errors import UserError
+from work.signals import not_interrupted
 
 AHEAD = 4  # chunks that wait per worker, so that none is ever idle
 
@@ -30,7 +31,6 @@ def one_thread_each(device: str) -> None:
 
     from work.runtime import setup
 
-    paddle.disable_signal_handler()  # it would print a C++ trace in every worker at Ctrl-C
     setup(device)
     paddle.base.core.set_num_threads(1)
 
@@ -66,7 +66,8 @@ def run_parallel(
     try:
         while True:
             for item in rest:
-                waiting.add(pool.submit(_call, function, item))
+                with not_interrupted():  # a worker starts as soon as there is work for it
+                    waiting.add(pool.submit(_call, function, item))
                 if len(waiting) >= AHEAD * workers:
                     break
             if not waiting:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from work.errors import UserError
+from work.errors import UserError, shown
 from work.files import atomic_write
 
 MAX_PIXELS = 120_000_000  # the largest phone and medium-format cameras take 100 to 108 megapixels
@@ -28,7 +28,7 @@ class ImageError(UserError):
     """One image cannot be used. The message is "<path>: <reason>"."""
 
     def __init__(self, path: str | Path, reason: str):
-        super().__init__(f"{path}: {reason}")
+        super().__init__(shown(f"{path}: {reason}"))
         self.path, self.reason = Path(path), reason
 
     def __reduce__(self):  # comes back from worker processes
