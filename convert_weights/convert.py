@@ -47,7 +47,11 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument(
         "--all", type=Path, metavar="DIR", help="convert every checkpoint of a folder"
     )
-    parser.add_argument("--out", type=Path, help=f"folder for --all (default: {weights_folder()})")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for --all (default: " + str(weights_folder()).replace("%", "%%") + ")",
+    )
     args = parser.parse_args(argv)
     if args.all and (args.source or args.kind != "auto"):
         parser.error("--all takes neither IN, OUT nor --kind")
