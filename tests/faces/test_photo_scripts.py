@@ -75,9 +75,9 @@ def test_losses_and_ages_of_result_folders(folder, tmp_path, capsys):
     save_image(read_image(folder / "a.png"), results / "60" / "alone.png")
     arguments = ["--data_path", str(results), "--gt_path", str(folder), "--mode", "l2"]
     assert calc_losses_on_images.main(arguments) == 1
-    assert "no picture of the name alone" in capsys.readouterr().out
+    assert "no picture of the name alone.png" in capsys.readouterr().out
     stat = (tmp_path / "inference_metrics" / "stat_l2.txt").read_text()
-    assert stat.startswith("Average l2 is 0.0000+-0.0000")
+    assert stat.startswith("Average loss is 0.00+-0.00\n")
     arguments = ["--data_path", str(results), "--num_threads", "1", "--network", "age_v1"]
     assert calc_age_error.main(arguments) == 1
     out = capsys.readouterr().out

@@ -79,11 +79,11 @@ def test_the_age_network_equals_onnx_runtime(fetched):
 
 def test_ages_and_likeness_of_real_faces(fetched, portraits, tmp_path):
     from work.datasets.images import save_image
-    from work.metrics.age_error import AgeReader
+    from work.metrics.age_error import AgeEstimator
     from work.models.age_v1 import AgeV1
 
     fetched("age_v1")
-    reader = AgeReader("age_v1", "cpu")
-    assert isinstance(reader.net, AgeV1)
+    estimator = AgeEstimator("age_v1", "cpu")
+    assert isinstance(estimator.net, AgeV1)
     for image in portraits:  # grown-ups, all of them
-        assert 25 < reader.read(save_image(image, tmp_path / "a.png")) < 80
+        assert 25 < estimator.estimate(save_image(image, tmp_path / "a.png")) < 80

@@ -27,6 +27,7 @@ FLOORS = (
         "work.downloads",
         "work.workers",
         "work.progress",
+        "work.signals",
         "work.compiler",
         "work.installation",
     ),

@@ -1,4 +1,4 @@
-"""The flags that all metrics scripts have."""
+"""The flags that all metrics scripts have, and where their scores go."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 
 from work.configs.command_line import make_parser
+
+SCORES_FOLDER = "inference_metrics"
+SCORED = "scored.txt"  # beside the scores: the name of the folder that was scored
 
 
 def metrics_parser(description: str | None, examples: str, results: str) -> argparse.ArgumentParser:
@@ -15,12 +18,19 @@ def metrics_parser(description: str | None, examples: str, results: str) -> argp
     parser.add_argument(
         "--out_path",
         type=Path,
-        help="where scores go (default: inference_metrics beside data_path)",
+        help=f"where scores go (default: {SCORES_FOLDER} beside data_path, or {SCORES_FOLDER}/NAME "
+        "where another folder's scores are there already)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
     return parser
 
 
 def out_folder(options: argparse.Namespace) -> Path:
-    """Where the scores go."""
-    return options.out_path or options.data_path.parent / "inference_metrics"
+    """Where the scores go: the place of the official scripts, unless a sibling folder's scores lie there."""
+    if options.out_path:
+        return options.out_path
+    data_path = options.data_path.resolve()
+    folder = data_path.parent / SCORES_FOLDER
+    scored = folder / SCORED
+    taken = scored.is_file() and scored.read_text(encoding="utf-8").strip() != data_path.name
+    return folder / data_path.name if taken else folder

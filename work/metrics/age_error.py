@@ -5,35 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from PIL import Image
 
-from work.datasets.images import ImageError, read_image
+from work.datasets.images import ImageError
 from work.errors import UserError
 from work.metrics.report import (
     Scores,
+    can_report,
     figure,
-    has_scores,
     save_figure,
     table,
-    write_csv,
-    write_text,
+    write_scores,
+    write_stat,
 )
-from work.metrics.results import Result, list_results
+from work.metrics.results import Result, list_results, read_face
 from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
+from work.progress import progress
 from work.workers import one_thread_each, run_parallel
 
 NETWORKS = ("auto", "dex", "age_v1")
 
 
-def choose(network: str) -> str:
+def choose_network(network: str) -> str:
     """What "auto" means: DEX if its weights are here, else the small network, which pip can fetch."""
     if network != "auto":
         return network
     return "dex" if installed("dex_vgg") else "age_v1"
 
 
-class AgeReader:
+class AgeEstimator:
     """A detector and an age network, in one worker."""
 
     def __init__(self, network: str, device: str):
@@ -45,15 +46,15 @@ class AgeReader:
         self.detector, self.network = FaceDetector(), network
         self.net = frozen(DexVGG(), "dex_vgg") if network == "dex" else age_reader()
 
-    def read(self, path: Path) -> float:
+    def estimate(self, path: Path) -> float:
         """The age in years of the largest face. Raises ImageError where there is none."""
-        photo = read_image(path)
+        photo = read_face(path)
         faces = self.detector(photo).landmarks
         if not len(faces):
             raise ImageError(path, "no face found")
         return self.age_of(photo, faces[0])
 
-    def age_of(self, photo, landmarks: np.ndarray) -> float:
+    def age_of(self, photo: Image.Image, landmarks: np.ndarray) -> float:
         """The age in years of a face whose landmarks [5, 2] are known."""
         import paddle
 
@@ -66,9 +67,9 @@ class AgeReader:
             return float(self.net.predict_age(face if self.network == "dex" else face_chip(face)))
 
 
-def _judge(state: AgeReader, result: Result) -> tuple[Result, float | ImageError]:
+def _estimate(estimator: AgeEstimator, result: Result) -> tuple[Result, float | ImageError]:
     try:
-        return result, state.read(result.path)
+        return result, estimator.estimate(result.path)
     except ImageError as error:
         return result, error
 
@@ -86,25 +87,20 @@ def measure(data_path: Path, workers: int, network: str, device: str) -> Scores:
             "below inference_results"
         )
     scores, results = Scores("age"), own_share(results)
-    with tqdm(total=len(results), unit="img", disable=None) as bar:
-        arguments = (choose(network), device)
-        for result, outcome in run_parallel(_judge, results, workers, AgeReader, arguments):
-            bar.update()
-            if isinstance(outcome, ImageError):
-                scores.failed.append((result.path, outcome.reason))
-            else:
-                scores.add(result, outcome)
+    arguments = (choose_network(network), device)
+    found = run_parallel(_estimate, results, workers, AgeEstimator, arguments)
+    for result, age in progress(found, len(results), "picture"):
+        scores.add(result, age)
     return gather(scores)
 
 
-def summary(scores: Scores) -> dict[str, float]:
+def summarize(scores: Scores) -> dict[str, float]:
     """Over all pictures: mean absolute error and bias in years, correlation, share of rising steps.
 
     A step is one face at two neighbouring target ages, both judged; it rises if the estimate does.
     Correlation and steps are nan where there is only one target age.
     """
-    pairs = np.array([[float(a), v] for a in scores.values for v in scores.values[a].values()])
-    target, found = pairs.T
+    target, found = np.array([(float(age), value) for age, _, value in scores.flat()]).T
     varied = len(set(target)) > 1 and found.std() > 0
     ages = scores.ages()
     steps = [
@@ -121,41 +117,38 @@ def summary(scores: Scores) -> dict[str, float]:
     }
 
 
-def rows(scores: Scores) -> list[list]:
+def rows_by_age(scores: Scores) -> list[list]:
     """Per target age: the age, number, mean estimate, mean absolute error, bias, standard deviation."""
-    out = []
+    rows = []
     for age in scores.ages():
         found = np.array(list(scores.values[age].values()))
         error = found - float(age)
-        out.append([age, len(found), found.mean(), np.abs(error).mean(), error.mean(), found.std()])
-    return out
+        rows.append(
+            [age, len(found), found.mean(), np.abs(error).mean(), error.mean(), found.std()]
+        )
+    return rows
 
 
-def close(scores: Scores, out: Path, network: str) -> int:
-    """Print and write stat_age.txt, scores_age.csv, scores_age.json and scores_age.png; the exit code."""
-    import json
+def write_report(scores: Scores, out: Path, scored: Path, network: str) -> None:
+    """Print what was measured and what could not be, and write it to `out`, if anything was.
 
-    if not scores.here:
-        return 0
-    if not has_scores(scores):
-        return 2
+    `out` gets stat_age.txt, scores_age.csv, scores_age.json, scores_age.png and the name of the folder that
+    was `scored`.
+    """
+    if not can_report(scores):
+        return
     header = ["target", "n", "estimated", "abs error", "bias", "std"]
-    lines = [f"{name}: {value:.4f}" for name, value in summary(scores).items()]
-    text = "\n".join([table(header, rows(scores)), *lines, f"age network: {network}"])
+    lines = [f"{name}: {value:.4f}" for name, value in summarize(scores).items()]
+    text = "\n".join([table(header, rows_by_age(scores)), *lines, f"age network: {network}"])
     print(text)
-    flat = [[age, name, v] for age in scores.ages() for name, v in scores.values[age].items()]
-    failures = "".join(f"not judged: {path}: {reason}\n" for path, reason in scores.failed)
-    write_text(out / "stat_age.txt", f"{text}\n{failures}")
-    write_text(out / "scores_age.json", json.dumps(scores.values, indent=1) + "\n")
-    write_csv(out / "scores_age.csv", ["target_age", "name", "estimated_age"], flat)
+    write_stat(out, scores, text)
+    write_scores(out, scores, ["target_age", "name", "estimated_age"], scored)
     _plot(scores, out / "scores_age.png")
-    print(f"{len(flat)} pictures judged, {len(scores.failed)} not; written to {out}")
-    return 1 if scores.failed else 0
 
 
 def _plot(scores: Scores, path: Path) -> None:
     picture, axes = figure()
-    data = rows(scores)
+    data = rows_by_age(scores)
     ages = [float(row[0]) for row in data]
     axes.plot(ages, ages, color="grey", linestyle="--", label="target")
     axes.errorbar(ages, [row[2] for row in data], [row[5] for row in data], marker="o", capsize=3)

@@ -6,35 +6,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from work.datasets.images import ImageError, read_image
+from work.datasets.images import ImageError
 from work.metrics.report import Scores
-from work.metrics.results import Result, list_results
+from work.metrics.results import Result, list_results, no_partner, read_face
 from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
+from work.progress import progress
 from work.workers import one_thread_each, run_parallel
 
 NETWORKS = ("auto", "curricularface", "dlib")
 
 
 @dataclass
-class Job:
-    """One partner and all pictures to compare with it: it is embedded once for all target ages."""
+class Comparison:
+    """One partner and all results to compare with it: it is embedded once for all target ages."""
 
     partner: Path
     results: list[Result]
 
 
-def choose(network: str) -> str:
+def choose_network(network: str) -> str:
     """What "auto" means: CurricularFace if its weights are here, else dlib's network, which pip can fetch."""
     if network != "auto":
         return network
     return "curricularface" if installed("curricularface") else "dlib"
 
 
-class Judge:
-    """A detector and an embedding, in one worker."""
+class FaceEmbedder:
+    """A detector and a face recognition network, in one worker."""
 
     def __init__(self, network: str, device: str):
         one_thread_each(device)
@@ -59,7 +59,7 @@ class Judge:
         from work.faces.align import arcface_quad, cut, ffhq_quad
         from work.inference.embedded.inversion import face_chip
 
-        photo = read_image(path)
+        photo = read_face(path)
         faces = self.detector(photo).landmarks
         if not len(faces):
             raise ImageError(path, "no face found")
@@ -72,46 +72,42 @@ class Judge:
         with paddle.no_grad():
             return self.net(face).numpy()[0]
 
-    def compare(self, a: np.ndarray, b: np.ndarray) -> float:
+    def likeness(self, a: np.ndarray, b: np.ndarray) -> float:
         """Cosine of CurricularFace's unit vectors, or Euclidean distance of dlib's."""
         return float(a @ b) if self.network == "curricularface" else float(np.linalg.norm(a - b))
 
 
-def judge(state: Judge, job: Job) -> list[tuple[Result, float | ImageError]]:
-    """Compare all pictures of a job with their partner."""
+def _compare(
+    embedder: FaceEmbedder, comparison: Comparison
+) -> list[tuple[Result, float | ImageError]]:
     try:
-        reference = state.embed(job.partner)
+        reference = embedder.embed(comparison.partner)
     except ImageError as error:
         reason = f"its partner cannot be used: {error}"
-        return [(result, ImageError(result.path, reason)) for result in job.results]
-    outcomes: list[tuple[Result, float | ImageError]] = []
-    for result in job.results:
+        return [(result, ImageError(result.path, reason)) for result in comparison.results]
+    found: list[tuple[Result, float | ImageError]] = []
+    for result in comparison.results:
         try:
-            outcomes.append((result, state.compare(state.embed(result.path), reference)))
+            found.append((result, embedder.likeness(embedder.embed(result.path), reference)))
         except ImageError as error:
-            outcomes.append((result, error))
-    return outcomes
+            found.append((result, error))
+    return found
 
 
 def measure(data_path: Path, gt_path: Path, workers: int, network: str, device: str) -> Scores:
     """Likeness of every picture to its partner: label "id" (cosine) or "id_distance" (dlib)."""
-    network = choose(network)
+    network = choose_network(network)
     scores = Scores("id" if network == "curricularface" else "id_distance")
-    results = list_results(data_path, gt_path)
-    jobs: dict[Path, Job] = {}
-    for result in results:
+    comparisons: dict[Path, Comparison] = {}
+    for result in list_results(data_path, gt_path):
         if result.partner is None:
-            reason = f"no picture of the name {result.name} to compare with"
-            scores.failed.append((result.path, reason))
+            scores.add(result, no_partner(result))
         else:
-            jobs.setdefault(result.partner, Job(result.partner, [])).results.append(result)
-    own = own_share(list(jobs.values()))
-    with tqdm(total=sum(len(job.results) for job in own), unit="img", disable=None) as bar:
-        for outcomes in run_parallel(judge, own, workers, Judge, (network, device)):
-            bar.update(len(outcomes))
-            for result, outcome in outcomes:
-                if isinstance(outcome, ImageError):
-                    scores.failed.append((result.path, outcome.reason))
-                else:
-                    scores.add(result, outcome)
+            comparison = comparisons.setdefault(result.partner, Comparison(result.partner, []))
+            comparison.results.append(result)
+    own = own_share(list(comparisons.values()))
+    jobs = run_parallel(_compare, own, workers, FaceEmbedder, (network, device))
+    found = (pair for pairs in jobs for pair in pairs)
+    for result, value in progress(found, sum(len(one.results) for one in own), "picture"):
+        scores.add(result, value)
     return gather(scores)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from work.configs.metrics_options import SCORED
+from work.datasets.images import ImageError
 from work.files import atomic_write
 from work.metrics.results import Result
 
@@ -25,21 +28,36 @@ class Scores:
     failed: list[tuple[Path, str]] = field(default_factory=list)
     here: bool = True
 
-    def add(self, result: Result, value: float) -> None:
-        self.values.setdefault(result.age, {})[result.name] = value
+    def add(self, result: Result, value: float | ImageError) -> None:
+        """Note the score of a result, or why there is none."""
+        if isinstance(value, ImageError):
+            self.failed.append((value.path, value.reason))
+        else:
+            self.values.setdefault(result.age, {})[result.name] = value
 
     def all(self) -> np.ndarray:
         """Every score, [n]."""
         return np.array([v for scores in self.values.values() for v in scores.values()])
 
     def ages(self) -> list[str]:
+        """Target ages, ascending."""
         return sorted(self.values, key=lambda age: float(age or -1))
+
+    def flat(self) -> list[tuple[str, str, float]]:
+        """Every score as (target age, name, score)."""
+        return [(age, *item) for age in self.ages() for item in self.values[age].items()]
 
     def rows(self) -> list[list]:
         """Per target age, and over all: age, number, mean, standard deviation, median."""
         groups = [(age, np.array(list(self.values[age].values()))) for age in self.ages() if age]
         groups.append(("all", self.all()))
         return [[age, len(x), x.mean(), x.std(), np.median(x)] for age, x in groups]
+
+    def exit_code(self) -> int:
+        """0 all judged (or another process reports), 1 some not, 2 none."""
+        if not self.here:
+            return 0
+        return 2 if not self.values else 1 if self.failed else 0
 
 
 def table(header: list[str], rows: list[list]) -> str:
@@ -51,8 +69,33 @@ def table(header: list[str], rows: list[list]) -> str:
     return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths)) for row in cells)
 
 
-def has_scores(scores: Scores) -> bool:
-    """Name what could not be judged; say so if nothing could."""
+def write_report(scores: Scores, out: Path, scored: Path) -> None:
+    """Print what was measured and what could not be, and write it to `out`, if anything was.
+
+    `out` gets stat_LABEL.txt (a sentence, and the table), scores_LABEL.json (names to scores, within ages if
+    there are any), scores_LABEL.csv, scores_LABEL.png and the name of the folder that was `scored`.
+    """
+    if not can_report(scores):
+        return
+    text = table(["age", "n", "mean", "std", "median"], scores.rows())
+    print(text)
+    write_stat(out, scores, f"{sentence(scores)}\n{text}")
+    write_scores(out, scores, ["age", "name", scores.label], scored)
+    _plot(scores, out / f"scores_{scores.label}.png")
+
+
+def sentence(scores: Scores) -> str:
+    """The line with which the official scripts of pSp report the mean and the standard deviation."""
+    values = scores.all()
+    what = {"lpips": "Average loss", "l2": "Average loss", "id": "New Average score"}
+    name = what.get(scores.label, f"Average {scores.label}")
+    return f"{name} is {values.mean():.2f}+-{values.std():.2f}"
+
+
+def can_report(scores: Scores) -> bool:
+    """Print what could not be judged; whether this process has anything else to report."""
+    if not scores.here:
+        return False
     for path, reason in scores.failed:
         print(f"not judged: {path}: {reason}")
     if not scores.values:
@@ -60,32 +103,19 @@ def has_scores(scores: Scores) -> bool:
     return bool(scores.values)
 
 
-def close(scores: Scores, out: Path) -> int:
-    """Print the table and what failed, write all files; return the exit code.
+def write_stat(out: Path, scores: Scores, text: str) -> None:
+    """stat_LABEL.txt: `text`, then what could not be judged."""
+    failures = "".join(f"not judged: {path}: {reason}\n" for path, reason in scores.failed)
+    write_text(out / f"stat_{scores.label}.txt", f"{text}\n{failures}")
 
-    `out` gets stat_LABEL.txt (mean and deviation, and the table), scores_LABEL.json (names to scores, within
-    ages if there are any), scores_LABEL.csv and scores_LABEL.png.
-    """
-    if not scores.here:
-        return 0
-    if not has_scores(scores):
-        return 2
-    text = table(["age", "n", "mean", "std", "median"], scores.rows())
-    values = scores.all()
-    summary = f"Average {scores.label} is {values.mean():.4f}+-{values.std():.4f}\n"
-    print(text)
-    data = scores.values.get("", {}) if scores.ages() == [""] else scores.values
-    lines = [[age, name, v] for age in scores.ages() for name, v in scores.values[age].items()]
-    write_text(out / f"stat_{scores.label}.txt", f"{summary}{text}\n{_failures(scores)}")
+
+def write_scores(out: Path, scores: Scores, header: list[str], scored: Path) -> None:
+    """Every single score as JSON and CSV, and the name of the folder that was `scored`."""
+    data = scores.values[""] if scores.ages() == [""] else scores.values
     write_text(out / f"scores_{scores.label}.json", json.dumps(data, indent=1) + "\n")
-    write_csv(out / f"scores_{scores.label}.csv", ["age", "name", scores.label], lines)
-    _plot(scores, out / f"scores_{scores.label}.png")
-    print(f"{len(values)} pictures judged, {len(scores.failed)} not; written to {out}")
-    return 1 if scores.failed else 0
-
-
-def _failures(scores: Scores) -> str:
-    return "".join(f"not judged: {path}: {reason}\n" for path, reason in scores.failed)
+    write_csv(out / f"scores_{scores.label}.csv", header, scores.flat())
+    write_text(out / SCORED, f"{scored.resolve().name}\n")
+    print(f"{len(scores.flat())} pictures judged, {len(scores.failed)} not; written to {out}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -93,7 +123,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_csv(path: Path, header: list[str], rows: list[list]) -> None:
+def write_csv(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
     with (
         atomic_write(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,

@@ -25,11 +25,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     out = out_folder(options)
-    from work.metrics import age_error as age
+    from work.metrics import age_error
 
-    network = age.choose(options.network)
-    scores = age.measure(options.data_path, options.num_threads, network, options.device)
-    return age.close(scores, out, network)
+    network = age_error.choose_network(options.network)
+    scores = age_error.measure(options.data_path, options.num_threads, network, options.device)
+    age_error.write_report(scores, out, options.data_path, network)
+    return scores.exit_code()
 
 
 if __name__ == "__main__":

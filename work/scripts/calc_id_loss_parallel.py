@@ -33,15 +33,15 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     out = out_folder(options)
-    from work.metrics import id_similarity as identity
-    from work.metrics import report
+    from work.metrics import id_similarity, report
 
-    network = identity.choose(options.network)
+    network = id_similarity.choose_network(options.network)
     print(f"network: {network}")
-    scores = identity.measure(
+    scores = id_similarity.measure(
         options.data_path, options.gt_path, options.num_threads, network, options.device
     )
-    return report.close(scores, out)
+    report.write_report(scores, out, options.data_path)
+    return scores.exit_code()
 
 
 if __name__ == "__main__":

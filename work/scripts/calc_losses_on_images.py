@@ -35,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     scores = losses.measure(
         options.mode, options.data_path, options.gt_path, options.batch_size, options.workers
     )
-    return report.close(scores, out)
+    report.write_report(scores, out, options.data_path)
+    return scores.exit_code()
 
 
 if __name__ == "__main__":
