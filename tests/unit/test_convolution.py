@@ -57,6 +57,13 @@ def test_transposed_values_and_gradients_are_paddles(n, groups, stride):
     assert_same(lambda impl: conv2d_transpose(x, weight, stride, groups, impl), [x, weight])
 
 
+@pytest.mark.parametrize("padding, output_padding", [(1, 0), (1, 1), (0, 1)])
+def test_transposed_borders_are_paddles(padding, output_padding):
+    x, weight = numbers(2, 4, 5, 7), numbers(4, 3, 3, 3)
+    borders = {"padding": padding, "output_padding": output_padding}
+    assert_same(lambda impl: conv2d_transpose(x, weight, 2, impl=impl, **borders), [x, weight])
+
+
 def test_tensors_with_strides_and_a_weight_that_is_used_twice():
     whole, square = numbers(2, 9, 12, 6), numbers(6, 6, 3, 3)
 

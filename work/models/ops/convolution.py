@@ -51,23 +51,40 @@ def conv2d(
 
 
 def conv2d_transpose(
-    x: Tensor, weight: Tensor, stride: int = 1, groups: int = 1, impl: str = "auto"
+    x: Tensor,
+    weight: Tensor,
+    stride: int = 1,
+    groups: int = 1,
+    impl: str = "auto",
+    padding: int = 0,
+    output_padding: int = 0,
 ) -> Tensor:
-    """The transposed convolution of x [N, I, H, W] with weight [I, O / groups, kh, kw], without padding.
+    """The transposed convolution of x [N, I, H, W] with weight [I, O / groups, kh, kw].
 
     `impl` and what is raised are those of `conv2d`.
 
+    Args:
+        padding: pixels that are cut off on each side of the result.
+        output_padding: pixels of these that are left below and on the right; less than the stride.
+
     Returns:
-        [N, O, H', W'] with H' = (H - 1) stride + kh.
+        [N, O, H', W'] with H' = (H - 1) stride + kh - 2 padding + output_padding.
     """
     if not _on_onednn(impl, x, weight):
-        return F.conv2d_transpose(x, weight, stride=stride, groups=groups)
+        return F.conv2d_transpose(
+            x,
+            weight,
+            stride=stride,
+            padding=padding,
+            output_padding=output_padding,
+            groups=groups,
+        )
     n, _, height, width = x.shape
     _, out, kh, kw = weight.shape
-    size = [(height - 1) * stride + kh, (width - 1) * stride + kw]
-    shape = Shape(
-        (n, out * groups, *size), tuple(weight.shape), tuple(x.shape), stride, (0, 0), groups, False
-    )
+    change = output_padding - 2 * padding
+    size = (height - 1) * stride + kh + change, (width - 1) * stride + kw + change
+    source, before = (n, out * groups, *size), (padding, padding)
+    shape = Shape(source, tuple(weight.shape), tuple(x.shape), stride, before, groups, False)
     return raw.apply(_Transposed, x, weight, shape)
 
 
@@ -171,6 +188,7 @@ def check() -> float:
         (lambda impl: conv2d(x, dense, bias, 1, [2, 1, 0, 1], 1, impl), [x, dense, bias]),
         (lambda impl: conv2d(x, strided, None, 2, 1, 2, impl), [x, strided]),
         (lambda impl: conv2d_transpose(x, strided, 2, 2, impl), [x, strided]),
+        (lambda impl: conv2d_transpose(x, strided, 2, 2, impl, 1, 1), [x, strided]),
     ]
     apart = [
         raw.distance(lambda f=f: f("onednn"), lambda f=f: f("ref"), inputs) for f, inputs in cases

@@ -1,0 +1,185 @@
+"""One step of Group-GAN and FA-GAN: both generators, then both discriminators.
+
+Zhu et al. 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", equations 1 to 3
+with the least-squares losses of section 4, applied to ages as in Palsson et al. 2018. FA-GAN's cycle is read like this:
+a face that `older` (G+) aged by k years must come back when `younger` (G-) is told the new age and -k years, and the
+other way round. The two networks share no weights and no discriminator; they train side by side.
+
+The gradients of all four networks are taken before any of them moves. This equals CycleGAN's order of updates: there,
+too, the generators meet the old discriminators, and these the faces that the old generators made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from work.models.cyclegan.cyclegan import GENERATORS, CycleGAN
+from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares
+from work.training.cyclegan.plans import Plan
+from work.training.cyclegan.pool import ImagePool
+from work.training.recipes import Outcome
+
+Backward = Callable[[Tensor], None]
+OPPOSITE = {"older": "younger", "younger": "older"}
+
+
+@dataclass
+class Asked:
+    """What FA-GAN's networks are told: estimated ages, changes and wanted ages, [N] each, in years."""
+
+    ages: Tensor
+    years: Tensor
+    targets: Tensor
+
+
+@dataclass
+class Side:
+    """What one generator gets: N sources and N real faces [N, 3, H, W] of the ages that it should make."""
+
+    sources: Tensor
+    reals: Tensor
+    asked: Optional[Asked] = None
+
+    def there(self, generator: nn.Layer, faces: Tensor) -> Tensor:
+        """Faces through the generator of this side."""
+        return (
+            generator(faces, self.asked.ages, self.asked.years) if self.asked else generator(faces)
+        )
+
+    def back(self, generator: nn.Layer, faces: Tensor) -> Tensor:
+        """What `there` made through the generator of the other side."""
+        if self.asked is None:
+            return generator(faces)
+        return generator(faces, self.asked.ages + self.asked.years, -self.asked.years)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the terms of the generators' loss."""
+
+    cycle: float = 10.0
+    identity: float = 5.0  # Group-GAN: a face of the target group stays as it is
+    l1: float = 1.0  # output against input, against inverted colours
+    age: float = 5.0  # FA-GAN: error of the estimated age, in decades
+
+
+class CycleRecipe:
+    """The passes of one step.
+
+    Args:
+        age_net: FA-GAN's frozen age estimator, with `predict_age`: faces [N, 3, H, W] -> years [N].
+        pool_size: earlier outputs that each discriminator is shown.
+    """
+
+    def __init__(
+        self,
+        net: CycleGAN,
+        weights: Weights,
+        age_net: Any = None,
+        pool_size: int = 50,
+    ):
+        self.net, self.weights, self.age_net = net, weights, age_net
+        self.pools = {name: ImagePool(pool_size) for name in GENERATORS}
+
+    def __call__(
+        self,
+        faces: Tensor,
+        plan: Plan,
+        backward: Backward,
+        rng: Optional[np.random.Generator] = None,
+    ) -> Outcome:
+        """Faces as the plan lists them, [2 N or 4 N, 3, H, W], through all passes; `backward` gets each loss.
+
+        Args:
+            rng: of the pools; None leaves them out and as they are (validation).
+        """
+        sides = self._sides(faces, plan)
+        outcome = Outcome({}, faces[: 2 * sides["older"].sources.shape[0]], faces)
+        made, recovered = {}, []
+        self.net.freeze_discriminators(True)
+        for name, side in sides.items():
+            made[name], back = self._generator_step(name, side, backward, outcome)
+            recovered.append(back)
+        self.net.freeze_discriminators(False)
+        for name, side in sides.items():
+            self._discriminator_step(name, side, made[name], backward, outcome, rng)
+        outcome.output = paddle.concat([made[name] for name in sides])
+        outcome.recovered = paddle.concat(recovered)
+        outcome.terms["loss"] = outcome.terms["loss_older"] + outcome.terms["loss_younger"]
+        return outcome
+
+    def _sides(self, faces: Tensor, plan: Plan) -> dict[str, Side]:
+        if not self.net.conditioned:
+            young, old = faces.chunk(2)
+            return {"older": Side(young, old), "younger": Side(old, young)}
+        sources, reals = faces.chunk(2)
+        with paddle.no_grad():
+            ages = self.age_net.predict_age(sources)
+        told = [ages, *map(paddle.to_tensor, (plan.years, plan.targets))]
+        parts = [tensor.chunk(2) for tensor in (sources, reals, *told)]
+        sides = zip(GENERATORS, zip(*parts))
+        return {name: Side(x, real, Asked(*asked)) for name, (x, real, *asked) in sides}
+
+    def _generator_step(
+        self, name: str, side: Side, backward: Backward, outcome: Outcome
+    ) -> tuple[Tensor, Tensor]:
+        """The faces that a generator made of its sources, and these after the way back."""
+        generator, weights = getattr(self.net, name), self.weights
+        made = side.there(generator, side.sources)
+        recovered = side.back(getattr(self.net, OPPOSITE[name]), made)
+        terms = {
+            "gan": least_squares(self._judged(name, made, side.asked), True),
+            "cycle": F.l1_loss(recovered, side.sources),
+            "l1": F.l1_loss(made, side.sources),
+        }
+        loss = terms["gan"] + weights.cycle * terms["cycle"] + weights.l1 * terms["l1"]
+        if side.asked:
+            wanted, found = side.asked.ages + side.asked.years, self.age_net.predict_age(made)
+            terms["age"] = F.l1_loss(found, wanted)
+            loss = loss + weights.age * terms["age"] / 10
+            _note(outcome, source_age=side.asked.ages, target_age=wanted, age_real=found.detach())
+        elif weights.identity > 0:
+            terms["identity"] = F.l1_loss(generator(side.reals), side.reals)
+            loss = loss + weights.identity * terms["identity"]
+        backward(loss)
+        outcome.terms.update({f"{term}_{name}": value.detach() for term, value in terms.items()})
+        outcome.terms[f"loss_{name}"] = loss.detach()
+        return made.detach(), recovered.detach()
+
+    def _judged(self, name: str, faces: Tensor, asked: Optional[Asked]) -> Tensor:
+        judge = getattr(self.net, f"judge_{name}")
+        return judge(faces, asked.targets) if asked else judge(faces)
+
+    def _discriminator_step(
+        self,
+        name: str,
+        side: Side,
+        made: Tensor,
+        backward: Backward,
+        outcome: Outcome,
+        rng: Optional[np.random.Generator],
+    ) -> None:
+        shown, asked = made, side.asked
+        if rng is not None:
+            targets = asked.targets if asked else paddle.zeros([made.shape[0]])
+            shown, targets = self.pools[name].query(made, targets, rng)
+            asked = asked and Asked(asked.ages, asked.years, targets)
+        real, fake = self._judged(name, side.reals, side.asked), self._judged(name, shown, asked)
+        loss = discriminator_loss(real, fake)
+        backward(loss)
+        outcome.terms[f"judge_{name}"] = loss.detach()
+        if made.shape[0] > 1:
+            outcome.terms[f"diversity_{name}"] = diversity(made, side.sources).detach()
+
+
+def _note(outcome: Outcome, **numbers: Tensor) -> None:
+    """Append numbers per face to those that are there."""
+    for name, values in numbers.items():
+        earlier = [outcome.numbers[name]] if name in outcome.numbers else []
+        outcome.numbers[name] = paddle.concat([*earlier, values])
