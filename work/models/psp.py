@@ -28,9 +28,9 @@ class PSP(nn.Layer):
         start_from_latent_avg: the codes are offsets from the mean latent (pSp).
         start_from_encoded_w_plus: they are offsets from the frozen pSp encoder's codes (SAM).
         learn_in_w: one style for all layers: the encoder predicts W, not W+.
-        encoders: build them; without, something else has to be put into their places.
+        encoders: build them; without, empty layers hold their places for the graphs of an engine.
 
-    Departure from the reference: `train()` reaches the trained encoder alone. The reference puts the frozen
+    Departure from the reference: `train()` reaches only the encoder that is trained. The reference puts the frozen
     parts into training mode too, and their batch-norm statistics drift.
     """
 
@@ -52,19 +52,19 @@ class PSP(nn.Layer):
         self.start_from_latent_avg = start_from_latent_avg
         self.start_from_encoded_w_plus = start_from_encoded_w_plus
         self.n_styles, self.learn_in_w = n_styles(output_size), learn_in_w
-        if not encoders:
-            self.encoder = self.pretrained_encoder = None
-        elif learn_in_w:
+        self.encoder: nn.Layer = nn.Layer()
+        if encoders and learn_in_w:
             self.encoder = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", input_nc)
-        else:
+        elif encoders:
             self.encoder = GradualStyleEncoder(50, "ir_se", input_nc, self.n_styles)
         self.decoder = Generator(output_size)
+        self.pretrained_encoder: nn.Layer = nn.Layer()  # pSp leaves it empty
         if encoders and start_from_encoded_w_plus:
             self.pretrained_encoder = GradualStyleEncoder(50, "ir_se", 3, self.n_styles)
         self.register_buffer("latent_avg", paddle.zeros([self.n_styles, 512]), persistable=False)
 
     def train(self, train_decoder: bool = False):
-        """Training mode for the encoder (and the decoder if asked); all else stays in evaluation mode."""
+        """Put the encoder (and on request the decoder) into training mode; the rest stays in evaluation mode."""
         super().eval()
         self.training = True
         self.encoder.train()
@@ -73,20 +73,25 @@ class PSP(nn.Layer):
         return self
 
     def start_codes(self, faces: Tensor) -> Tensor | None:
-        """What the encoder's codes are added to, [N or 1, n_styles, 512]; does not depend on the age.
+        """The codes [N or 1, n_styles, 512] that the encoder's are added to, if any; they do not depend on the age.
 
         Args:
             faces: RGB [N, 3, 256, 256] in [-1, 1].
         """
         if self.start_from_encoded_w_plus:
-            with paddle.no_grad():
-                return self.pretrained_encoder(faces) + self.latent_avg
+            return self.pretrained_codes(faces)
         return self.latent_avg.unsqueeze(0) if self.start_from_latent_avg else None
+
+    @paddle.no_grad()
+    def pretrained_codes(self, faces: Tensor) -> Tensor:
+        """SAM only: faces [N, 3, 256, 256] in [-1, 1] -> the frozen pSp encoder's w_plus [N, n_styles, 512]."""
+        return self.pretrained_encoder(faces) + self.latent_avg
 
     def encode(self, x: Tensor, start: Tensor | None = None) -> Tensor:
         """Inputs [N, input_nc, 256, 256] -> w_plus [N, n_styles, 512].
 
-        `start` is the result of `start_codes` for the same faces, when it is known already.
+        Args:
+            start: what `start_codes` gave for the same faces, if it is known already.
         """
         codes = self.encoder(x)
         if start is None:
@@ -144,14 +149,15 @@ def mix_styles(
     outside = [i for i in latent_mask if not 0 <= i < codes.shape[1]]
     if outside:
         raise ValueError(f"latent_mask: layers {outside} are not in 0..{codes.shape[1] - 1}")
-    mask = paddle.zeros([1, codes.shape[1], 1], codes.dtype)
-    mask[:, list(latent_mask)] = 1.0 if alpha is None or inject_latent is None else alpha
+    share = 1.0 if alpha is None or inject_latent is None else alpha
+    shares = [share if i in latent_mask else 0.0 for i in range(codes.shape[1])]
+    mask = paddle.to_tensor(shares, dtype=codes.dtype).reshape([1, -1, 1])
     kept = codes * (1 - mask)
     return kept if inject_latent is None else kept + inject_latent * mask
 
 
 def face_pool(images: Tensor) -> Tensor:
-    """Average images down (or repeat them up) to the 256 px that the losses see."""
+    """Images [N, 3, S, S] at the 256 px that the losses see: averaged down, or repeated up."""
     return images if images.shape[2:] == [256, 256] else F.adaptive_avg_pool2d(images, 256)
 
 

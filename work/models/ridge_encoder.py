@@ -1,4 +1,4 @@
-"""A linear encoder: frozen AlexNet features of a face to the generator's codes, fitted in closed form."""
+"""A linear encoder from a face's AlexNet features to the generator's codes, fitted in closed form."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-# The 23 styles in three groups that get one code each: up to 16 px, up to 64 px, and the rest.
-GROUPS = (7, 6, 10)
-CONV2, CONV3, PIXELS = 8, 6, 16  # px to which maps and image are averaged
+from work.models.mobile_stylegan import N_STYLES
+
+# How many of the generator's N_STYLES styles share one code: those up to 16 px, up to 64 px, and the rest.
+GROUPS = (7, 6, N_STYLES - 7 - 6)
+CONV2, CONV3, PIXELS = 8, 6, 16  # px to which the two layers' maps and the image are averaged
 N_FEATURES = 192 * CONV2**2 + 384 * CONV3**2 + 3 * PIXELS**2
 
 
 class RidgeEncoder(nn.Layer):
-    """Images [N, 3, 256, 256] in [-1, 1] -> whitened codes [N, 23, 512].
+    """Images [N, 3, 256, 256] in [-1, 1] -> whitened codes [N, N_STYLES, 512].
 
     Args:
         lpips: an LPIPS with AlexNet, whose backbone is shared.
         rank: columns of the reduced-rank weights.
     """
 
-    def __init__(self, lpips, rank: int) -> None:
+    def __init__(self, lpips: nn.Layer, rank: int) -> None:
         super().__init__()
-        self.backbone = [lpips]  # in a list: shared, no part of this layer's state
+        self.backbone = [lpips]  # in a list: shared, and not part of this layer's state
         for name, shape in (
             ("mean", [N_FEATURES]),
             ("scale", [N_FEATURES]),
@@ -33,7 +35,7 @@ class RidgeEncoder(nn.Layer):
             self.register_buffer(name, paddle.zeros(shape))
 
     def features(self, images: Tensor) -> Tensor:
-        """[N, N_FEATURES]: conv2, conv3 and the image, each averaged to few pixels."""
+        """[N, N_FEATURES]: conv2, conv3 and the image, each averaged down to a few pixels."""
         lpips = self.backbone[0]
         maps = lpips.net((images - lpips.shift) / lpips.scale)
         parts = [(maps[1], CONV2), (maps[2], CONV3), (images, PIXELS)]
@@ -44,10 +46,10 @@ class RidgeEncoder(nn.Layer):
     def forward(self, images: Tensor) -> Tensor:
         x = (self.features(images) - self.mean) * self.scale
         codes = (x @ self.reduce @ self.expand + self.bias).reshape([-1, len(GROUPS), 512])
-        return spread(codes)
+        return repeat_groups(codes)
 
 
-def spread(groups: Tensor) -> Tensor:
-    """One code per group of styles, [N, 3, 512], to one per style, [N, 23, 512]."""
+def repeat_groups(groups: Tensor) -> Tensor:
+    """One code per group of styles, [N, 3, 512] -> one per style, [N, N_STYLES, 512]."""
     parts = [groups[:, i : i + 1].tile([1, count, 1]) for i, count in enumerate(GROUPS)]
     return paddle.concat(parts, axis=1)

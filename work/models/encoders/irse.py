@@ -21,7 +21,7 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> Conv2D:
 
 
 class SEModule(nn.Layer):
-    """Squeeze and excitation: channels weighted by what their means say."""
+    """Squeeze and excitation: each channel weighted by a gate that depends on all channels' means."""
 
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
@@ -39,12 +39,11 @@ class Bottleneck(nn.Layer):
     def __init__(self, in_channels: int, depth: int, stride: int, se: bool):
         super().__init__()
         self.stride = stride
+        self.shortcut_layer: nn.Layer | None = None
         if in_channels != depth:
             self.shortcut_layer = nn.Sequential(
                 Conv2D(in_channels, depth, 1, stride, bias_attr=False), nn.BatchNorm2D(depth)
             )
-        else:
-            self.shortcut_layer = None
         self.res_layer = nn.Sequential(
             nn.BatchNorm2D(in_channels),
             conv3x3(in_channels, depth),
@@ -57,7 +56,7 @@ class Bottleneck(nn.Layer):
     def forward(self, x: Tensor) -> Tensor:
         if self.shortcut_layer is not None:
             shortcut = self.shortcut_layer(x)
-        else:  # a max pool of one pixel, as the paper has it, only picks every stride-th one
+        else:  # the reference's max pool over one pixel just takes every stride-th one
             shortcut = x if self.stride == 1 else x[:, :, :: self.stride, :: self.stride]
         return self.res_layer(x) + shortcut
 
@@ -81,5 +80,5 @@ def body(num_layers: int, se: bool) -> nn.LayerList:
 
 
 def l2_normalize(x: Tensor) -> Tensor:
-    """Rows of [N, D] at length one."""
+    """Scale the rows of [N, D] to unit length."""
     return x / paddle.linalg.norm(x, axis=1, keepdim=True)

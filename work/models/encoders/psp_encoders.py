@@ -12,13 +12,13 @@ from work.models.encoders.irse import body, input_layer
 from work.models.ops.convolution import Conv2D
 from work.models.ops.equalized import EqualLinear
 
-# Styles below the first index come from the coarse map (16 px), below the second from the middle one (32 px),
-# the others from the fine one (64 px).
+# Styles before COARSE_END come from the coarse map (16 px), those before MIDDLE_END from the middle one (32 px), the
+# others from the fine one (64 px).
 COARSE_END, MIDDLE_END = 3, 7
 
 
 class GradualStyleBlock(nn.Layer):
-    """Convolutions of stride 2 down to one pixel, then a linear layer: a feature map to one style."""
+    """A feature map to one style: convolutions of stride 2 down to a single pixel, then a linear layer."""
 
     def __init__(self, in_channels: int, out_channels: int, spatial: int):
         super().__init__()

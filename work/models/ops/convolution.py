@@ -1,4 +1,4 @@
-"""Convolutions whose CPU kernels, gradients included, are oneDNN's; everywhere else they are Paddle's own."""
+"""Convolutions that oneDNN computes on the CPU, gradients included; everywhere else they are Paddle's own."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def conv2d(
     """Cross-correlate x [N, I, H, W] with weight [O, I / groups, kh, kw]; bias is [O].
 
     Args:
-        padding: zeros on each side, or those [above, below, left, right].
-        impl: "auto" (oneDNN for float32 on a CPU where it holds its check, else Paddle), "onednn" or "ref" (Paddle).
+        padding: zeros on every side, or [above, below, left, right].
+        impl: "auto" (oneDNN for float32 on a CPU if it passes its check, else Paddle), "onednn" or "ref" (Paddle).
 
     Returns:
-        [N, O, H', W'] with H' = (H + above + below - kh) // stride + 1. Only the gradients of tensors that are
-        not frozen are computed. `paddle.grad` has to ask for all of them: that it asks for some only, a PyLayer
-        cannot know, and Paddle then raises an error. `backward()` has no such limit.
+        [N, O, H', W'] with H' = (H + above + below - kh) // stride + 1. Frozen tensors get no gradient. `paddle.grad`
+        has to ask for all the others: a PyLayer cannot know that only some are wanted, and Paddle then raises an
+        error. `backward()` has no such limit.
 
     Raises:
-        OneDNNError: "onednn" was asked for and cannot be had.
+        OneDNNError: "onednn" was asked for and is not available.
     """
     if not _on_onednn(impl, x, weight, bias):
         if not isinstance(padding, int):
@@ -61,7 +61,7 @@ def conv2d_transpose(
 ) -> Tensor:
     """The transposed convolution of x [N, I, H, W] with weight [I, O / groups, kh, kw].
 
-    `impl` and what is raised are those of `conv2d`.
+    `impl`, and the errors, are as in `conv2d`.
 
     Args:
         padding: pixels that are cut off on each side of the result.
@@ -89,7 +89,7 @@ def conv2d_transpose(
 
 
 class Conv2D(nn.Conv2D):
-    """Paddle's layer on `conv2d` above; zero padding and no dilation."""
+    """Paddle's layer, computed by `conv2d` above; zero padding and no dilation."""
 
     def forward(self, x: Tensor) -> Tensor:
         return conv2d(
@@ -132,7 +132,7 @@ class _Convolution(PyLayer):
 
 
 class _Transposed(PyLayer):
-    """The data gradient of a convolution whose source is this one's result."""
+    """Computed as the data gradient of the convolution that leads from its result to its input."""
 
     @staticmethod
     def compute(x, weight, shape):
@@ -173,7 +173,7 @@ def _on_onednn(impl: str, *tensors: Optional[Tensor]) -> bool:
 
 @lru_cache(maxsize=1)
 def problem() -> Optional[str]:
-    """Why oneDNN is not used on this machine; None if it gives Paddle's numbers. Tried on first use."""
+    """Why oneDNN is not used on this machine; None if it gives Paddle's numbers. Tried once, on first use."""
     try:
         apart = check()
     except OneDNNError as error:
@@ -182,7 +182,7 @@ def problem() -> Optional[str]:
 
 
 def check() -> float:
-    """The largest distance between oneDNN's convolutions and Paddle's; see `raw.distance`. Raises OneDNNError."""
+    """The largest difference between oneDNN's convolutions and Paddle's; see `raw.distance`. Raises OneDNNError."""
     x, dense, strided, bias = raw.numbers([3, 4, 9, 8], [6, 4, 3, 3], [4, 2, 3, 3], [6])
     cases = [
         (lambda impl: conv2d(x, dense, bias, 1, [2, 1, 0, 1], 1, impl), [x, dense, bias]),

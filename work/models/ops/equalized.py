@@ -48,5 +48,6 @@ class EqualLinear(nn.Layer):
         bias = self.bias * self.lr_mul if self.lr_mul != 1 else self.bias
         if self.activation:
             return fused_leaky_relu(paddle.matmul(x, self.weight * self.scale), bias)
-        # Not addmm: its gradient crashes in Paddle 3.3 where the bias is frozen. The input is the small factor.
+        # Not addmm: its gradient crashes in Paddle 3.3 if the bias is frozen. Scaling the input is cheaper than
+        # scaling the weight.
         return paddle.matmul(x * self.scale, self.weight) + bias

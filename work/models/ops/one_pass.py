@@ -1,7 +1,7 @@
-"""Operators that train slowly on Paddle's CPU kernels, compiled to pass over their tensors once.
+"""Operators whose CPU kernels in Paddle are slow in training, compiled so that one pass over memory is enough.
 
-`load()` compiles one_pass.cc and tries it against Paddle; training calls it. Without it, on GPUs, and where it
-fails, the same functions are plain Paddle.
+Training calls `load()`, which compiles one_pass.cc and compares it with Paddle. Before that, on GPUs, and if it fails,
+the same functions are plain Paddle.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from work.compiler import BuildError
 from work.models.ops import raw
 
 SOURCE = Path(__file__).with_name("one_pass.cc")
-_loaded: dict[str, Any] = {}  # "library" once it is in use, or "problem"
+_loaded: dict[str, Any] = {}  # "library" once in use, or the "problem" with it
 
 
 def load() -> None:
-    """Compile (once a machine, a second) and check the operators; from then on they are used on the CPU.
+    """Compile (a second, once per machine) and check the operators; from then on they are used on the CPU.
 
-    If that fails, a line on stderr says why, and plain Paddle goes on.
+    If that fails, a line on stderr says why, and plain Paddle stays in use.
     """
     if _loaded:
         return
     try:
         key = compiler.cache_key([SOURCE])
-        path = compiler.cached(
-            "one_pass", key, lambda output: compiler.shared_library(output, [SOURCE])
+        path = compiler.compile_once(
+            "one_pass", key, lambda output: compiler.compile_library(output, [SOURCE])
         )
         _loaded["library"] = ctypes.CDLL(str(path))
         error = check()
@@ -45,7 +45,7 @@ def load() -> None:
     except (BuildError, OSError) as error:
         _loaded.clear()
         _loaded["problem"] = str(error)
-        print(f"note: slower, without compiled operators: {error}", file=sys.stderr)
+        print(f"note: slower without compiled operators: {error}", file=sys.stderr)
 
 
 def prelu(x: Tensor, slope: Tensor, impl: str = "auto") -> Tensor:
@@ -75,7 +75,7 @@ def activate(
         noise: [1 or N, 1, H, W].
         bias: [C].
         slope: of negative numbers; above 0.
-        impl: as of `prelu`.
+        impl: as in `prelu`.
     """
     if _in_use(impl, x, scale, noise, bias):
         return raw.apply(_Activate, x, scale, noise, bias, slope)
@@ -88,7 +88,7 @@ def activate(
 def spatial_mean(x: Tensor) -> Tensor:
     """The mean of each channel, [N, C, H, W] -> [N, C, 1, 1].
 
-    On the CPU a product with a vector, whose gradient is fast; that of Paddle's mean goes pixel by pixel.
+    On the CPU it is a product with a vector, whose gradient is fast; that of Paddle's mean goes pixel by pixel.
     """
     if not x.place.is_cpu_place():
         return x.mean(axis=[2, 3], keepdim=True)
@@ -97,7 +97,7 @@ def spatial_mean(x: Tensor) -> Tensor:
 
 
 class PReLU(nn.PReLU):
-    """Paddle's layer on `prelu` above."""
+    """Paddle's layer, computed by `prelu` above."""
 
     def forward(self, x: Tensor) -> Tensor:
         return prelu(x, self._weight)
@@ -110,7 +110,7 @@ def _in_use(impl: str, *tensors: Optional[Tensor]) -> bool:
 
 
 def _call(name: str, *arguments: Any) -> None:
-    """Call a C function with tensors, None, numbers and sizes."""
+    """Call a C function; its arguments are tensors, None, floats and sizes."""
     kept = [raw.contiguous(a) if isinstance(a, Tensor) else a for a in arguments]
     getattr(_loaded["library"], name)(*map(_as_c, kept))
 
@@ -183,7 +183,7 @@ def _noise_step(noise: Optional[Tensor]) -> int:
 
 
 def check() -> float:
-    """The largest distance between the compiled operators and Paddle's; see `raw.distance`."""
+    """The largest difference between the compiled operators and Paddle's; see `raw.distance`."""
     x, scale, noise, bias, slope = raw.numbers([3, 5, 7, 9], [3, 5], [3, 1, 7, 9], [5], [5])
     cases = [
         (lambda impl: prelu(x, slope, impl), [x, slope]),

@@ -1,9 +1,8 @@
 """Convolutions and their gradients by oneDNN, the library of CPU kernels in every Paddle wheel.
 
-Paddle uses it for static graphs only; its dygraph convolutions unfold the image and multiply matrices. oneDNN's C
-functions are called as they are (https://uxlfoundation.github.io/oneDNN, version 3, whose binary interface is
-stable), so nothing is compiled. It chooses its own blocked layouts; tensors are reordered into them and back
-within a call.
+Paddle uses it for static graphs only; its dygraph convolutions unfold the image and multiply matrices. We call
+oneDNN's C functions directly (https://uxlfoundation.github.io/oneDNN, version 3, whose binary interface is stable), so
+nothing is compiled. oneDNN chooses its own blocked layouts; each call reorders tensors into them and back.
 """
 
 from __future__ import annotations
@@ -13,23 +12,27 @@ import threading
 from ctypes import byref, c_int, c_int64, c_size_t, c_void_p
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import Any, Iterable, NamedTuple, Optional, Sequence
 
 import paddle
 from paddle import Tensor
 
-# Of oneDNN's dnnl_types.h.
+# Constants of oneDNN's dnnl_types.h
 CPU, F32, ANY_LAYOUT, DIRECT, FORWARD_TRAINING, IN_ORDER = 1, 3, 1, 1, 64, 1
-QUERY = {"src": 129, "weights": 131, "dst": 133}  # the number after each asks for its gradient
+QUERY = {"src": 129, "weights": 131, "dst": 133}  # plus one: its gradient
 ARGUMENT = {"src": 1, "dst": 17, "weights": 33, "bias": 41}
 GRADIENT = 128  # added to an argument's number
 FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT = "forward", "backward_data", "backward_weights"
-RESULT = {FORWARD: 2, DATA_GRADIENT: 0, WEIGHT_GRADIENT: 1}  # of source, weights, destination
+RESULT = {
+    FORWARD: 2,
+    DATA_GRADIENT: 0,
+    WEIGHT_GRADIENT: 1,
+}  # index among source, weights, destination
 GRADIENTS = {FORWARD: (), DATA_GRADIENT: ("src", "dst"), WEIGHT_GRADIENT: ("weights", "dst")}
 
 
 class OneDNNError(RuntimeError):
-    """oneDNN cannot be used here, or not for this; the message says why, in one line."""
+    """oneDNN cannot do this, or is not there at all; the message says why in one line."""
 
 
 class Shape(NamedTuple):
@@ -48,8 +51,14 @@ class _Argument(ctypes.Structure):
     _fields_ = [("number", c_int), ("memory", c_void_p)]
 
 
+def _arguments(pairs: Iterable[tuple[int, c_void_p]]) -> ctypes.Array[_Argument]:
+    """What a primitive works on: memory objects by the numbers of ARGUMENT."""
+    listed = [_Argument(*pair) for pair in pairs]
+    return (_Argument * len(listed))(*listed)
+
+
 class _Library:
-    """oneDNN's functions. What they make is kept for good: networks see few shapes."""
+    """oneDNN's functions. The objects they make are never freed: a network sees few shapes."""
 
     def __init__(self):
         path = Path(paddle.sysconfig.get_lib()) / "libdnnl.so.3"
@@ -73,7 +82,7 @@ class _Library:
         return made
 
     def description(self, dims: Sequence[int], plain: bool = True) -> c_void_p:
-        """Of a contiguous tensor, or of one in whatever layout oneDNN likes best."""
+        """Describes a contiguous tensor or, if not `plain`, one in the layout that oneDNN finds best."""
         head = len(dims), _numbers(dims), F32
         if not plain:
             return self.make("memory_desc", *head, ANY_LAYOUT, how="_with_tag")
@@ -95,7 +104,7 @@ def _numbers(values: Sequence[int]) -> ctypes.Array:
 
 
 class _Operand:
-    """One tensor of a prepared convolution: its memory in the caller's layout and in oneDNN's, and the way between."""
+    """One tensor of a prepared convolution, in the caller's layout and in oneDNN's, and the reorder between the two."""
 
     def __init__(self, plain: c_void_p, own: c_void_p, result: bool):
         dnnl = library()
@@ -111,10 +120,10 @@ class _Operand:
                 "reorder_primitive_desc", ends[0], dnnl.engine, ends[1], dnnl.engine, None
             )
             self.reorder = dnnl.make("primitive", way)
-            self.pair = (_Argument * 2)(*zip((ARGUMENT["src"], ARGUMENT["dst"]), memories))
+            self.pair = _arguments(zip((ARGUMENT["src"], ARGUMENT["dst"]), memories))
 
     def bind(self, tensor: Tensor) -> Optional[Tensor]:
-        """Point at a tensor; the buffer that has to live until the call is over, if there is one."""
+        """Use a tensor's memory; returns the buffer, if there is one, that has to live until the call is over."""
         dnnl = library()
         dnnl("memory_set_data_handle", self.plain, c_void_p(tensor.data_ptr()))
         if self.same:
@@ -151,7 +160,7 @@ class _Prepared:
         if self.bias:
             number = ARGUMENT["bias"] + (GRADIENT if kind == WEIGHT_GRADIENT else 0)
             arguments.append((number, self.bias.own))
-        self.arguments = (_Argument * len(arguments))(*arguments)
+        self.arguments = _arguments(arguments)
 
     @staticmethod
     def _describe(kind: str, shape: Shape, dims: dict, bias: Optional[c_void_p]) -> c_void_p:
@@ -159,7 +168,7 @@ class _Prepared:
         x, w, y = (dnnl.description(d, plain=False) for d in dims.values())
         near, steps = shape.padding, [shape.stride] * 2
         sizes = zip(shape.destination[2:], shape.weights[2:], shape.source[2:], near)
-        # What a stride leaves over at the far edge is padding taken away.
+        # Rows and columns that the last stride does not reach count as negative padding at the far edge.
         far = [(out - 1) * shape.stride + k - size - before for out, k, size, before in sizes]
         geometry = [_numbers(v) for v in (steps, [0, 0], near, far)]
         forward = dnnl.make(
@@ -178,6 +187,7 @@ class _Prepared:
         dnnl = library()
         buffers = [operand.bind(tensor) for operand, tensor in zip(self.operands, tensors)]
         if self.bias:
+            assert bias is not None  # as the shape says
             self.bias.bind(bias)
         for operand in self.operands:
             if not operand.result:
@@ -201,13 +211,13 @@ def convolve(
     destination: Tensor,
     bias: Optional[Tensor] = None,
 ) -> None:
-    """Compute the tensor that `kind` names from the others, in place.
+    """Fill the tensor that `kind` names from the others.
 
     Args:
         kind: FORWARD fills `destination`; DATA_GRADIENT fills `source`, and WEIGHT_GRADIENT `weights` and `bias`, from
             the gradient in `destination`.
-        shape: what the tensors' shapes are; they are contiguous float32 tensors on the CPU.
-        bias: [oc] if `shape.bias`, which DATA_GRADIENT does not know.
+        shape: the shapes of the tensors, which are contiguous float32 tensors on the CPU.
+        bias: [oc] if `shape.bias`; DATA_GRADIENT takes none.
 
     Raises:
         OneDNNError: oneDNN has no such convolution, or is not there.

@@ -1,4 +1,4 @@
-"""What operators share that work on the memory of CPU tensors: when they can, and when a gradient is wanted."""
+"""Helpers of the operators that work directly on the memory of CPU tensors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-TOLERANCE = 1e-5  # of a tensor's largest number, between an operator and Paddle's
+TOLERANCE = 1e-5  # allowed difference between an operator and Paddle's, relative to a tensor's largest number
 
 
 def fits(*tensors: Optional[Tensor]) -> bool:
-    """Whether all tensors that are not None are float32 on the CPU, which is the device of the process, too."""
+    """Whether the process runs on the CPU and all tensors that are not None are float32 there."""
     return (
         paddle.in_dynamic_mode()
         and paddle.device.get_device() == "cpu"
@@ -23,12 +23,12 @@ def fits(*tensors: Optional[Tensor]) -> bool:
 
 
 def wanted(*tensors: Optional[Tensor]) -> list[bool]:
-    """Which of the gradients are wanted; Paddle takes no others."""
+    """Which tensors want a gradient; Paddle accepts no others."""
     return [t is not None and not t.stop_gradient for t in tensors]
 
 
 def apply(layer: Any, *arguments: Any) -> Tensor:
-    """The PyLayer on its arguments where a gradient is wanted, else `layer.compute`."""
+    """Apply a PyLayer where a gradient is wanted; elsewhere only call its `compute`."""
     if paddle.is_grad_enabled() and any(wanted(*(a for a in arguments if isinstance(a, Tensor)))):
         return layer.apply(*arguments)
     return layer.compute(*arguments)
@@ -39,12 +39,12 @@ def contiguous(x: Tensor) -> Tensor:
 
 
 def empty(shape: Sequence[int]) -> Tensor:
-    """A float32 tensor to be filled, whatever the default type is."""
+    """An unfilled float32 tensor, whatever the default type is."""
     return paddle.empty(shape, "float32")
 
 
 def numbers(*shapes: list[int]) -> list[Tensor]:
-    """Tensors between -1 and 1 with gradients, to try an operator on; Paddle's random state stays as it is."""
+    """Tensors between -1 and 1 that want gradients, to try an operator on; Paddle's random state is untouched."""
     rng = np.random.default_rng(0)
     arrays = [rng.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]
     return [paddle.to_tensor(array, stop_gradient=False) for array in arrays]
@@ -52,8 +52,15 @@ def numbers(*shapes: list[int]) -> list[Tensor]:
 
 @paddle.enable_grad()
 def distance(ours: Any, theirs: Any, inputs: list[Tensor]) -> float:
-    """How far two functions without arguments are apart in value and in the gradients of the sum of squares towards
-    `inputs`; the largest of each tensor, relative to its largest number. NaN if there is one."""
+    """How much two functions of the same inputs differ, in value and in gradient.
+
+    Args:
+        ours, theirs: functions without arguments; `theirs` is the reference.
+        inputs: the tensors they depend on; gradients are those of the result's sum of squares.
+
+    Returns:
+        The largest difference in any tensor, relative to that tensor's largest number; NaN if there is a NaN.
+    """
     pair = []
     for function in (ours, theirs):
         y = function()

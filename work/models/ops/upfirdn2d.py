@@ -1,8 +1,8 @@
 """Up-sample, FIR filter, down-sample: the resampling of StyleGAN2 (Karras et al. 2020, appendix B).
 
-The reference inserts zeros and filters them. The fast way never makes those zeros: each of the up x up
-output phases sees its own taps of the filter, so one convolution with up * up output channels and a
-pixel shuffle give the same numbers (polyphase decomposition). Any filter works, not only [1, 3, 3, 1].
+The reference inserts zeros and filters them. The fast version never makes those zeros: each of the up x up output
+phases sees its own taps of the filter, so one convolution with up * up output channels and a pixel shuffle give the
+same numbers (polyphase decomposition). Any filter works, not only [1, 3, 3, 1].
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def upfirdn2d(
 
     Args:
         x: [N, C, H, W].
-        kernel: filter [kh, kw], a numpy array or a tensor; used as it is, without normalising.
-        up, down: whole factors of at least 1, the same for both axes.
+        kernel: filter [kh, kw], a numpy array or a tensor; used as it is, not normalised.
+        up, down: integer factors of at least 1, the same for both axes.
         pad: (before, after) for both axes, or (x before, x after, y before, y after). Negative crops.
         impl: "auto" (polyphase) or "ref" (zeros inserted, as the formula reads).
 
@@ -107,7 +107,7 @@ def phase_filters(taps: np.ndarray, up: int, before: tuple[int, int]) -> np.ndar
 
 @lru_cache(maxsize=64)
 def _filters_on(taps: bytes, shape: tuple, up: int, before: tuple, dtype, place: str) -> Tensor:
-    """Phase filters as a tensor [up * up, 1, th, tw]; kept, so that a GPU gets each of them once."""
+    """Phase filters as a tensor [up * up, 1, th, tw]; cached, so that each is copied to a GPU once."""
     kernel = np.frombuffer(taps, np.float32).reshape(shape)
     return paddle.to_tensor(phase_filters(kernel, up, before)[:, None]).astype(dtype)
 

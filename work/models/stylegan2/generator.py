@@ -66,11 +66,9 @@ class Generator(nn.Layer):
     ):
         super().__init__()
         if size < 8 or size & (size - 1):
-            raise ValueError(f"Generator: size is a power of two from 8 on, not {size}")
+            raise ValueError(f"Generator: size is a power of two from 8 up, not {size}")
         self.size, self.style_dim, self.n_latent = size, style_dim, n_styles(size)
-        self.recompute = (
-            False  # keep no activations within a resolution: compute them again for gradients
-        )
+        self.recompute = False  # True: save memory and compute each level's activations twice
         mapping = [
             EqualLinear(style_dim, style_dim, lr_mul=lr_mlp, activation=True) for _ in range(n_mlp)
         ]
@@ -108,11 +106,11 @@ class Generator(nn.Layer):
         """Make images.
 
         Args:
-            styles: one or two tensors: z or w [N, 512], or w_plus [N, n_latent, 512]. Two are mixed.
+            styles: one tensor, or two that are mixed: z or w [N, 512], or w_plus [N, n_latent, 512].
             input_is_latent: `styles` are w or w_plus already, not z.
             randomize_noise: fresh noise; else the stored maps.
-            noise: own noise maps, one [1 or N, 1, r, r] per convolution.
-            truncation: below 1 pulls w towards `truncation_latent`, which it then needs.
+            noise: other noise maps, one [1 or N, 1, r, r] per convolution.
+            truncation: below 1 pulls w towards `truncation_latent`, which is needed then.
             inject_index: first layer of the second style; random when None.
             return_latents: also return the w_plus in use.
 
@@ -128,9 +126,12 @@ class Generator(nn.Layer):
                 )
             styles = [truncation_latent + truncation * (w - truncation_latent) for w in styles]
         w_plus = self._per_layer(styles, inject_index)
-        if noise is None:
-            noise = [None] * (self.n_latent - 1) if randomize_noise else self.noises.maps()
-        image = self.synthesis(w_plus, noise)
+        maps: Sequence[Tensor | None]
+        if noise is not None:
+            maps = noise
+        else:
+            maps = [None] * (self.n_latent - 1) if randomize_noise else self.noises.maps()
+        image = self.synthesis(w_plus, maps)
         return image, w_plus if return_latents else None
 
     def _per_layer(self, styles: Sequence[Tensor], inject_index: int | None) -> Tensor:
@@ -163,5 +164,5 @@ class Generator(nn.Layer):
         from paddle.distributed.fleet.utils import recompute
 
         shape = [x.shape[0], 1, 2 * x.shape[2], 2 * x.shape[3]]  # drawn once, not twice
-        noise = [paddle.randn(shape) if n is None else n for n in noise]
-        return recompute(self._level, level, x, skip, w0, w1, w2, *noise, preserve_rng_state=False)
+        maps = [paddle.randn(shape) if n is None else n for n in noise]
+        return recompute(self._level, level, x, skip, w0, w1, w2, *maps, preserve_rng_state=False)

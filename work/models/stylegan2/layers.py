@@ -1,12 +1,12 @@
 """The modulated convolutions of StyleGAN2 (Karras et al. 2020, section 2.2), restructured for speed.
 
 Without gradients, and on GPUs, the style scales the weight, not the feature map, and sqrt(2), demodulation and the
-equalised scale go into the weight too. A batch becomes one grouped convolution, one group a sample.
+equalised scale go into the weight too. A batch becomes one grouped convolution, one group per sample.
 
-With gradients on the CPU the style scales the feature map and the demodulation the result, as the paper's equations
-read. The gradient towards a style is then a sum over pixels; else it is that of the weight, as dear as the
-convolution, which a frozen generator does not need. GPUs keep the first form because the scaled features could
-overflow in float16.
+With gradients on the CPU, the style scales the feature map and the demodulation scales the result. The gradient towards
+a style is then a sum over pixels; in the first form it needs the gradient of the weight, which costs as much as the
+convolution and which a frozen generator has no other use for. GPUs keep the first form because the scaled features
+could overflow in float16.
 """
 
 from __future__ import annotations
@@ -120,8 +120,16 @@ class ModulatedConv2D(nn.Layer):
             self.blur_pad = ((pad + 1) // 2 + 1, pad // 2 + 1)
 
     def forward(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor | None]:
-        """x [N, in, H, W], w [N, style_dim] -> [N, out, H, W], or twice the size when up-sampling, times sqrt(2) with
-        demodulation, and the factors [N, out] that this is still to be multiplied by, if there are any."""
+        """Modulate, convolve and, if the layer up-samples, blur.
+
+        Args:
+            x: [N, in, H, W].
+            w: [N, style_dim].
+
+        Returns:
+            [N, out, H, W], twice the size when up-sampling, times sqrt(2) with demodulation; and the factors [N, out]
+            that it is still to be multiplied by, or None.
+        """
         style, weight, factors = self.modulation(w), self.weight[0] * self.scale, None
         how = (self.demodulate, self.upsample, math.sqrt(2) if self.demodulate else 1)
         if weight.shape[2] > 1 and scales_features(x, w):

@@ -24,7 +24,7 @@ from work.errors import UserError, run
 from work.inference.embedded.inversion import face_chip
 from work.inference.embedded.model import FITTED, load_embedded
 from work.models.checkpoint import read_checkpoint
-from work.models.ridge_encoder import GROUPS, spread
+from work.models.ridge_encoder import GROUPS, repeat_groups
 from work.training.embedded.fit import save_fitted
 
 PULL = 0.05  # weight of the squared distance to the codes that were fitted on renders
@@ -48,7 +48,7 @@ class Adapter:
     def white(self, index: int, matrix: paddle.Tensor) -> paddle.Tensor:
         """Codes [1, 23, 512] of a photo."""
         row = np.append(self.reduced[index] / self.size, 1.0).astype(np.float32)
-        return spread((paddle.to_tensor(row[None]) @ matrix).reshape([1, len(GROUPS), 512]))
+        return repeat_groups((paddle.to_tensor(row[None]) @ matrix).reshape([1, len(GROUPS), 512]))
 
     def loss(self, index: int, face: paddle.Tensor) -> paddle.Tensor:
         """The inverter's own objective, and a pull towards the codes that were fitted on renders."""

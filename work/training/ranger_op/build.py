@@ -55,8 +55,8 @@ def cache_key() -> str:
 
 
 def build(force: bool = False) -> Path:
-    """Return the path of the compiled library, compiling it if need be; see `compiler.cached`."""
-    return compiler.cached("ranger", cache_key(), _compile, force)
+    """Return the path of the compiled library, compiling it if need be; see `compiler.compile_once`."""
+    return compiler.compile_once("ranger", cache_key(), _compile, force)
 
 
 def _compile(output: Path) -> None:
@@ -73,7 +73,7 @@ def _compile(output: Path) -> None:
             flags += ["-DRANGER_WITH_CUDA", str(device), *_cuda_libraries(nvcc)]
             flags += ["-lcudart_static", "-ldl", "-lrt", "-lpthread"]
         flags += [f"-L{core}", "-l:libpaddle.so", f"-Wl,-rpath,{core}"]
-        compiler.shared_library(output, [FOLDER / name for name in HOST_SOURCES], *flags)
+        compiler.compile_library(output, [FOLDER / name for name in HOST_SOURCES], *flags)
 
 
 def _nvcc_to_use() -> str | None:
