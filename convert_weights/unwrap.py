@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from convert_weights.checksum import ENTRY
 from convert_weights.plain import plain
 from convert_weights.reader import PADDLE, Source, Tensor
 from convert_weights.rules import DROPPED_ENTRIES
@@ -43,6 +44,8 @@ def unwrap(source: Source) -> Contents:
     state = _flatten(state)
     own = isinstance(rest.get("kind"), str) and "state_dict" in data
     kind = rest.pop("kind") if own else None
+    if own:
+        rest.pop(ENTRY, None)  # see checksum.py
     latent_avg, opts = rest.pop("latent_avg", None), rest.pop("opts", None)
     latent_avg = _one_latent(source, latent_avg, state.pop("latent_avg", None))
     for prefix in ("module.", "g_ema."):  # DataParallel; flat safetensors of StyleGAN2

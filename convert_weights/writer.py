@@ -15,10 +15,12 @@ from typing import Any, BinaryIO, Iterator, Mapping, Optional, Protocol, Tuple, 
 
 import numpy as np
 
+from convert_weights.checksum import HashingFile, end_of_file
 from work.errors import UserError
 from work.files import atomic_write
 
 CHUNK = 32 << 20
+Output = Union[BinaryIO, HashingFile]
 
 
 class Lazy(Protocol):
@@ -34,7 +36,7 @@ def plain_pickle(value: Any) -> bytes:
     return pickle.dumps(value, protocol=2)[2:-1]
 
 
-def write_bytes(out: BinaryIO, array: np.ndarray) -> None:
+def write_bytes(out: Output, array: np.ndarray) -> None:
     """The array's little-endian bytes in C order, in pieces: a transposed view is never copied whole."""
     if array.ndim > 1 and not array.flags.c_contiguous:
         rows = max(1, CHUNK * len(array) // max(array.nbytes, 1))
@@ -47,7 +49,7 @@ def write_bytes(out: BinaryIO, array: np.ndarray) -> None:
         out.write(np.ascontiguousarray(little).data.cast("B"))
 
 
-def _write_array(out: BinaryIO, array: np.ndarray) -> None:
+def _write_array(out: Output, array: np.ndarray) -> None:
     code, order = array.dtype.str[1:], "|" if array.dtype.itemsize == 1 else "<"
     out.write(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01")
     out.write(plain_pickle(tuple(array.shape)))
@@ -71,15 +73,19 @@ def write_pdparams(
     state: Mapping[str, Union[Lazy, np.ndarray]],
     latent_avg: Optional[Union[Lazy, np.ndarray]] = None,
     opts: Optional[Any] = None,
+    checksum: bool = False,
 ) -> None:
     """Write {"kind", "state_dict", "latent_avg", "opts"}; the last two only if given.
+
+    With `checksum` a last entry holds one over all bytes before it, see checksum.py.
 
     The file appears whole under its name or not at all; an older one stays until then.
 
     Raises:
         UserError: if the folder cannot be written to or the disk is full.
     """
-    with writing(path) as out:
+    with writing(path) as file:
+        out = HashingFile(file) if checksum else file
         out.write(b"\x80\x04}(" + plain_pickle("kind") + plain_pickle(kind))
         out.write(plain_pickle("state_dict") + b"}(")
         for name in state:
@@ -91,7 +97,7 @@ def write_pdparams(
             _write_array(out, _array(latent_avg))
         if opts is not None:
             out.write(plain_pickle("opts") + plain_pickle(opts))
-        out.write(b"u.")
+        file.write(end_of_file(out.digest.hexdigest()) if isinstance(out, HashingFile) else b"u.")
 
 
 @contextmanager

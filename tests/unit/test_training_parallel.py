@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.training_kit import SAM, SMALL, faces
 from work.datasets.folders import Faces, Report
+from work.files import lock_folder
 from work.models.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -84,3 +85,16 @@ def test_metrics_of_two_ranks_are_the_files_of_one(tmp_path):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), (
             name
         )
+
+
+def test_two_ranks_hold_their_folder_together(tmp_path):
+    """The first rank holds the lock: the other does not stumble over it, and nobody else gets in."""
+    flags = [*FLAGS, *faces(tmp_path / "data"), "--batch_size=1", f"--exp_dir={tmp_path / 'run'}"]
+    launch = ["-m", "paddle.distributed.launch", "--nproc_per_node=2", f"--log_dir={tmp_path}/log"]
+    with lock_folder(tmp_path / "run", "--exp_dir"):
+        run(*launch, KIT, *flags, "--max_steps=1", code=2)
+        said = (tmp_path / "log" / "workerlog.0").read_text()
+        assert (
+            f"error: --exp_dir {tmp_path / 'run'}: process {os.getpid()} is writing there" in said
+        )
+    run(*launch, KIT, *flags, "--max_steps=1")

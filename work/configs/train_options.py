@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional
 
 from work.configs.options import RunOptions, option, require, with_saved
 from work.configs.paths_config import dataset_paths
+from work.configs.saved_options import check_saved
 from work.errors import UserError
 
 # What the two references choose when a flag is not typed.
@@ -192,23 +193,27 @@ def _check_loop(options: TrainOptions) -> None:
 
 
 def resolve(options: TrainOptions) -> TrainOptions:
-    """With `--resume`, the options of that run, but for those that the user typed now.
+    """The options of the run that `--resume` names, except those that the user typed now; without it, `options`.
 
     Raises:
-        UserError: there is no run to resume, or a new run would overwrite one.
+        UserError: there is no run to resume, its options make no sense, or a new run would overwrite one.
     """
     if options.resume is None:
         state = Path(options.exp_dir) / "checkpoints" / "last.pdopt"
         require(
             not state.exists(),
-            f"{options.exp_dir} holds a run already: --resume {options.exp_dir} goes on with it, "
+            f"{options.exp_dir} already holds a run: --resume {options.exp_dir} continues it, "
             "another --exp_dir starts a new one",
         )
         return options
     folder = Path(options.resume)
+    source = folder / "opt.json"
     try:
-        saved = json.loads((folder / "opt.json").read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"--resume {folder}: no run is there ({error})") from error
+        read = json.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--resume {folder}: there is no run ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source}: damaged: not JSON ({error})") from error
+    saved = check_saved(read, TrainOptions, source)
     saved.update(exp_dir=str(folder), resume=str(folder))
     return with_saved(options, saved, TrainOptions)

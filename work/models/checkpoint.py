@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 import numpy as np
 
 from convert_weights import plan as planning
+from convert_weights.checksum import is_intact
 from convert_weights.plan import Converted
 from convert_weights.reader import read
 from convert_weights.unwrap import OWN, unwrap
@@ -106,16 +107,33 @@ def save_checkpoint(
     state_dict: Mapping[str, Any],
     latent_avg: Optional[Any] = None,
     opts: Optional[Mapping[str, Any]] = None,
+    checksum: bool = False,
 ) -> None:
     """Write a checkpoint that `read_checkpoint` and `paddle.load` read; whole or not at all.
 
     Args:
         state_dict: arrays or Paddle tensors by name, for example `layer.state_dict()`.
         opts: plain data only (numbers, text, lists, dicts).
+        checksum: write one into the file, for `check_intact`.
     """
     arrays = {name: _Array(value) for name, value in state_dict.items()}
     latent = None if latent_avg is None else np.asarray(_Array(latent_avg).numpy())
-    write_pdparams(path, kind, arrays, latent, None if opts is None else dict(opts))
+    plain = None if opts is None else dict(opts)
+    write_pdparams(path, kind, arrays, latent, plain, checksum)
+
+
+def check_intact(path: Union[str, Path]) -> None:
+    """Read a whole file and compare it with the checksum inside, if it has one.
+
+    Raises:
+        UserError: it has changed since it was written, or cannot be read.
+    """
+    try:
+        intact = is_intact(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not intact:
+        raise UserError(f"{path}: is damaged: it does not match the checksum written with it")
 
 
 class _Array:

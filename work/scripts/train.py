@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import ContextManager
 
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -11,6 +13,8 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.command_line import parse
 from work.configs.train_options import TrainOptions, resolve
 from work.errors import run
+from work.files import lock_folder
+from work.runtime import rank_and_world
 
 EXAMPLES = r"""%(prog)s --exp_dir=exp/sam --train_root=ffhq256 --test_root=celeba256 --batch_size=6 \
     --dataset_type=ffhq_aging --start_from_encoded_w_plus --input_nc=4 --target_age=uniform_random \
@@ -20,13 +24,24 @@ EXAMPLES = r"""%(prog)s --exp_dir=exp/sam --train_root=ffhq256 --test_root=celeb
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = resolve(parse(TrainOptions, argv, __doc__, EXAMPLES))
-    if options.dry_run:
-        print("\n".join(f"{name}: {value}" for name, value in options.plain().items()))
+    typed = parse(TrainOptions, argv, __doc__, EXAMPLES)
+    if typed.dry_run:
+        print("\n".join(f"{name}: {value}" for name, value in resolve(typed).plain().items()))
         return 0
-    from work.training.coach import Coach  # Paddle is imported only when there is work for it
+    with lock_run(typed):
+        options = resolve(typed)
+        from work.training.coach import Coach  # Paddle is imported only when there is work for it
 
-    return Coach(options).run()
+        return Coach(options).run()
+
+
+def lock_run(options: TrainOptions) -> ContextManager[None]:
+    """Keep a second run out of the folder; of several ranks, the first holds the lock for all."""
+    if rank_and_world()[0] > 0:
+        return nullcontext()
+    if options.resume is not None:
+        return lock_folder(options.resume, "--resume")
+    return lock_folder(options.exp_dir, "--exp_dir")
 
 
 if __name__ == "__main__":

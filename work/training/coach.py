@@ -50,6 +50,8 @@ class Coach:
         self.train_faces = FaceFolder(options.root("train_root"))
         self.test_faces = FaceFolder(options.root("test_root"))
         self.files = RunFiles(options)
+        if options.resume and self.ranks.first:
+            self.files.check()
         objective = networks.build_objective(options)
         whole = self.files.path("last.pdparams") if options.resume else options.checkpoint_path
         self.state = build_state(options, self.ranks, whole)

@@ -7,6 +7,8 @@ from typing import Any, Iterator, Mapping
 
 import paddle
 
+from work.errors import UserError
+
 
 class Average:
     """Shadows some parameters: shadow += (1 - decay) * (parameter - shadow) after each step.
@@ -39,6 +41,15 @@ class Average:
         return {name: shadow.numpy() for name, shadow in self.shadow.items()}
 
     def set_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave; after a run without an average, start from the weights as they are.
+
+        Raises:
+            UserError: some of its weights are missing or of another shape.
+        """
         for name, shadow in self.shadow.items():
-            if name in state:
+            if not state:
+                shadow.set_value(self.named[name].astype("float32"))
+            elif name not in state or list(state[name].shape) != shadow.shape:
+                raise UserError(f"the average of {name} is missing or of another shape")
+            else:
                 shadow.set_value(paddle.to_tensor(state[name]))

@@ -46,13 +46,28 @@ def set_state(optimizer: Any, named: Named, state: Mapping[str, np.ndarray]) -> 
         optimizer.set_state_dict({**{k: state[k] for k in state if k not in steps}, **steps})
         return
     names = [(name, p.name) for name, p in named.items()]
+    _check_adam(named, names, state)
+    renamed = {_renamed(key, names): paddle.to_tensor(state[key]) for key in state}
+    masters = {k[len(MASTER) :]: renamed.pop(k) for k in list(renamed) if k.startswith(MASTER)}
+    optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
+
+
+def _check_adam(
+    named: Named, names: list[tuple[str, str]], state: Mapping[str, np.ndarray]
+) -> None:
+    """Paddle only warns, or fails an assertion."""
     unknown = [key for key in state if _renamed(key, names) == key]
     moments = [key for key in state if key.endswith("_moment1_0")]
     if unknown or (state and not moments):
         raise UserError(f"this optimizer state is another one's: {', '.join(unknown[:3])}")
-    renamed = {_renamed(key, names): paddle.to_tensor(state[key]) for key in state}
-    masters = {k[len(MASTER) :]: renamed.pop(k) for k in list(renamed) if k.startswith(MASTER)}
-    optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
+    for name in (key[: -len("_moment1_0")] for key in moments):
+        for end in ("_moment1_0", "_moment2_0"):
+            shape = list(state[name + end].shape) if name + end in state else None
+            if shape != named[name].shape:
+                raise UserError(f"the optimizer's {name}{end} is missing or of another shape")
+        for end in ("_beta1_pow_acc_0", "_beta2_pow_acc_0"):
+            if name + end not in state:
+                raise UserError(f"the optimizer's {name}{end} is missing")
 
 
 def _renamed(key: str, names: list[tuple[str, str]]) -> str:

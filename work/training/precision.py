@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import numpy as np
 import paddle
 from paddle import Tensor, nn
 
@@ -52,9 +53,19 @@ class Precision:
         else:
             optimizer.step()
 
-    def state_dict(self) -> dict:
-        return dict(self.scaler.state_dict()) if self.scaler else {}
+    def state_dict(self) -> dict[str, Any]:
+        """The loss scaler's state as plain data; empty without one."""
+        state = self.scaler.state_dict() if self.scaler else {}
+        return {name: np.asarray(value).tolist() for name, value in state.items()}
 
-    def set_state_dict(self, state: dict) -> None:
+    def set_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave; nothing if it comes from a run without a scaler.
+
+        Raises:
+            UserError: something is missing from it.
+        """
+        missing = self.state_dict().keys() - state.keys()
+        if state and missing:
+            raise UserError(f"the loss scaler's state lacks {', '.join(sorted(missing))}")
         if self.scaler and state:
             self.scaler.load_state_dict(state)

@@ -6,9 +6,9 @@
     checkpoints/best_model.pdparams   the same at the lowest validation loss
     checkpoints/last.pdopt            what resuming needs: trained weights, optimizer, average, step, best loss
 
-Each file is written under another name and then renamed. `last.pdopt` holds the trained weights itself, so it can
-be resumed beside any `last.pdparams` of the run: a kill may leave the two files a save apart, but what is read from
-`last.pdparams` is only what training never changes.
+Each file is written under another name and then renamed, and a checkpoint ends with a checksum. `last.pdopt` holds
+the trained weights itself, so it can be resumed beside any `last.pdparams` of the run: a kill may leave the two files
+a save apart, but only what training never changes is read from `last.pdparams`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from work.configs.train_options import TrainOptions
 from work.errors import UserError
 from work.files import atomic_write
-from work.models.checkpoint import read_checkpoint, save_checkpoint
+from work.models.checkpoint import check_intact, read_checkpoint, save_checkpoint
 from work.training.train_state import KIND, TrainState
 
 
@@ -62,14 +62,14 @@ class RunFiles:
             )
         path = self.path(f"{name}.pdparams")
         kind, latent_avg = "sam" if self.options.ages else "psp", state.net.latent_avg
-        save_checkpoint(path, kind, arrays, latent_avg, self.options.plain())
+        save_checkpoint(path, kind, arrays, latent_avg, self.options.plain(), checksum=True)
         if also:
             _link(path, self.path(f"{also}.pdparams"))
 
     def save_state(self, state: TrainState) -> None:
         """Write what resuming needs."""
         arrays, plain = state.pack()
-        save_checkpoint(self.path("last.pdopt"), KIND, arrays, None, plain)
+        save_checkpoint(self.path("last.pdopt"), KIND, arrays, None, plain, checksum=True)
 
     def drop_old(self) -> None:
         """Remove the oldest iteration_N beyond `--keep`."""
@@ -82,17 +82,27 @@ class RunFiles:
         for _, path in found[:-keep] if keep else []:
             path.unlink()
 
+    def check(self) -> None:
+        """See that both files of the last save are there and as they were written.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        state = self.path("last.pdopt")
+        if not state.exists():
+            raise UserError(
+                f"{state}: there is nothing to resume; the run was stopped before its first save"
+            )
+        for path in (self.path("last.pdparams"), state):
+            check_intact(path)
+
     def resume(self, state: TrainState) -> None:
         """Put a run back to its last save.
 
         Raises:
-            UserError: there is none, it is damaged, or it is another model's.
+            UserError: something is missing from it, or it is another model's.
         """
         source = self.path("last.pdopt")
-        if not source.exists():
-            raise UserError(
-                f"{source}: there is nothing to resume; the run was stopped before its first save"
-            )
         state.restore(read_checkpoint(source), source)
 
 

@@ -1,0 +1,59 @@
+"""Options that were saved with a run or a checkpoint: whether each is what its flag would take."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import fields
+from typing import Any, Dict, Mapping, Union, get_args, get_origin, get_type_hints
+
+from work.errors import UserError
+
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+UNIONS = (Union, getattr(types, "UnionType", Union))
+
+
+def check_saved(saved: Any, cls: type, source: object) -> Dict[str, Any]:
+    """The saved options that are fields of `cls`.
+
+    Args:
+        saved: what was read, from a file that anyone may have edited.
+        source: the file, for the error.
+
+    Raises:
+        UserError: not a dictionary, or a value that its flag would not take; names the first.
+    """
+    if not isinstance(saved, Mapping):
+        raise UserError(f"{source}: options by name are expected, not a {type(saved).__name__}")
+    hints = get_type_hints(cls)
+    found = {}
+    for field in fields(cls):
+        if field.name not in saved:
+            continue
+        value, choices = saved[field.name], field.metadata.get("choices")
+        if not _fits(value, hints[field.name]):
+            word = WORDS[plain_type(hints[field.name])]
+            raise UserError(f"{source}: {field.name} is {_shown(value)}; {word} is expected")
+        if choices and value is not None and value not in choices:
+            words = ", ".join(map(str, choices))
+            raise UserError(f"{source}: {field.name} is {_shown(value)}; it is one of {words}")
+        found[field.name] = value
+    return found
+
+
+def plain_type(annotation: Any) -> Any:
+    """Optional[int] -> int."""
+    if get_origin(annotation) not in UNIONS:
+        return annotation
+    return next(a for a in get_args(annotation) if a is not type(None))
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    if value is None:
+        return type(None) in get_args(annotation)
+    kind = plain_type(annotation)
+    return type(value) is kind or (kind is float and type(value) is int)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
