@@ -23,16 +23,16 @@ test-paddle26: .venv-paddle26/.installed
 lint: $(VENV)/.test-installed
 	$(BIN)/python -m ruff check --fix . && $(BIN)/python -m ruff format . && $(BIN)/python -m mypy
 
-# A Paddle that $(PYTHON) has is used as it is (parent.pth shows its packages to the new environment); else the GPU
-# build where there is an NVIDIA driver, else the CPU one.
-$(VENV)/.installed: requirements.txt requirements-cpu.txt requirements-common.txt
+# A Paddle that $(PYTHON) has is used as it is (parent.pth shows its packages to the new environment); otherwise
+# install_paddle.py chooses a build. PADDLE_CUDA=cu118 and PADDLE_INDEX=... are handed to it.
+export PADDLE_CUDA PADDLE_INDEX
+$(VENV)/.installed: requirements-common.txt work/scripts/install_paddle.py
 	$(PYTHON) -m venv $(VENV)
-	@if $(PYTHON) -c "import importlib.util as u, sys; sys.exit(u.find_spec('paddle') is None)"; then \
-	  echo "using the installed Paddle"; list=requirements-common.txt; \
-	  $(PYTHON) -c "import sys; print(*[p for p in sys.path if p.endswith('-packages')], sep='\n')" \
-	    > "$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/parent.pth"; \
-	elif nvidia-smi >/dev/null 2>&1; then list=requirements.txt; else list=requirements-cpu.txt; fi; \
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r $$list
+	@$(PYTHON) -c "import importlib.util as u, sys; \
+	  u.find_spec('paddle') and print(*[p for p in sys.path if p.endswith('-packages')], sep='\n')" \
+	  > "$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/parent.pth"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-common.txt
+	$(BIN)/python work/scripts/install_paddle.py
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-web.txt
