@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 from PIL import Image
 
@@ -29,7 +29,14 @@ class Prepared:
         return 0 if not self.failed else 1 if self.done + self.there else 2
 
 
-def prepare(root: Path, out: Path, size: int, suffix: str, workers: int) -> Prepared:
+def prepare(
+    root: Path,
+    out: Path,
+    size: int,
+    suffix: str,
+    workers: int,
+    parts: Optional[Sequence[str]] = None,
+) -> Prepared:
     """Write every image below `root` at `size` pixels into `out`, under the same path.
 
     The pixels are those that training would make of the large image itself (bilinear with anti-aliasing).
@@ -39,13 +46,17 @@ def prepare(root: Path, out: Path, size: int, suffix: str, workers: int) -> Prep
     Args:
         suffix: ".png" (no loss) or ".jpg" (quality 95).
         workers: threads; decoding and resizing release Python's lock.
+        parts: a folder below `out` for each image, in the order of `find_images`.
 
     Raises:
         UserError: no such folder, no image in it, or two images that would get the same name.
     """
     paths = find_images(root)
     base = root if root.is_dir() else root.parent
-    targets = [out / path.relative_to(base).with_suffix(suffix) for path in paths]
+    targets = [
+        out / part / path.relative_to(base).with_suffix(suffix)
+        for path, part in zip(paths, parts or [""] * len(paths))
+    ]
     _check_names(paths, targets)
     result = Prepared()
     with ThreadPoolExecutor(max(1, workers)) as pool:

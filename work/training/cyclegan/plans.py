@@ -99,9 +99,9 @@ class YearsPlanner:
                 reals.append(
                     (self._real(float(self.ages[index]) + change, rng), bool(rng.random() < 0.5))
                 )
-        change = np.array(years, np.float32)
+        changes = np.array(years, np.float32)
         ages = self.ages[[index for index, _ in sources]].astype(np.float32)
-        return Plan(sources + reals, change, ages + change)
+        return Plan(sources + reals, changes, ages + changes)
 
     def _change(self, age: float, sign: int, rng: np.random.Generator) -> float:
         """One of YEARS that leads to an age between the youngest and the oldest face."""

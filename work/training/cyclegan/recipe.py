@@ -121,7 +121,7 @@ class CycleRecipe:
         sources, reals = faces.chunk(2)
         with paddle.no_grad():
             ages = self.age_net.predict_age(sources)
-        told = [ages, *map(paddle.to_tensor, (plan.years, plan.targets))]
+        told = [ages, *(paddle.to_tensor(x) for x in (plan.years, plan.targets) if x is not None)]
         parts = [tensor.chunk(2) for tensor in (sources, reals, *told)]
         sides = zip(GENERATORS, zip(*parts))
         return {name: Side(x, real, Asked(*asked)) for name, (x, real, *asked) in sides}
