@@ -1,17 +1,27 @@
-"""Writing files whole or not at all, and keeping a folder to one process."""
+"""Writing files whole or not at all, keeping a folder to one process, and opening only what is a file."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import hashlib
 import os
+import re
+import shutil
+import socket
+import stat
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator, TextIO, Union
+from typing import BinaryIO, Iterator, TextIO, Union
 
-from work.errors import UserError
+from work.errors import UserError, shown
 
 LOCK = ".lock"
+HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+TEMPORARY = re.compile(r"\..*\.tmp-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-\w{8}(\.\w+)?")
+JUST_NOW, LONG_AGO = 60, 86400  # seconds
+_swept: set[Path] = set()
 
 
 @contextmanager
@@ -19,23 +29,116 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else delete it.
 
     The temporary name keeps the suffix (savers choose the format by it) and starts with a dot, so that
-    no folder scan takes it for a result. Parent folders are made.
+    no folder scan takes it for a result. Parent folders are made. Temporary files that killed runs have left
+    in the folder are removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent)
     handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent
+        prefix=f".{path.stem[:40]}.tmp-{HOST}-{os.getpid()}-", suffix=path.suffix, dir=path.parent
     )
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        _flush(temporary)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has the file: a full or broken disk says so here at the latest."""
+    with open(path, "rb+") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in (
+                errno.EINVAL,
+                errno.ENOTSUP,
+            ):  # a file system that knows no fsync
+                raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed; looks once per folder and process.
+
+    Left alone: files of processes that live, files written to within a minute, and for a day those of other
+    machines, whose processes cannot be seen from here.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = TEMPORARY.fullmatch(entry.name)
+            if match and entry.is_file(follow_symlinks=False):
+                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                dead = match["host"] == HOST and not _lives(int(match["process"]))
+                if age > LONG_AGO or (dead and age > JUST_NOW):
+                    os.unlink(entry.path)
+
+
+def _lives(process: int) -> bool:
+    if os.name != "posix":
+        return True  # os.kill would end it elsewhere
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def open_regular(path: Union[str, Path]) -> BinaryIO:
+    """Open a file for reading that may be anything, without ever waiting for a FIFO, a device or a socket.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    _check_regular(os.stat(path).st_mode, path)  # opening alone does things to some devices
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)
+    try:
+        _check_regular(os.fstat(handle).st_mode, path)  # it may have been replaced meanwhile
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _check_regular(mode: int, path: Union[str, Path]) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def check_folder(folder: Union[str, Path], needed: int = 0) -> None:
+    """Make an output folder and try it out, before anything is computed for it.
+
+    Args:
+        needed: bytes that will be written, roughly.
+
+    Raises:
+        UserError: it cannot be made or written to, or too little space is free.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise UserError(f"cannot write to {shown(folder)}: {error.strerror or error}") from error
+    if free < needed:
+        raise UserError(
+            f"{shown(folder)}: {free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed"
+        )
 
 
 @contextmanager
@@ -63,7 +166,7 @@ def lock_folder(folder: Union[str, Path], flag: str) -> Iterator[None]:
         if handle:
             (folder / LOCK).unlink(missing_ok=True)  # before the lock goes: it is still ours
             handle.close()
-        with contextlib.suppress(OSError):  # not empty: then they stay
+        with suppress(OSError):  # not empty: then they stay
             for path in missing:
                 path.rmdir()
 
@@ -90,7 +193,7 @@ def _take_lock(folder: Path, flag: str) -> TextIO | None:
             handle.close()
             return None
         # Between our open and our lock the last holder may have deleted the file: then try again.
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle.fileno()), os.stat(folder / LOCK)):
                 handle.truncate(0)
                 handle.write(str(os.getpid()))

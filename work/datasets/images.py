@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
+import warnings
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO, Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from work.datasets.photo_info import has_alpha, on_white, travelling_info, with_alpha
 from work.errors import UserError, shown
-from work.files import atomic_write
+from work.files import atomic_write, open_regular
 
 MAX_PIXELS = 120_000_000  # the largest phone and medium-format cameras take 100 to 108 megapixels
 MIN_SIDE = 16  # px; nothing in this package can use less
@@ -18,10 +23,18 @@ READABLE = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pnm", ".gif", ".heic", ".heif", ".avif"),
 }
-WRITABLE = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+# The content decides, not the suffix. Pillow knows more formats, one of which (PostScript) is a program to run.
+FORMATS = "JPEG MPO PNG BMP DIB WEBP TIFF PPM GIF HEIF AVIF".split()
+WRITABLE = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe"), "JPEG"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    **{".png": "PNG", ".bmp": "BMP", ".webp": "WEBP", ".ppm": "PPM"},
+}
 
 # Pillow warns about large photos at 89 megapixels; below our own limit they are not suspicious.
 Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS)
+# What it finds odd in a file that it can read (corrupt EXIF, unknown tags) is no news to a person.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class ImageError(UserError):
@@ -55,7 +68,8 @@ def find_images(root: str | Path) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.is_dir():
-        raise UserError(f"no such image or folder: {root}")
+        reason = "not a regular file" if root.exists() else "no such image or folder"
+        raise UserError(f"{reason}: {shown(root)}")
     found = []
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -69,20 +83,53 @@ def find_images(root: str | Path) -> list[Path]:
     return sorted(found)
 
 
+@contextmanager
+def open_image(source: str | Path | BinaryIO) -> Iterator[Image.Image]:
+    """Open a picture, of the allowed formats only, without decoding it. Pictures are opened nowhere else.
+
+    Raises:
+        ImageError: missing, not a regular file, empty, or none of the formats.
+    """
+    if not isinstance(source, (str, Path)):
+        with Image.open(source, formats=_formats()) as image:
+            yield image
+        return
+    try:
+        file = open_regular(source)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(source, f"cannot be read ({reason})") from error
+    with file:
+        _check_head(Path(source), file.read(16))
+        try:
+            image = Image.open(file, formats=_formats())
+        except Image.UnidentifiedImageError:
+            raise ImageError(
+                source, "not an image (JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP, GIF or PPM)"
+            ) from None
+        with image:
+            yield image
+
+
+def _formats() -> list[str]:
+    """Those that this Pillow can read: AVIF came late, and HEIF is a package of its own."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read one photo as 8-bit RGB: EXIF orientation applied, transparency laid on white.
 
-    An ICC profile that still describes the RGB pixels stays in `image.info["icc_profile"]`, where
-    `save_image` finds it. Of an animation or a burst the first frame is read.
+    Colour profile, EXIF and transparency travel along in `image.info` (see photo_info.py), where `save_image`
+    finds them. Of an animation or a burst the first frame is read.
 
     Raises:
         TooManyPixels: over `max_pixels`.
         ImageError: missing, empty, truncated, not an image, or under 16 px.
     """
     path = Path(path)
-    _check_file(path)
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             _check_size(path, image.size, max_pixels)
             image.load()
             return _upright_rgb(image)
@@ -90,8 +137,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise
     except Image.DecompressionBombError:
         raise TooManyPixels(path, max_pixels) from None
-    except Image.UnidentifiedImageError:
-        raise ImageError(path, "not an image, or a format that Pillow cannot read") from None
     except MemoryError:
         raise ImageError(path, "not enough memory to decode it") from None
     except Exception as error:  # decoders raise nearly anything on damaged files
@@ -113,20 +158,31 @@ def save_image(image: Image.Image, path: str | Path, quality: int = 95) -> Path:
         UserError: the file cannot be written.
     """
     path = _writable_name(Path(path))
-    options: dict = {}
-    if path.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".webp"):
+    try:
+        data = _encoded(image, WRITABLE[path.suffix.lower()], quality)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data)
+    except (OSError, ValueError) as error:  # ValueError: more pixels than the format can hold
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot write {shown(path)}: {reason}") from error
+    return path
+
+
+def _encoded(image: Image.Image, format: str, quality: int) -> bytes:
+    """The file's content, made in memory: Pillow's own JPEG writer does not notice when the disk is full."""
+    options: dict[str, Any] = {}
+    if format in ("JPEG", "WEBP"):
         options = {"quality": quality, "subsampling": 0}  # the second is read by JPEG only
-    elif path.suffix.lower() == ".png":
+    elif format == "PNG":
         # A quarter of the default's time, files 2 % larger
         options = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-    if image.info.get("icc_profile"):
-        options["icc_profile"] = image.info["icc_profile"]
-    try:
-        with atomic_write(path) as temporary:
-            image.save(temporary, **options)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    return path
+    if format in ("JPEG", "WEBP", "PNG", "TIFF"):
+        options.update({k: image.info[k] for k in ("icc_profile", "exif") if k in image.info})
+    if format in ("WEBP", "PNG", "TIFF"):
+        image = with_alpha(image)
+    data = io.BytesIO()
+    image.save(data, format, **options)
+    return data.getvalue()
 
 
 def _writable_name(path: Path) -> Path:
@@ -138,12 +194,7 @@ def _writable_name(path: Path) -> Path:
     return path.with_name(path.name + ".png")  # "face.v2" has no suffix to lose
 
 
-def _check_file(path: Path) -> None:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise ImageError(path, f"cannot be read ({error.strerror})") from error
+def _check_head(path: Path, head: bytes) -> None:
     if not head:
         raise ImageError(path, "the file is empty")
     # Phones also name these files .jpg, so the content decides.
@@ -163,31 +214,26 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
         raise ImageError(path, f"{width}x{height} is too small (at least {MIN_SIDE} px are needed)")
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
-    image = ImageOps.exif_transpose(image)
+def _upright_rgb(original: Image.Image) -> Image.Image:
+    image = _upright(original)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bit(image)
-    if (
-        image.has_transparency_data
-        if hasattr(image, "has_transparency_data")
-        else _has_alpha(image)
-    ):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    image = image.convert("RGB")
-    image.info = {"icc_profile": profile} if profile else {}
+    info = travelling_info(original, image)
+    image = on_white(image.convert("RGBA")) if has_alpha(image) else image.convert("RGB")
+    image.info = info
     return image
 
 
-def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the pixels are there even where the EXIF is damaged
+        return image
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """16 and 32 bits per pixel (modes I;16, I) span 0 to 65535; floats (mode F) 0 to 1, or 0 to 255."""
-    values = np.asarray(image, dtype=np.float32)
+    values: np.ndarray = np.asarray(image, dtype=np.float32)
     if image.mode == "F":
         values = values * 255 if np.nanmax(values) <= 1 else values
     else:

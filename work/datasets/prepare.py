@@ -86,6 +86,8 @@ def _one(path: Path, target: Path, size: int) -> Optional[object]:
         )
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR)
+    for name in ("exif", "rgba"):  # training looks at the pixels alone
+        image.info.pop(name, None)
     save_image(image, target)
     return True
 

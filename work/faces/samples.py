@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.datasets.images import save_image
+from work.datasets.images import open_image, save_image
 from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.align import cut, ffhq_quad
@@ -25,8 +25,8 @@ def sample_photos() -> dict[str, Image.Image]:
     from matplotlib import cbook
     from skimage import data
 
-    with cbook.get_sample_data("grace_hopper.jpg") as file:
-        hopper = Image.open(file).convert("RGB")
+    with cbook.get_sample_data("grace_hopper.jpg") as file, open_image(file) as image:
+        hopper = image.convert("RGB")
     return {"astronaut": Image.fromarray(data.astronaut()), "grace_hopper": hopper}
 
 

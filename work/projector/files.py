@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from work.configs.project_options import ProjectOptions
 from work.datasets.folders import Report, result_names
-from work.datasets.images import ImageError, find_images, read_image, save_image
+from work.datasets.images import ImageError, find_images, open_image, read_image, save_image
 from work.datasets.transforms import to_picture
 from work.datasets.video import ffmpeg, write_film
 from work.errors import UserError
@@ -145,7 +145,8 @@ def film(job: Job) -> Iterator[Image.Image]:
     frame = Image.new("RGB", (2 * FRAME_SIZE, FRAME_SIZE))
     frame.paste(job.face.picture(FRAME_SIZE), (0, 0))
     for at in np.searchsorted(steps, shown, side="right") - 1:
-        frame.paste(Image.open(io.BytesIO(job.frames[steps[at]])), (FRAME_SIZE, 0))
+        with open_image(io.BytesIO(job.frames[steps[at]])) as found:
+            frame.paste(found, (FRAME_SIZE, 0))
         yield frame
 
 

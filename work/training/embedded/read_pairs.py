@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import paddle
 import paddle.nn.functional as F
-from PIL import Image
 
 from work import runtime
 from work.datasets.images import find_images, read_image
@@ -89,7 +88,8 @@ def main(argv=None) -> int:
         for path in sorted(args.pairs.glob("chunk_*.npz")):
             target = args.out / path.name
             if not target.exists():
-                strip = np.asarray(Image.open(path.with_suffix(".jpg"))).reshape(CHUNK, 256, 256, 3)
+                strip = np.asarray(read_image(path.with_suffix(".jpg")))
+                strip = strip.reshape(CHUNK, 256, 256, 3)
                 rng = np.random.RandomState(int(path.stem[-4:]))
                 np.savez(target, **reader.read(strip, rng))
         if not (args.out / "photos.npz").exists():
