@@ -11,6 +11,7 @@ from convert_weights.unpickler import Builder
 MAX_NODES = 100_000
 MAX_NUMBERS = 10_000  # a tensor among the options becomes a list of numbers up to this size
 MAX_TEXT = 1 << 20
+ENTRY = 100  # bytes of text that count as one entry
 
 
 def plain(value: Any) -> Any:
@@ -23,7 +24,7 @@ def plain(value: Any) -> Any:
 
 
 def _plain(value: Any, count: List[int]) -> Any:
-    count[0] += 1
+    count[0] += _weight(value)  # one object may be named many times, and is copied each time
     if count[0] > MAX_NODES:
         raise BadFile(f"refuses options of more than {MAX_NODES} entries")
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -43,3 +44,11 @@ def _plain(value: Any, count: List[int]) -> Any:
     if isinstance(value, Blob) and value.nbytes <= MAX_TEXT:
         return bytes(value.file.read_at(value.offset, value.nbytes)).decode("utf-8", "replace")
     raise BadFile(f"refuses a {type(value).__name__} among the options")
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, FileTensor):
+        return 1 + min(value.size, MAX_NUMBERS)
+    if isinstance(value, Blob):
+        return 1 + min(value.nbytes, MAX_TEXT) // ENTRY
+    return 1 + (len(value) // ENTRY if isinstance(value, bytes) else 0)

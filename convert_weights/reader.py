@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Union
 from convert_weights.allowed import NumpyArray, Record, find
 from convert_weights.tensors import (
     DTYPES,
+    MAX_TENSORS,
     BadFile,
     BinaryFile,
     Blob,
@@ -43,7 +44,8 @@ NOT_CHECKPOINTS = {
 }
 MAX_DEPTH = 24
 MAX_NODES = 200_000  # the SAM checkpoint at 1024 px has some 1,500
-MAX_HEADER = 16 << 20
+MAX_HEADER = 4 << 20  # bytes; 60,000 tensors
+MAX_DIGITS = 20  # of an integer in the header
 
 
 @dataclass
@@ -81,6 +83,9 @@ def read(path: Union[str, Path]) -> Source:
         file.close()
         message = str(error)
         raise BadFile(message if message.startswith(str(path)) else f"{path}: {message}") from error
+    except OSError as error:
+        file.close()
+        raise BadFile(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _read(file: BinaryFile) -> Any:
@@ -110,12 +115,16 @@ def _read(file: BinaryFile) -> Any:
 
 
 def _read_safetensors(file: BinaryFile, length: int) -> Dict[str, Any]:
-    if length > min(MAX_HEADER, file.size - 8):
+    if length > file.size - 8:
         raise BadFile(f"is truncated or damaged: its safetensors header should have {length} bytes")
+    if length > MAX_HEADER:
+        raise BadFile(f"refuses a safetensors header of more than {MAX_HEADER >> 20} MiB")
     try:
-        header = json.loads(bytes(file.read_at(8, length)))
+        header = json.loads(bytes(file.read_at(8, length)), parse_int=_short_int)
     except (ValueError, RecursionError) as error:
         raise BadFile("damaged: its safetensors header is not JSON") from error
+    if len(header) > MAX_TENSORS:
+        raise BadFile(f"refuses a file of more than {MAX_TENSORS} tensors")
     out: Dict[str, Any] = {}
     for name, entry in header.items():
         if name == "__metadata__":
@@ -136,15 +145,16 @@ def _read_safetensors(file: BinaryFile, length: int) -> Dict[str, Any]:
             raise BadFile(f"is truncated or damaged: tensor {name[:80]!r} lies outside the file")
         blob = Blob(file, 8 + length + begin, end - begin)
         storage = Storage(dtype, (end - begin) // DTYPES[dtype].itemsize, blob)
-        strides = (
-            contiguous_strides(shape)
-            if isinstance(shape, list) and all(type(n) is int for n in shape)
-            else ()
-        )
-        out[name] = FileTensor(storage, 0, shape, strides)
+        out[name] = FileTensor(storage, 0, shape, contiguous_strides(shape))
         if out[name].nbytes != end - begin:
             raise BadFile(f"damaged: tensor {name[:80]!r} of shape {shape} has {end - begin} bytes")
     return out
+
+
+def _short_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("an integer of too many digits")
+    return int(digits)
 
 
 def _tidy(value: Any, depth: int, count: List[int]) -> Any:
@@ -181,11 +191,20 @@ def _join_slices(data: Dict[Any, Any]) -> Dict[Any, Any]:
     out = {key: _join_slices(v) if isinstance(v, dict) else v for key, v in data.items()}
     out.pop("StructuredToParameterName@@", None)
     slices = out.pop("UnpackBigParamInfor@@", {})
-    for name, entry in slices.items() if isinstance(slices, dict) else ():
-        keys = entry.get("slices") if isinstance(entry, dict) else None
-        found = [out.pop(key, None) for key in keys] if isinstance(keys, (list, tuple)) else []
-        parts = [part for part in found if isinstance(part, FileTensor)]
-        if not parts or len(parts) != len(found):
-            raise BadFile("damaged: the slices of a large tensor are missing")
-        out[name] = JoinedTensor(parts, entry.get("OriginShape"))
+    if not isinstance(slices, dict):
+        raise BadFile("damaged: its list of sliced tensors is not a dictionary")
+    for name, entry in slices.items():
+        out[name] = _joined(entry, out)
     return out
+
+
+def _joined(entry: Any, tensors: Dict[Any, Any]) -> JoinedTensor:
+    """One large tensor from {"slices": [names], "OriginShape": shape}; takes its slices out of `tensors`."""
+    keys = entry.get("slices") if isinstance(entry, dict) else None
+    if not isinstance(keys, (list, tuple)) or not all(isinstance(key, str) for key in keys):
+        raise BadFile("damaged: the slices of a large tensor are not a list of names")
+    found = [tensors.pop(key, None) for key in keys]
+    parts = [part for part in found if isinstance(part, FileTensor)]
+    if not parts or len(parts) != len(found):
+        raise BadFile("damaged: the slices of a large tensor are missing")
+    return JoinedTensor(parts, entry.get("OriginShape"))

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import zlib
 from pathlib import Path
-from typing import BinaryIO, List, Optional, Sequence, Tuple, Union
+from typing import BinaryIO, List, Optional, Tuple, Union
 
 import numpy as np
 
 from work.errors import UserError
+from work.files import open_regular
 
 # bfloat16 has no numpy dtype: its bits are the upper half of a float32.
 DTYPES = {
@@ -22,6 +23,7 @@ DTYPES = {
     for name in "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool".split()
 }
 MAX_DIMS = 16
+MAX_TENSORS = 20_000  # of one file; the state of a SAM training run has some 6,000
 
 
 class BadFile(UserError):
@@ -38,7 +40,7 @@ class BinaryFile:
     def __init__(self, path: Union[str, Path]):
         self.path = Path(path)
         try:
-            self.handle: BinaryIO = open(self.path, "rb")
+            self.handle = open_regular(self.path)
         except OSError as error:
             raise BadFile(f"{self.path}: cannot be opened: {error.strerror}") from error
         self.size = self.handle.seek(0, 2)
@@ -53,7 +55,10 @@ class BinaryFile:
         self.handle.seek(offset)
         done = 0
         while done < count:
-            got = self.handle.readinto(out.data[done:])  # type: ignore[attr-defined]
+            try:
+                got = self.handle.readinto(out.data[done:])  # type: ignore[attr-defined]
+            except OSError as error:
+                raise BadFile(f"{self.path}: cannot be read: {error.strerror}") from error
             if not got:
                 raise BadFile(f"{self.path}: became shorter while it was read")
             done += got
@@ -148,21 +153,20 @@ class FileTensor:
 
     def __init__(self, storage: Storage, offset: object, shape: object, strides: object):
         self.storage = storage
-        self.shape = _sizes(shape, "shape")
-        self.strides = _sizes(strides, "strides")
+        self.shape = sizes(shape, "shape")
+        self.strides = sizes(strides, "strides")
         if not _is_size(offset) or len(self.shape) != len(self.strides):
             raise BadFile("malformed tensor: its offset, shape and strides do not fit together")
         self.offset = int(offset)  # type: ignore[call-overload]
         self.dtype = storage.dtype
-        self.size = math.prod(self.shape)
+        # The step of a dimension of length 1 is never taken, and may be any number in the file.
+        self.strides = tuple(step if n > 1 else 0 for n, step in zip(self.shape, self.strides))
+        self.size = count_numbers(self.shape)
         # Elements from the first to the last one that the view touches.
         self.reach = (
             sum((n - 1) * step for n, step in zip(self.shape, self.strides)) + 1 if self.size else 0
         )
-        room = (
-            math.prod(max(n, 1) for n in self.shape) if self.size == 0 else 0
-        )  # (0, 2**60) breaks numpy
-        if self.offset + self.reach > storage.numel or self.size > storage.numel or room > 2**32:
+        if self.offset + self.reach > storage.numel or self.size > storage.numel:
             raise BadFile(
                 f"malformed tensor: {list(self.shape)} reaches beyond its {storage.numel} numbers"
             )
@@ -184,10 +188,10 @@ class FileTensor:
         return np.array(np.lib.stride_tricks.as_strided(flat, self.shape, steps), order="C")
 
 
-def contiguous_strides(shape: Sequence[int]) -> Tuple[int, ...]:
-    """C-order strides in elements."""
+def contiguous_strides(shape: object) -> Tuple[int, ...]:
+    """C-order strides in elements. Raises BadFile for what is no shape."""
     strides, step = [], 1
-    for length in reversed(shape):
+    for length in reversed(sizes(shape, "shape")):
         strides.append(step)
         step *= max(length, 1)
     return tuple(reversed(strides))
@@ -197,7 +201,8 @@ def _is_size(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**62
 
 
-def _sizes(value: object, what: str) -> Tuple[int, ...]:
+def sizes(value: object, what: str) -> Tuple[int, ...]:
+    """A shape, or strides, as a file has them. Raises BadFile unless it is a short list of small integers."""
     if (
         not isinstance(value, (tuple, list))
         or len(value) > MAX_DIMS
@@ -207,12 +212,19 @@ def _sizes(value: object, what: str) -> Tuple[int, ...]:
     return tuple(value)
 
 
+def count_numbers(shape: Tuple[int, ...]) -> int:
+    """How many numbers a tensor has. Raises BadFile for an empty one that numpy cannot shape, such as (0, 2**60)."""
+    if 0 in shape and math.prod(max(n, 1) for n in shape) > 2**32:
+        raise BadFile(f"malformed tensor: {list(shape)} reaches beyond all memory")
+    return math.prod(shape)
+
+
 class JoinedTensor:
     """A tensor in slices: Paddle cuts those of more than 1 GiB in pickle protocols 2 and 3."""
 
     def __init__(self, parts: List[FileTensor], shape: object):
-        self.parts, self.shape, self.dtype = parts, _sizes(shape, "shape"), parts[0].dtype
-        self.size = math.prod(self.shape)
+        self.parts, self.shape, self.dtype = parts, sizes(shape, "shape"), parts[0].dtype
+        self.size = count_numbers(self.shape)
         if (
             any(part.dtype != self.dtype for part in parts)
             or sum(part.size for part in parts) != self.size

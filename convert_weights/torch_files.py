@@ -18,6 +18,8 @@ from convert_weights.unpickler import Unpickler
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+MAX_DIRECTORY = 4 << 20  # bytes of a zip file's list of entries; SAM's has 150,000
+MAX_PICKLE = 64 << 20  # bytes of data.pkl; SAM's has 200,000
 ZIP_ERRORS = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -49,13 +51,29 @@ def _storage_id(pid: Any) -> Tuple[StorageType, str, int, Any]:
     return kind, key, numel, pid[5] if len(pid) == 6 else None
 
 
+class ShortReads:
+    """A file as `zipfile` reads it, but for lists of entries that would fill the memory."""
+
+    def __init__(self, file: BinaryFile):
+        self.file = file
+        self.seek, self.tell = file.handle.seek, file.handle.tell
+
+    def read(self, count: int = -1) -> bytes:
+        left = self.file.size - self.tell()
+        if (left if count < 0 else min(count, left)) > MAX_DIRECTORY:
+            raise BadFile(
+                f"refuses a zip file whose list of entries has more than {MAX_DIRECTORY >> 20} MiB"
+            )
+        return self.file.handle.read(count)
+
+
 class ZipArchive:
     """The entries of a PyTorch zip file: names, and where their bytes lie in the file."""
 
     def __init__(self, file: BinaryFile):
         self.file = file
         try:
-            with zipfile.ZipFile(file.handle) as archive:
+            with zipfile.ZipFile(ShortReads(file)) as archive:  # type: ignore[arg-type]
                 entries = archive.infolist()
         except ZIP_ERRORS as error:
             raise BadFile(f"is a damaged or truncated zip file ({error})") from error
@@ -118,7 +136,11 @@ def read_zip(file: BinaryFile) -> Any:
         return storage
 
     pickled = archive.locate("data.pkl")
-    if zlib.crc32(bytes(pickled.read(0, pickled.nbytes))) != pickled.crc:
+    if pickled.nbytes > MAX_PICKLE:
+        raise BadFile(
+            f"refuses a data.pkl of {pickled.nbytes} bytes: no checkpoint needs more than {MAX_PICKLE >> 20} MiB"
+        )
+    if zlib.crc32(pickled.file.read_at(pickled.offset, pickled.nbytes).data) != pickled.crc:
         raise BadFile("damaged: the checksum of data.pkl does not match")
     return Unpickler(file, pickled.offset, pickled.offset + pickled.nbytes, find, persistent).load()
 

@@ -15,8 +15,9 @@ from convert_weights.opcodes import MARK, OPCODES, REFUSED
 from convert_weights.tensors import BadFile, BinaryFile, Blob
 
 INLINE = 4096  # byte strings up to this length are read at once, longer ones stay in the file
-MAX_OPCODES = 2_000_000  # SAM at 1024 px has 46,000
-MAX_COPIED = 64 << 20  # bytes
+MAX_OPCODES = 500_000  # SAM at 1024 px has 46,000
+MAX_COPIED = 32 << 20  # bytes
+MAX_NAME = 512
 ENTRY = 100  # bytes that an entry of a container takes
 SCALARS = (str, int, float, bool, type(None))
 FIXED = {"B": "<B", "H": "<H", "i": "<i", "I": "<I", "Q": "<Q", "d": ">d"}
@@ -116,13 +117,13 @@ class Unpickler:
         return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
 
     def _line(self) -> str:
-        out = bytearray()
-        while len(out) < 512:
-            char = self.take(1)
-            if char == b"\n":
-                return out.decode("utf-8", "replace")
-            out += char
-        raise BadFile("damaged pickle: a name of more than 512 characters")
+        line = self.file.handle.readline(min(MAX_NAME, self.end - self.position))
+        self.position += len(line)
+        if line.endswith(b"\n"):
+            return line[:-1].decode("utf-8", "replace")
+        if self.position == self.end:
+            raise BadFile(f"is truncated: it ends in the middle of a pickle (at byte {self.end})")
+        raise BadFile(f"damaged pickle: a name of more than {MAX_NAME} characters")
 
     def _small(self, count: int) -> bytes:
         self._spend(count)
@@ -135,6 +136,12 @@ class Unpickler:
             raise BadFile(
                 f"refuses a pickle that builds more than {MAX_COPIED >> 20} MiB of plain data"
             )
+
+    def _spend_on(self, value: Any) -> None:
+        """Count what a builder may copy: what it is given may be one object many times over."""
+        self._spend(_weight(value))
+        if isinstance(value, tuple):
+            self._spend(sum(map(_weight, value)))
 
     def _blob(self, count: int, text: bool) -> Blob:
         if count > self.end - self.position:
@@ -209,14 +216,13 @@ class Unpickler:
             raise BadFile(
                 f"refuses to call a {type(function).__name__}: a checkpoint must not run code"
             )
-        self._spend(sum(len(a) for a in arguments if isinstance(a, (str, bytes))))
-        self._spend(sum(len(a) * ENTRY for a in arguments if isinstance(a, (list, tuple))))
+        self._spend_on(arguments)
         self.push(function.build(*arguments))
 
     def build(self) -> None:
         target, state = self.pop(2)
         if isinstance(target, Buildable):
-            self._spend(len(state) * ENTRY if isinstance(state, dict) else 0)
+            self._spend_on(state)
             target.set_state(state)
         elif type(target) is not dict:  # an OrderedDict's own attributes (_metadata) are not needed
             raise BadFile(f"refuses to set the state of a {type(target).__name__}")
@@ -227,3 +233,10 @@ class Unpickler:
             raise BadFile("refuses persistent ids here: only PyTorch's own files have them")
         self.push(self.persistent(self.pop(1)[0]))
         self.file.handle.seek(self.position)  # the handler may have read elsewhere in the file
+
+
+def _weight(value: Any) -> int:
+    """Bytes that a copy of a value takes, without what its entries hold."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    return len(value) * ENTRY if isinstance(value, (dict, list, tuple)) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -11,11 +12,13 @@ from convert_weights.checksum import ENTRY
 from convert_weights.plain import plain
 from convert_weights.reader import PADDLE, Source, Tensor
 from convert_weights.rules import DROPPED_ENTRIES
-from convert_weights.tensors import BadFile, FileTensor, JoinedTensor
+from convert_weights.tensors import MAX_TENSORS, BadFile, FileTensor, JoinedTensor
 
 OFFICIAL, PADDLE_NAMES, OWN = "official PyTorch names", "Paddle names", "this package's layout"
 TENSORS = (FileTensor, JoinedTensor)
 NETWORKS = ("encoder", "decoder", "pretrained_encoder")
+MAX_NAME = 300
+MAX_LATENT = 1 << 20  # numbers; 18 styles have 9,216
 
 
 @dataclass
@@ -46,13 +49,23 @@ def unwrap(source: Source) -> Contents:
     kind = rest.pop("kind") if own else None
     if own:
         rest.pop(ENTRY, None)  # see checksum.py
+    if kind is not None and not re.fullmatch(r"\w{1,40}", kind):
+        raise BadFile(f"{source.path}: its kind {kind[:40]!r} is not the name of a network")
     latent_avg, opts = rest.pop("latent_avg", None), rest.pop("opts", None)
     latent_avg = _one_latent(source, latent_avg, state.pop("latent_avg", None))
+    if not isinstance(opts, (dict, type(None))):
+        raise BadFile(f"{source.path}: its opts are a {type(opts).__name__}, not a dictionary")
+    if len(state) > MAX_TENSORS:
+        raise BadFile(f"{source.path}: refuses a file of more than {MAX_TENSORS} tensors")
     for prefix in ("module.", "g_ema."):  # DataParallel; flat safetensors of StyleGAN2
         if state and all(name.startswith(prefix) for name in state):
             state = {name[len(prefix) :]: value for name, value in state.items()}
     unknown = [str(name) for name in rest if name not in DROPPED_ENTRIES]
-    odd = [name for name, value in state.items() if not isinstance(value, TENSORS)]
+    odd = [
+        name
+        for name, value in state.items()
+        if not isinstance(value, TENSORS) or len(name) > MAX_NAME
+    ]
     if unknown or odd:
         raise BadFile(f"{source.path}: unknown entries: {shorten(unknown + odd)}")
     if not state:
@@ -73,7 +86,7 @@ def unwrap(source: Source) -> Contents:
 
 def shorten(names: List[str], most: int = 10) -> str:
     """The first names, printable, and the number of all of them."""
-    shown = ["".join(c if c.isprintable() else "?" for c in name[:120]) for name in names[:most]]
+    shown = ["".join(c if c.isprintable() else "?" for c in name[:90]) for name in names[:most]]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(shown)}{more}"
 
@@ -110,6 +123,9 @@ def _one_latent(source: Source, first: Any, second: Any) -> Optional[Tensor]:
     found = [value for value in (first, second) if value is not None]
     if not all(isinstance(value, TENSORS) for value in found):
         raise BadFile(f"{source.path}: its latent_avg is not a tensor")
+    for value in found:  # before its numbers are read
+        if value.size > MAX_LATENT:
+            raise BadFile(f"{source.path}: refuses a latent_avg of shape {list(value.shape)}")
     if len(found) == 2 and not np.array_equal(found[0].numpy(), found[1].numpy()):
         raise BadFile(f"{source.path}: holds two different latent_avg")
     return found[0] if found else None

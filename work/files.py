@@ -119,6 +119,22 @@ def _check_regular(mode: int, path: Union[str, Path]) -> None:
         raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
+def read_file(path: Union[str, Path], most: int) -> bytes:
+    """The whole content of a regular file of up to `most` bytes.
+
+    Raises:
+        UserError: it cannot be read, is no regular file, or is larger.
+    """
+    try:
+        with open_regular(path) as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(data) > most:
+        raise UserError(f"{path}: is too large: at most {most} bytes are expected")
+    return data
+
+
 def check_folder(folder: Union[str, Path], needed: int = 0) -> None:
     """Make an output folder and try it out, before anything is computed for it.
 
