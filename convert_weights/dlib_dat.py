@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from work.errors import UserError
+from work.files import read_file
 
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
+MAX_FILE = 32 << 20  # bytes; dlib's file has 22 million
+MAX_GAP = 4096  # bytes between two tensors; 352 in dlib's file
 WIDTHS = (32, 32, 32, 64, 64, 64, 64, 128, 128, 128, 256, 256, 256, 256)
 
 
@@ -21,7 +24,7 @@ class Reader:
     """Finds the next tensor of a wanted size."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.data, self.position = path, path.read_bytes(), 0
+        self.path, self.data, self.position = path, read_file(path, MAX_FILE), 0
 
     def _sizes(self, start: int) -> tuple[int, int]:
         """The number of floats of a tensor header at `start` (-1: none there) and where they begin."""
@@ -40,17 +43,17 @@ class Reader:
         Raises:
             UserError: there is none: the file is another network or cut short.
         """
+        version = b"\x01\x02"  # of the tensor format: the integer 2
+        start, end = self.position, self.position + MAX_GAP
         while True:
-            found = self.data.find(
-                b"\x01\x02", self.position
-            )  # the integer 2: the tensor format's version
+            found = self.data.find(version, start, end)
             if found < 0:
                 raise UserError(f"{self.path}: no tensor of {count} numbers; is it dlib's {FILE}?")
             size, begin = self._sizes(found + 2)
             if size == count and begin + 4 * count <= len(self.data):
                 self.position = begin + 4 * count
                 return np.frombuffer(self.data, "<f4", count, begin)
-            self.position = found + 1
+            start = found + 1
 
 
 def _convolution(reader: Reader, out: int, channels: int, size: int) -> dict[str, np.ndarray]:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
 from work.errors import UserError
+from work.files import read_file
 
-DTYPES = {"f32": np.float32, "f16": np.float16, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
+DTYPES = {"f32": np.float32, "f16": np.float16, "i64": np.int64, "i32": np.int32}
+MAX_XML, MAX_BIN = 4 << 20, 40 << 20  # bytes; random-face has 0.4 and 32 million
+MAX_DIMS, MAX_DIGITS = 8, 12
+
+
+class NoDoctype(ElementTree.TreeBuilder):
+    """Builds the tree of an XML file; a document type, whose entities could grow without bound, is refused."""
+
+    def doctype(self, name: str, pubid: str, system: str) -> None:
+        raise ElementTree.ParseError("it declares a document type")
 
 
 class Node:
@@ -27,7 +38,7 @@ class Graph:
     """An IR file pair.
 
     Raises:
-        UserError: a file is missing, is no IR, or the blob is shorter than the XML says.
+        UserError: a file is missing or no IR, or its parts do not fit together.
     """
 
     def __init__(self, xml_path: str | Path) -> None:
@@ -37,24 +48,36 @@ class Graph:
             if not path.is_file():
                 raise UserError(f"{path}: no such file (an IR is an .xml with the .bin beside it)")
         try:
-            root = ElementTree.parse(str(self.path)).getroot()
-        except ElementTree.ParseError as error:
+            text = read_file(self.path, MAX_XML)
+            root = ElementTree.fromstring(text, ElementTree.XMLParser(target=NoDoctype()))
+        except (ElementTree.ParseError, LookupError, ValueError) as error:  # an unknown encoding
             raise UserError(f"{self.path}: not an OpenVINO IR file ({error})") from None
         layers, edges = root.find("layers"), root.find("edges")
         if layers is None or edges is None:
             raise UserError(f"{self.path}: not an OpenVINO IR file (no <layers> or no <edges>)")
-        blob = bin_path.read_bytes()
+        blob = read_file(bin_path, MAX_BIN)
         self.nodes: dict[str, Node] = {}
         for layer in layers:
             node = Node(layer.get("type", ""), layer.get("name", ""))
             if node.kind == "Const":
                 node.value = self._constant(layer, blob)
             self.nodes[layer.get("id", "")] = node
-        for edge in sorted(edges, key=lambda e: int(e.get("to-port", "0"))):
+        for edge in sorted(edges, key=lambda e: self._whole(e.get("to-port", "0"))):
             source, target = edge.get("from-layer", ""), edge.get("to-layer", "")
+            if source not in self.nodes or target not in self.nodes:
+                raise UserError(
+                    f"{self.path}: damaged: an edge from or to a layer that is not there"
+                )
             self.nodes[target].inputs.append(source)
             self.nodes[source].users.append(target)
         self.by_name = {node.name: node for node in self.nodes.values()}
+
+    def _whole(self, text: str) -> int:
+        """A number that the XML holds. Raises UserError unless it is a whole one from 0."""
+        digits = text.strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
+            raise UserError(f"{self.path}: damaged: {text[:40]!r} where a number should be")
+        return int(digits)
 
     def _constant(self, layer: ElementTree.Element, blob: bytes) -> np.ndarray:
         data = layer.find("data")
@@ -63,12 +86,15 @@ class Graph:
                 f"{self.path}: constant {layer.get('name')} has no type that is known here"
             )
         dtype = np.dtype(DTYPES[data.get("element_type", "")])
-        start, size = int(data.get("offset", "0")), int(data.get("size", "0"))
+        start, size = self._whole(data.get("offset", "0")), self._whole(data.get("size", "0"))
         if start + size > len(blob):
             raise UserError(
                 f"{self.path.with_suffix('.bin')}: cut short: {len(blob)} bytes, need {start + size}"
             )
-        shape = [int(n) for n in data.get("shape", "").split(",") if n.strip()]
+        shape = [self._whole(n) for n in data.get("shape", "").split(",") if n.strip()]
+        if len(shape) > MAX_DIMS or math.prod(shape) * dtype.itemsize != size or size == 0:
+            name = layer.get("name")
+            raise UserError(f"{self.path}: damaged: constant {name} of shape {shape[:MAX_DIMS]}")
         return np.frombuffer(blob, dtype, size // dtype.itemsize, start).reshape(shape)
 
     def constant(self, name: str) -> np.ndarray:
@@ -80,14 +106,11 @@ class Graph:
 
     def operand(self, node: Node) -> np.ndarray:
         """The one constant among the inputs of `node`, looking through reshapes to a fixed shape."""
-        for source in node.inputs:
-            inner = self.nodes[source]
+        inputs = [self.nodes[source] for source in node.inputs]
+        reshaped = [self.nodes[n.inputs[0]] for n in inputs if n.kind == "Reshape" and n.inputs]
+        for inner in inputs + reshaped:
             if inner.value is not None:
                 return np.asarray(inner.value, np.float32)
-        for source in node.inputs:
-            inner = self.nodes[source]
-            if inner.kind == "Reshape" and self.nodes[inner.inputs[0]].value is not None:
-                return np.asarray(self.nodes[inner.inputs[0]].value, np.float32)
         raise UserError(
             f"{self.path}: {node.name} has no constant input; is it random-face 2021.7.21.1?"
         )
@@ -107,4 +130,8 @@ class Graph:
 
     def users_of_constant(self, name: str) -> Node:
         """The operation that takes the constant `name`."""
-        return self.nodes[self.by_name[name].users[0]]
+        self.constant(name)
+        users = self.by_name[name].users
+        if not users:
+            raise UserError(f"{self.path}: nothing uses {name}; is it random-face 2021.7.21.1?")
+        return self.nodes[users[0]]

@@ -17,11 +17,16 @@ from work.errors import UserError
 
 LEAKY_SLOPE = 0.2
 N_LAYERS = 7
+WIDTH = 512  # of w, and the most channels of a layer are four times as many
 
 
 def _require(condition: bool, graph: Graph, what: str) -> None:
     if not condition:
         raise UserError(f"{graph.path}: {what}; is it random-face 2021.7.21.1?")
+
+
+def _all_equal(values: np.ndarray, number: float) -> bool:
+    return values.size <= 16 * WIDTH and np.allclose(values, number)
 
 
 def grouped_by_pixel_block(channels: int) -> np.ndarray:
@@ -40,13 +45,13 @@ def mapping_state(graph: Graph) -> dict[str, np.ndarray]:
     for index, product in enumerate(products):
         add, relu, gain = graph.chain(product, ["Add", "PReLU", "Multiply"])
         _require(
-            np.allclose(graph.operand(relu), LEAKY_SLOPE),
-            graph,
-            "a leaky ReLU slope other than 0.2",
+            _all_equal(graph.operand(relu), LEAKY_SLOPE), graph, "a leaky ReLU slope other than 0.2"
         )
-        _require(np.allclose(graph.operand(gain), np.sqrt(2.0)), graph, "a gain other than sqrt(2)")
-        state[f"mapping.{index}.weight"] = graph.operand(product).T
-        state[f"mapping.{index}.bias"] = graph.operand(add)
+        _require(_all_equal(graph.operand(gain), np.sqrt(2.0)), graph, "a gain other than sqrt(2)")
+        weight, bias = graph.operand(product), graph.operand(add)
+        right = weight.shape == (WIDTH, WIDTH) and bias.shape in ((WIDTH,), (1, WIDTH))
+        _require(right, graph, f"a linear layer that is not {WIDTH} numbers wide")
+        state[f"mapping.{index}.weight"], state[f"mapping.{index}.bias"] = weight.T, bias
     return state
 
 
@@ -76,7 +81,7 @@ def _biased(graph: Graph, conv: Node, order: np.ndarray | None) -> dict[str, np.
     """Weight, learned noise map [1, 1, H, W] and bias [C] of a dense convolution and the two sums behind it."""
     noise, bias, relu = graph.chain(conv, ["Add", "Add", "PReLU"])
     _require(
-        np.allclose(graph.operand(relu), LEAKY_SLOPE), graph, "a leaky ReLU slope other than 0.2"
+        _all_equal(graph.operand(relu), LEAKY_SLOPE), graph, "a leaky ReLU slope other than 0.2"
     )
     weight, shift = graph.operand(conv), graph.operand(bias).reshape(-1)
     if order is not None:
@@ -87,9 +92,17 @@ def _biased(graph: Graph, conv: Node, order: np.ndarray | None) -> dict[str, np.
 def _check_haar(graph: Graph) -> None:
     """Every upsampling must be six grouped transposed convolutions with weights of 1 / sqrt(2)."""
     filters = [n for n in graph.nodes.values() if n.kind == "GroupConvolutionBackpropData"]
-    right = all(np.allclose(np.abs(graph.operand(n)), np.sqrt(0.5)) for n in filters)
-    count = 6 * (N_LAYERS + 1)
-    _require(right and len(filters) == count, graph, "an upsampling that is not Haar's")
+    right = len(filters) == 6 * (N_LAYERS + 1)
+    right = right and all(_all_equal(np.abs(graph.operand(node)), np.sqrt(0.5)) for node in filters)
+    _require(right, graph, "an upsampling that is not Haar's")
+
+
+def _order(graph: Graph, conv: Node) -> np.ndarray:
+    """`grouped_by_pixel_block` for the channels that a dense convolution gives."""
+    shape = graph.operand(conv).shape
+    right = len(shape) == 4 and shape[0] <= 4 * WIDTH and shape[0] % 4 == 0
+    _require(right, graph, f"{conv.name} with weights of shape {list(shape)}")
+    return grouped_by_pixel_block(shape[0])
 
 
 def synthesis_state(graph: Graph) -> dict[str, np.ndarray]:
@@ -103,9 +116,10 @@ def synthesis_state(graph: Graph) -> dict[str, np.ndarray]:
 
     _check_haar(graph)
     state["const"] = graph.constant("m.input.input")
-    first = next(node for node in graph.nodes.values() if node.kind == "Convolution")
-    order: np.ndarray | None = grouped_by_pixel_block(graph.operand(first).shape[0])
-    put("conv1", _biased(graph, first, order))
+    dense = [node for node in graph.nodes.values() if node.kind == "Convolution"]
+    _require(bool(dense), graph, "no convolution")
+    order: np.ndarray | None = _order(graph, dense[0])
+    put("conv1", _biased(graph, dense[0], order))
     put("conv1.style", _style(graph, "m.conv1.conv", None))
     for index in range(N_LAYERS):
         old = f"m.layers.{index}"
@@ -113,11 +127,11 @@ def synthesis_state(graph: Graph) -> dict[str, np.ndarray]:
         put(f"layers.{index}.up", _style(graph, f"{old}.up", order, gain=0.5))
         for name in ("conv1", "conv2"):
             depthwise = graph.users_of_constant(f"{old}.{name}.conv.weight_dw")
-            dense = graph.chain(depthwise, ["Convolution"])[0]
+            conv = graph.chain(depthwise, ["Convolution"])[0]
             kernel = graph.operand(depthwise)
             last = name == "conv2" and index < N_LAYERS - 1  # what feeds the next Haar upsampling
-            order = grouped_by_pixel_block(graph.operand(dense).shape[0]) if last else None
-            put(f"layers.{index}.{name}", _biased(graph, dense, order))
+            order = _order(graph, conv) if last else None
+            put(f"layers.{index}.{name}", _biased(graph, conv, order))
             put(f"layers.{index}.{name}.style", _style(graph, f"{old}.{name}.conv", None))
             state[f"layers.{index}.{name}.depthwise"] = kernel.reshape(
                 -1, 1, *kernel.shape[-2:]
@@ -148,7 +162,13 @@ def convert_mobile_stylegan(folder: str | Path) -> dict[str, object]:
     """
     folder = Path(folder)
     mapping = mapping_state(Graph(folder / "MappingNetwork.xml"))
-    state = {**mapping, **synthesis_state(Graph(folder / "SynthesisNetwork.xml"))}
+    synthesis = Graph(folder / "SynthesisNetwork.xml")
+    try:
+        state = {**mapping, **synthesis_state(synthesis)}
+    except (IndexError, ValueError) as error:  # of a weight that is no matrix, or of other channels
+        raise UserError(
+            f"{synthesis.path}: its constants have other shapes than random-face's ({error})"
+        ) from error
     state = {name: np.ascontiguousarray(value, np.float32) for name, value in state.items()}
     samples = mapped_samples(mapping, count=10000, seed=0)
     mean_w = samples.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -7,13 +7,16 @@ that a `.pdparams` file holds. Only data is read, never the packages' code.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from convert_weights.onnx import read_initializers
 from convert_weights.reader import read
+from convert_weights.unwrap import TENSORS, unwrap
 from work.errors import UserError
 
+MAX_NUMBERS = 1 << 23  # of one tensor; VGG16's largest has 2.4 million
 # Where torchvision's `features` have their convolutions.
 ALEXNET_CONVS = (0, 3, 6, 8, 10)
 VGG16_CONVS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
@@ -35,9 +38,10 @@ def mtcnn(folder: Path) -> dict[str, object]:
     """facenet-pytorch's pnet.pt, rnet.pt, onet.pt -> kind "mtcnn", names `pnet.*`, `rnet.*`, `onet.*`."""
     state = {}
     for net in ("pnet", "rnet", "onet"):
-        for name, tensor in read(folder / f"{net}.pt").data.items():
-            layer, leaf = name.split(".")
-            value = tensor.numpy()
+        path = folder / f"{net}.pt"
+        for name, tensor in unwrap(read(path)).state.items():
+            layer, _, leaf = name.rpartition(".")
+            value = _numbers(path, tensor)
             if layer.startswith("prelu"):
                 leaf = "_weight"
             elif layer.startswith("dense") and leaf == "weight":
@@ -73,10 +77,16 @@ def age_v1(folder: Path) -> dict[str, object]:
     try:
         state = {"head.weight": tensors["layer_1_weights"], "head.bias": tensors["layer_1_bias"]}
         for name, (conv, affine) in AGE_LAYERS.items():
+            weight, bias = tensors[f"layer_{conv}_weights"], tensors[f"layer_{conv}_bias"]
             scale = tensors[f"layer_{affine}_scale"].reshape(-1)
             offset = tensors[f"layer_{affine}_offset"].reshape(-1)
-            state[f"{name}.weight"] = tensors[f"layer_{conv}_weights"] * scale[:, None, None, None]
-            state[f"{name}.bias"] = tensors[f"layer_{conv}_bias"] * scale + offset
+            if (
+                weight.ndim != 4
+                or not weight.shape[:1] == bias.shape == scale.shape == offset.shape
+            ):
+                raise UserError(f"{path}: layer {conv} has another shape than the network's")
+            state[f"{name}.weight"] = weight * scale[:, None, None, None]
+            state[f"{name}.bias"] = bias * scale + offset
     except KeyError as error:
         raise UserError(
             f"{path}: has no tensor {error}; it is another version of the network"
@@ -87,20 +97,20 @@ def age_v1(folder: Path) -> dict[str, object]:
 def _backbone(path: Path, kind: str, net: str, places: tuple[int, ...]) -> dict[str, object]:
     state = {}
     for i, place in enumerate(places):
-        layer = _lookup(path, net, f"Conv_{i}")
-        state[f"features.{place}.weight"] = _oihw(layer["kernel"].numpy())
-        state[f"features.{place}.bias"] = layer["bias"].numpy()
+        kernel, bias = (_lookup(path, net, f"Conv_{i}", leaf) for leaf in ("kernel", "bias"))
+        state[f"features.{place}.weight"] = _oihw(_numbers(path, kernel, 4))
+        state[f"features.{place}.bias"] = _numbers(path, bias)
     return _checkpoint(kind, state)
 
 
 def _heads(path: Path, kind: str) -> dict[str, object]:
-    layers = [_lookup(path, f"NetLinLayer_{i}", "Conv_0") for i in range(5)]
+    kernels = [_lookup(path, f"NetLinLayer_{i}", "Conv_0", "kernel") for i in range(5)]
     return _checkpoint(
-        kind, {f"lin.{i}.weight": _oihw(x["kernel"].numpy()) for i, x in enumerate(layers)}
+        kind, {f"lin.{i}.weight": _oihw(_numbers(path, x, 4)) for i, x in enumerate(kernels)}
     )
 
 
-def _lookup(path: Path, *keys: str) -> dict:
+def _lookup(path: Path, *keys: str) -> Any:
     value = read(path).data
     try:
         for key in keys:
@@ -108,6 +118,17 @@ def _lookup(path: Path, *keys: str) -> dict:
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: has no {'/'.join(keys)}; it is no LPIPS checkpoint") from error
     return value
+
+
+def _numbers(path: Path, tensor: Any, rank: int | None = None) -> np.ndarray:
+    """A tensor's numbers. Raises UserError for anything else, another rank, and more than any network here has."""
+    if not isinstance(tensor, TENSORS):
+        raise UserError(f"{path}: holds a {type(tensor).__name__} where a tensor should be")
+    if rank not in (None, len(tensor.shape)) or tensor.size > MAX_NUMBERS:
+        raise UserError(
+            f"{path}: holds a tensor of shape {list(tensor.shape)}; is it another file?"
+        )
+    return tensor.numpy()
 
 
 def _oihw(kernel: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from convert_weights.opcodes import MARK, OPCODES, REFUSED
 from convert_weights.tensors import BadFile, BinaryFile, Blob
 
 INLINE = 4096  # byte strings up to this length are read at once, longer ones stay in the file
-MAX_OPCODES = 500_000  # SAM at 1024 px has 46,000
+MAX_OPCODES = 300_000  # SAM at 1024 px has 46,000
 MAX_COPIED = 32 << 20  # bytes
 MAX_NAME = 512
 ENTRY = 100  # bytes that an entry of a container takes

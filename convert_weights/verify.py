@@ -42,11 +42,14 @@ def tensor_difference(name: str, original: Any, op: str, stored: Any) -> Optiona
 
     The comparison goes the opposite way of the conversion: the stored tensor is turned back.
     """
+    shape = tuple(reversed(stored.shape)) if op == "transpose" else tuple(stored.shape)
+    if tuple(original.shape) != shape:  # before the numbers are read
+        return (
+            f"{name}: stored shape {list(stored.shape)} does not fit {list(original.shape)} ({op})"
+        )
     want, got = original.numpy(), stored.numpy()
-    if op == "transpose" and got.ndim == 2:
+    if op == "transpose":
         got = got.transpose()
-    if want.shape != got.shape:
-        return f"{name}: stored shape {list(stored.shape)} does not fit {list(want.shape)} ({op})"
     if want.dtype.kind == "f" and want.dtype != np.float32:
         want = want.astype(np.float32)
     if want.dtype != got.dtype:
