@@ -38,6 +38,10 @@ def is_intact(path: Union[str, Path]) -> bool:
         left = file.seek(0, 2) - end
         if left < 0:
             return True
+        file.seek(left)
+        found = file.read(end)
+        if not found.startswith(pickle.dumps(ENTRY, 2)[2:-1]):
+            return True
         file.seek(0)
         digest = hashlib.sha256()
         while left:
@@ -46,6 +50,4 @@ def is_intact(path: Union[str, Path]) -> bool:
                 return False  # it shrank while it was read
             digest.update(data)
             left -= len(data)
-        found = file.read(end)
-    marked = found.startswith(pickle.dumps(ENTRY, 2)[2:-1])
-    return not marked or found == end_of_file(digest.hexdigest())
+    return found == end_of_file(digest.hexdigest())

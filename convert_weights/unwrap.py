@@ -17,7 +17,7 @@ from convert_weights.tensors import MAX_TENSORS, BadFile, FileTensor, JoinedTens
 OFFICIAL, PADDLE_NAMES, OWN = "official PyTorch names", "Paddle names", "this package's layout"
 TENSORS = (FileTensor, JoinedTensor)
 NETWORKS = ("encoder", "decoder", "pretrained_encoder")
-MAX_NAME = 300
+MAX_NAME = 300  # characters of a tensor's name
 MAX_LATENT = 1 << 20  # numbers; 18 styles have 9,216
 
 
@@ -49,27 +49,12 @@ def unwrap(source: Source) -> Contents:
     kind = rest.pop("kind") if own else None
     if own:
         rest.pop(ENTRY, None)  # see checksum.py
-    if kind is not None and not re.fullmatch(r"\w{1,40}", kind):
-        raise BadFile(f"{source.path}: its kind {kind[:40]!r} is not the name of a network")
     latent_avg, opts = rest.pop("latent_avg", None), rest.pop("opts", None)
     latent_avg = _one_latent(source, latent_avg, state.pop("latent_avg", None))
-    if not isinstance(opts, (dict, type(None))):
-        raise BadFile(f"{source.path}: its opts are a {type(opts).__name__}, not a dictionary")
-    if len(state) > MAX_TENSORS:
-        raise BadFile(f"{source.path}: refuses a file of more than {MAX_TENSORS} tensors")
     for prefix in ("module.", "g_ema."):  # DataParallel; flat safetensors of StyleGAN2
         if state and all(name.startswith(prefix) for name in state):
             state = {name[len(prefix) :]: value for name, value in state.items()}
-    unknown = [str(name) for name in rest if name not in DROPPED_ENTRIES]
-    odd = [
-        name
-        for name, value in state.items()
-        if not isinstance(value, TENSORS) or len(name) > MAX_NAME
-    ]
-    if unknown or odd:
-        raise BadFile(f"{source.path}: unknown entries: {shorten(unknown + odd)}")
-    if not state:
-        raise BadFile(f"{source.path}: holds no weights")
+    _check(source, kind, state, opts, rest)
     layout = OWN if own else _layout(source, data, state)
     try:
         return Contents(
@@ -82,6 +67,24 @@ def unwrap(source: Source) -> Contents:
         )
     except BadFile as error:
         raise BadFile(f"{source.path}: {error}") from error
+
+
+def _check(
+    source: Source, kind: Optional[str], state: Dict[str, Any], opts: Any, rest: Dict[Any, Any]
+) -> None:
+    """Refuse entries that no rule names, and what no checkpoint holds."""
+    if kind is not None and not re.fullmatch(r"\w{1,40}", kind):
+        raise BadFile(f"{source.path}: its kind {kind[:40]!r} is not the name of a network")
+    if not isinstance(opts, (dict, type(None))):
+        raise BadFile(f"{source.path}: its opts are a {type(opts).__name__}, not a dictionary")
+    if len(state) > MAX_TENSORS:
+        raise BadFile(f"{source.path}: refuses a file of more than {MAX_TENSORS} tensors")
+    unknown = [str(name) for name in rest if name not in DROPPED_ENTRIES]
+    unknown += [n for n, x in state.items() if not isinstance(x, TENSORS) or len(n) > MAX_NAME]
+    if unknown:
+        raise BadFile(f"{source.path}: unknown entries: {shorten(unknown)}")
+    if not state:
+        raise BadFile(f"{source.path}: holds no weights")
 
 
 def shorten(names: List[str], most: int = 10) -> str:

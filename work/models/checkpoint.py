@@ -22,6 +22,7 @@ from convert_weights.unwrap import OWN, unwrap
 from convert_weights.writer import write_pdparams
 from work.configs.weights import KNOWN_WEIGHTS
 from work.errors import UserError
+from work.files import require_file
 from work.installation import command
 
 FORMATS = (".pdparams", ".pt", ".pth", ".safetensors")
@@ -128,6 +129,7 @@ def check_intact(path: Union[str, Path]) -> None:
     Raises:
         UserError: it has changed since it was written, or cannot be read.
     """
+    require_file(path)
     try:
         intact = is_intact(path)
     except OSError as error:
