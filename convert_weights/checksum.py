@@ -11,6 +11,8 @@ import pickle
 from pathlib import Path
 from typing import BinaryIO, Union
 
+from work.files import open_regular
+
 ENTRY = "sha256"
 CHUNK = 8 << 20
 
@@ -34,7 +36,7 @@ def end_of_file(hexdigest: str) -> bytes:
 def is_intact(path: Union[str, Path]) -> bool:
     """Whether a file is as it was written; True for one without a checksum."""
     end = len(end_of_file("0" * 64))
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         left = file.seek(0, 2) - end
         if left < 0:
             return True

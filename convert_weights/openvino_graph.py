@@ -45,7 +45,7 @@ class Graph:
         self.path = Path(xml_path)
         bin_path = self.path.with_suffix(".bin")
         for path in (self.path, bin_path):
-            if not path.is_file():
+            if not path.exists():
                 raise UserError(f"{path}: no such file (an IR is an .xml with the .bin beside it)")
         try:
             text = read_file(self.path, MAX_XML)

@@ -7,6 +7,7 @@ stay in the file until they are asked for.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Union
@@ -70,7 +71,7 @@ def read(path: Union[str, Path]) -> Source:
         BadFile: one line that names the file, if it is missing, truncated, hostile or unknown.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise BadFile(f"{path}: is a folder, not a checkpoint file")
     file = BinaryFile(path)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from pathlib import Path
-from typing import BinaryIO, List, Optional, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 import numpy as np
 
