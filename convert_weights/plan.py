@@ -140,8 +140,8 @@ def _table(
             contents.state = {k.replace("fc8_101", "fc8-101"): v for k, v in state.items()}
         return rules.TABLE[kind], dict(entries)
     table = rules.PADDLE_TABLE[kind]
-    if kind == "ir_se50" and "output_layer.2.weight" in contents.state:
-        table = rules.PORT_IR_SE50
+    if kind in ("ir_se50", "curricularface") and "output_layer.2.weight" in contents.state:
+        table = rules.PORT_IDENTITY
     shapes = {new: shape for new, _, shape in paddle_entries(kind, entries).values()}
     dropped = _dropped_shapes(kind, entries)
     by_name = {}

@@ -111,8 +111,8 @@ PADDLE_TABLE.update(
 )
 PADDLE_TABLE["stylegan2"] = [Rule("*.kernel", op=DROP_FIR), Rule("*")]
 PADDLE_TABLE["sam"] = PADDLE_TABLE["psp"] = [Rule("decoder.*.kernel", op=DROP_FIR), Rule("*")]
-# The port numbers the identity network's last layers without the parameterless ones.
-PORT_IR_SE50 = [
+# The port's identity networks have no dropout layer before their last two layers.
+PORT_IDENTITY = [
     Rule("output_layer.2.*", "output_layer.3.*"),
     Rule("output_layer.3.*", "output_layer.4.*"),
     Rule("*"),

@@ -122,7 +122,7 @@ def _flatten(state: Dict[Any, Any]) -> Dict[str, Any]:
 
 
 def _one_latent(source: Source, first: Any, second: Any) -> Optional[Tensor]:
-    """`latent_avg`, which stands beside the weights or among them."""
+    """`latent_avg`, from beside the weights or among them; PaddleGAN's has a batch axis, which is taken off."""
     found = [value for value in (first, second) if value is not None]
     if not all(isinstance(value, TENSORS) for value in found):
         raise BadFile(f"{source.path}: its latent_avg is not a tensor")
@@ -131,6 +131,10 @@ def _one_latent(source: Source, first: Any, second: Any) -> Optional[Tensor]:
             raise BadFile(f"{source.path}: refuses a latent_avg of shape {list(value.shape)}")
     if len(found) == 2 and not np.array_equal(found[0].numpy(), found[1].numpy()):
         raise BadFile(f"{source.path}: holds two different latent_avg")
+    if found and isinstance(found[0], FileTensor) and len(found[0].shape) == 3:
+        latent = found[0]
+        if latent.shape[0] == 1:
+            return FileTensor(latent.storage, latent.offset, latent.shape[1:], latent.strides[1:])
     return found[0] if found else None
 
 

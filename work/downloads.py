@@ -85,11 +85,18 @@ def from_pip(package: str, target: Path, sha256: str) -> Path:
 
 
 def from_url(url: str, target: Path, sha256: str = "") -> Path:
-    """Fetch a URL into `target`; a download that broke off goes on where it stopped.
+    """Fetch a URL into `target`; a download that broke off resumes where it stopped.
+
+    Args:
+        sha256: "" where nobody publishes one: the hash of the first download is noted beside it and expected later.
 
     Raises:
         UserError: it cannot be reached, or its SHA-256 does not start with `sha256`.
     """
+    noted = target.with_name(f"{target.name}.sha256")
+    known = bool(sha256)
+    if not known and noted.is_file():
+        sha256 = noted.read_text().split()[0]
     if target.is_file() and sha256_of(target).startswith(sha256):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +107,11 @@ def from_url(url: str, target: Path, sha256: str = "") -> Path:
         raise UserError(
             f"cannot download {url}: {error}\n  Run the same command again: it goes on where it stopped"
         ) from error
-    _check(part, sha256, url)
+    _check(part, sha256, url if known else f"{url} (another hash is noted in {noted})")
+    if not sha256:
+        sha256, size = sha256_of(part), part.stat().st_size
+        noted.write_text(f"{sha256}  {target.name}  {size} bytes\n")
+        print(f"noted in {noted}: SHA-256 {sha256}, {size} bytes (published nowhere)", flush=True)
     os.replace(part, target)
     return target
 

@@ -51,6 +51,15 @@ def test_the_ports_renumbered_layers():
     assert items["output_layer.3._mean"] == "output_layer.4._mean"
 
 
+def test_the_ports_curricularface_is_numbered_like_its_ir_se50():
+    state = converted("curricularface_backbone")
+    moved = {"output_layer.3.": "output_layer.2.", "output_layer.4.": "output_layer.3."}
+    ports = {moved.get(n[:15], n[:15]) + n[15:]: tensor for n, tensor in state.items()}
+    plan = make_plan(fake_source(ports, PADDLE, "CurricularFace_Backbone.paparams"))
+    assert plan.kind == "curricularface"
+    assert {n: t.shape for n, t in plan.state().items()} == {n: t.shape for n, t in state.items()}
+
+
 def converted(name: str) -> dict:
     return {
         n: fake_tensor(t.shape) for n, t in make_plan(fake_source(official(name))).state().items()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import importlib
 import struct
+import subprocess
+import threading
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
 from convert_weights.onnx import read_initializers
-from work.configs.weights import KNOWN_WEIGHTS
+from work.configs.weights import DEFAULT_WEIGHTS, KNOWN_WEIGHTS
 from work.errors import UserError, run
 from work.models import pretrained
+from work.models.checkpoint import read_checkpoint
 from work.scripts import get_weights
 
 
@@ -24,6 +30,7 @@ def test_every_entry_says_how_to_get_it(entry):
         assert callable(getattr(importlib.import_module(module), function))
     else:
         assert entry.page.startswith("https://") and entry.fetched
+    assert not entry.url or entry.url.startswith("https://paddlegan.bj.bcebos.com/models/")
 
 
 @pytest.fixture
@@ -57,6 +64,111 @@ def test_what_is_there_is_not_fetched(empty, capsys):
 def test_unknown_names_are_an_error_that_lists_the_known(empty, capsys):
     assert run(lambda: get_weights.main(["nothing"])) == 2
     assert "mtcnn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("lin_alex.pdparams", "lpips_alex"),
+        ("psp_ffhq_inverse.pdparams", "psp"),
+        ("pSp-ffhq-inversion.pdparams", "psp"),
+        ("CurricularFace_Backbone.paparams", "curricularface"),
+        ("stylegan2-ffhq-config-f.pdparams", "stylegan2"),
+    ],
+)
+def test_files_are_found_under_the_names_of_the_port_and_of_paddlegan(empty, file, name):
+    path = empty / "package" / file
+    path.parent.mkdir()
+    path.touch()
+    assert pretrained.weights_path(name) == path
+    assert pretrained.known(file.rpartition(".")[0]).name == name
+
+
+def test_our_own_name_comes_first(empty):
+    for file in ("lin_alex.pdparams", "lpips_alex.pdparams"):
+        path = empty / "cache" / file
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert pretrained.installed("lpips_alex").name == "lpips_alex.pdparams"
+
+
+def test_gigabytes_are_not_fetched_unasked(empty):
+    with pytest.raises(UserError) as error:
+        pretrained.weights_path("psp")
+    text = str(error.value)
+    assert "get_weights.py psp " in text and "pSp-ffhq-inversion.pdparams" in text
+    assert "psp_ffhq_encode.pt from https://" in text
+
+
+@pytest.fixture(scope="module")
+def cdn(tmp_path_factory):
+    """A server with a small StyleGAN2 as PaddleGAN stores it."""
+    import paddle
+
+    from convert_weights.plan import make_plan
+    from convert_weights.reader import read
+    from convert_weights.torch_writer import write_torch
+    from tests.convert.helpers import stylegan2_8
+
+    folder = tmp_path_factory.mktemp("cdn")
+    write_torch(folder / "official.pt", {"g_ema": stylegan2_8()})
+    state = {n: t.numpy() for n, t in make_plan(read(folder / "official.pt")).state().items()}
+    path = folder / "stylegan2-ffhq-config-f.pdparams"
+    paddle.save({name: paddle.to_tensor(value) for name, value in state.items()}, str(path))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", folder, state
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_checkpoint_from_paddlegans_server(empty, cdn, capsys, monkeypatch):
+    address, folder, state = cdn
+    entry = replace(KNOWN_WEIGHTS["stylegan2"], url=f"{address}/stylegan2-ffhq-config-f.pdparams")
+    monkeypatch.setitem(KNOWN_WEIGHTS, "stylegan2", entry)
+    assert get_weights.main(["stylegan2-ffhq-config-f"]) == 0
+    out = capsys.readouterr().out
+    size = (folder / entry.file).stat().st_size
+    assert f"{size} bytes (published nowhere)" in out
+    found = read_checkpoint(empty / "cache" / entry.file)
+    assert found.kind == "stylegan2" and set(found.state_dict) == set(state)
+    assert all(np.array_equal(found.state_dict[name], state[name]) for name in state)
+    downloads = sorted(path.name for path in (empty / "cache" / "downloads").iterdir())
+    assert downloads == [f"{entry.file}.sha256"]
+
+    (folder / entry.file).write_bytes(b"another file")
+    assert get_weights.main(["stylegan2", "--force"]) == 2
+    error = capsys.readouterr().err
+    assert "another hash is noted" in error and "stylegan2-ffhq-config-f.pt from https" in error
+    assert set(read_checkpoint(empty / "cache" / entry.file).state_dict) == set(state)
+
+
+def test_default_is_what_the_embedded_model_needs(empty, capsys):
+    (empty / "cache").mkdir()
+    for name in DEFAULT_WEIGHTS:
+        (empty / "cache" / KNOWN_WEIGHTS[name].file).touch()
+    assert get_weights.main(["--default"]) == 0
+    assert capsys.readouterr().out.count("already at") == len(DEFAULT_WEIGHTS)
+
+
+def test_a_bundle_fills_another_cache(empty, capsys, tmp_path):
+    (empty / "cache").mkdir()
+    for name in ("mtcnn", "age_v1"):
+        (empty / "cache" / KNOWN_WEIGHTS[name].file).write_text(name)
+    target = tmp_path / "weights.tar"
+    assert get_weights.main(["--bundle", str(target)]) == 0
+    assert "mtcnn, age_v1" in capsys.readouterr().out
+    other = tmp_path / "other"
+    other.mkdir()
+    subprocess.run(["tar", "xf", str(target), "-C", str(other)], check=True)
+    assert (other / "mtcnn.pdparams").read_text() == "mtcnn"
+    assert len(list(other.iterdir())) == 2
+
+
+def test_an_empty_bundle_is_an_error(empty, capsys, tmp_path):
+    assert run(lambda: get_weights.main(["--bundle", str(tmp_path / "x.tar")])) == 2
+    assert not (tmp_path / "x.tar").exists()
 
 
 def field(number, payload):

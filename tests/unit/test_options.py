@@ -1,5 +1,6 @@
 import pytest
 
+from work.configs import paths_config
 from work.configs.command_line import parse
 from work.configs.options import LIFESPAN, TestOptions, with_saved
 from work.errors import UserError, run
@@ -74,3 +75,13 @@ def test_run_turns_errors_into_a_line_and_a_code(capsys):
     assert run(fails) == 2
     assert capsys.readouterr().err == "error: x.pt: no such file\n"
     assert run(stops) == 130
+
+
+def test_the_earlier_ports_data_folders_are_looked_at(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths_config, "WORK", tmp_path)
+    monkeypatch.delenv("SAM_TRAIN_ROOT", raising=False)
+    assert paths_config.data_folder("SAM_TRAIN_ROOT", "FFHQ") == ""
+    (tmp_path / "FFHQ").mkdir()
+    assert paths_config.data_folder("SAM_TRAIN_ROOT", "FFHQ") == str(tmp_path / "FFHQ")
+    monkeypatch.setenv("SAM_TRAIN_ROOT", "elsewhere")
+    assert paths_config.data_folder("SAM_TRAIN_ROOT", "FFHQ") == "elsewhere"

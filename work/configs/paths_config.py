@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+WORK = Path(__file__).resolve().parents[1]
+
+
+def data_folder(variable: str, name: str) -> str:
+    """What the environment variable says, else the folder `name` in work/ if it is there, else ""."""
+    folder = WORK / name
+    return os.environ.get(variable) or (str(folder) if folder.is_dir() else "")
+
 
 # Folders of aligned faces, found recursively. The flags --train_root and --test_root beat them.
 dataset_paths = {
-    "ffhq": os.environ.get("SAM_TRAIN_ROOT", ""),
-    "celeba_test": os.environ.get("SAM_TEST_ROOT", ""),
+    "ffhq": data_folder("SAM_TRAIN_ROOT", "FFHQ"),
+    "celeba_test": data_folder("SAM_TEST_ROOT", "CelebA_test"),
 }
 
 # Files of weights; "" stands for the known file of that name in work/pretrained_models or the per-user cache.

