@@ -3,7 +3,7 @@
     python benchmarks/train_step.py --size 256 --batch 2 --torch_python /path/to/venv/with/torch/bin/python
 
 The networks are the real ones with random weights (times do not depend on them). Each part is what
-`work/training/recipes.py` does, in its order. CPU seconds, of all threads together, say what a part costs where
+`work/training/sam_passes.py` does, in its order. CPU seconds, of all threads together, say what a part costs where
 other programs share the machine. Memory is the process's (the GPU's on a GPU), its peak within the part. With
 --torch_python the same parts in plain PyTorch (torch_train_step.py) follow in a process of their own. Ranger against
 plain Paddle and PyTorch is in `benchmarks/ranger.py`, and counts in neither sum here. In later epochs the real pass

@@ -8,7 +8,8 @@ import pytest
 
 from tests.unit.training_kit import TinyEncoder
 from work.configs.command_line import parse
-from work.configs.train_options import TrainOptions, resolve
+from work.configs.loop_options import resolve
+from work.configs.train_options import TrainOptions
 from work.criteria.w_norm import w_norm_loss
 from work.datasets.training import Batch
 from work.errors import UserError
@@ -20,7 +21,7 @@ from work.training.ema import Average
 from work.training.logs import duration
 from work.training.objective import Lambdas, Objective
 from work.training.precision import Precision
-from work.training.recipes import draw
+from work.training.sam_passes import draw
 from work.training.start_codes import StartCodes
 
 OFFICIAL_SAM = """--dataset_type=ffhq_aging --exp_dir=/path/to/experiment --workers=6 --batch_size=6

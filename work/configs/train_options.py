@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from work.configs.options import RunOptions, option, require, with_saved
+from work.configs.loop_options import LoopFlags
+from work.configs.options import option, require
 from work.configs.paths_config import dataset_paths
-from work.configs.saved_options import check_saved
-from work.errors import UserError
 
 # What the two references choose when a flag is not typed.
 RECIPES: Dict[str, Dict[str, Any]] = {
@@ -44,9 +41,6 @@ class ModelFlags:
     stylegan_weights: Optional[str] = option(
         None, "the generator: StyleGAN2 weights, or a checkpoint of pSp or SAM that holds one"
     )
-    checkpoint_path: Optional[str] = option(
-        None, "start from all weights of this SAM or pSp checkpoint"
-    )
     age_net: str = option(
         "dex_vgg",
         "age network: dex_vgg as in the paper, or the small free age_v1",
@@ -78,35 +72,10 @@ class LossFlags:
 
 
 @dataclass
-class LoopFlags:
-    """Data, optimizer, schedule, output."""
+class EncoderFlags:
+    """How the encoder is trained."""
 
-    exp_dir: str = option("exp/train", "folder of the run")
-    train_root: Optional[str] = option(
-        None, "folder of aligned training faces (else $SAM_TRAIN_ROOT, else paths_config.py)"
-    )
-    test_root: Optional[str] = option(
-        None, "folder of aligned test faces (else $SAM_TEST_ROOT, else paths_config.py)"
-    )
-    batch_size: int = option(4, "training faces at once on each device")
-    test_batch_size: int = option(2, "test faces at once on each device")
-    workers: int = option(4, "threads that read training faces ahead")
-    test_workers: int = option(2, "threads that read test faces ahead")
-    learning_rate: float = option(0.0001, "of the optimizer")
     optim_name: str = option("ranger", "optimizer", choices=("ranger", "adam"))
-    max_steps: int = option(500000, "optimizer steps")
-    image_interval: int = option(100, "steps between panels of training faces")
-    board_interval: int = option(50, "steps between lines of the log")
-    val_interval: int = option(1000, "steps between validations (`last` is saved then too)")
-    save_interval: Optional[int] = option(
-        None, "steps between checkpoints iteration_N (default: at the end only)"
-    )
-    keep: int = option(0, "how many iteration_N stay on disk; 0 keeps all")
-    max_test_batches: Optional[int] = option(None, "validate on this many batches (default: all)")
-    amp: Optional[str] = option(None, "mixed precision on GPUs", choices=("O1", "O2"))
-    amp_dtype: str = option("float16", "of --amp", choices=("float16", "bfloat16"))
-    grad_accum: int = option(1, "batches per optimizer step")
-    ema: float = option(0.0, "decay of an average of the weights, such as 0.999; 0: none")
     checkpoint_decoder: bool = option(
         False, "recompute the generator's activations: less memory, more time"
     )
@@ -115,12 +84,10 @@ class LoopFlags:
         "faces whose codes by the frozen encoder are kept for later epochs, 36 KB each; 0: none",
     )
     freeze_batch_norm: bool = option(False, "batch norm of the trained encoder in evaluation mode")
-    resume: Optional[str] = option(None, "go on with the run in this folder, with its options")
-    dry_run: bool = option(False, "print the resolved options and stop")
 
 
 @dataclass
-class TrainOptions(LoopFlags, LossFlags, ModelFlags, RunOptions):
+class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
     """All of them, checked and with the recipe's defaults filled in."""
 
     def __post_init__(self) -> None:
@@ -128,9 +95,9 @@ class TrainOptions(LoopFlags, LossFlags, ModelFlags, RunOptions):
             if getattr(self, name) is None:
                 setattr(self, name, value)
         self.learn_in_w = self.learn_in_w or self.encoder_type == INTO_W
-        self.seed = self.seed or 0
         _check_model(self)
-        _check_loop(self)
+        require(self.code_cache >= 0, "--code_cache is at least 0")
+        super().__post_init__()
 
     @property
     def ages(self) -> bool:
@@ -147,10 +114,6 @@ class TrainOptions(LoopFlags, LossFlags, ModelFlags, RunOptions):
             f'dataset_paths["{name}"] in work/configs/paths_config.py',
         )
         return Path(chosen)
-
-    def plain(self) -> Dict[str, Any]:
-        """The options as plain data, for opt.json and the checkpoints."""
-        return dataclasses.asdict(self)
 
 
 def _check_model(options: TrainOptions) -> None:
@@ -179,41 +142,3 @@ def _check_model(options: TrainOptions) -> None:
         except ValueError:
             inside = False
         require(inside, f"--target_age {options.target_age}: uniform_random, or 0 to 100")
-
-
-def _check_loop(options: TrainOptions) -> None:
-    least = {"batch_size": 1, "test_batch_size": 1, "grad_accum": 1, "max_steps": 1, "keep": 0}
-    least.update(workers=0, test_workers=0, image_interval=1, board_interval=1, val_interval=1)
-    least.update(save_interval=1, max_test_batches=1, code_cache=0)
-    for name, smallest in least.items():
-        value = getattr(options, name)
-        require(value is None or value >= smallest, f"--{name} is at least {smallest}")
-    require(0 <= options.ema < 1, "--ema lies between 0 and 1, e.g. 0.999")
-    require(options.learning_rate > 0, "--learning_rate is above 0")
-
-
-def resolve(options: TrainOptions) -> TrainOptions:
-    """The options of the run that `--resume` names, except those that the user typed now; without it, `options`.
-
-    Raises:
-        UserError: there is no run to resume, its options make no sense, or a new run would overwrite one.
-    """
-    if options.resume is None:
-        state = Path(options.exp_dir) / "checkpoints" / "last.pdopt"
-        require(
-            not state.exists(),
-            f"{options.exp_dir} already holds a run: --resume {options.exp_dir} continues it, "
-            "another --exp_dir starts a new one",
-        )
-        return options
-    folder = Path(options.resume)
-    source = folder / "opt.json"
-    try:
-        read = json.loads(source.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--resume {folder}: there is no run ({error})") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{source}: damaged: not JSON ({error})") from error
-    saved = check_saved(read, TrainOptions, source)
-    saved.update(exp_dir=str(folder), resume=str(folder))
-    return with_saved(options, saved, TrainOptions)

@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Generator, Iterable, Iterator
 
 import numpy as np
 
@@ -106,7 +106,7 @@ test_keys.__test__ = False  # pytest takes every test_ for a test
 
 def load(
     folder: FaceFolder, keys: Iterable[list[tuple[int, bool]]], workers: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Read the batches that `keys` lists, ahead of their use by threads (decoding releases Python's lock)."""
     keys = iter(keys)
     if not workers:

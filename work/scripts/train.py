@@ -11,7 +11,8 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.train_options import TrainOptions, resolve
+from work.configs.loop_options import LoopFlags, resolve
+from work.configs.train_options import TrainOptions
 from work.errors import run
 from work.files import lock_folder
 from work.runtime import rank_and_world
@@ -31,11 +32,12 @@ def main(argv: list[str] | None = None) -> int:
     with lock_run(typed):
         options = resolve(typed)
         from work.training.coach import Coach  # Paddle is imported only when there is work for it
+        from work.training.sam_recipe import SAMRecipe
 
-        return Coach(options).run()
+        return Coach(options, SAMRecipe).run()
 
 
-def lock_run(options: TrainOptions) -> ContextManager[None]:
+def lock_run(options: LoopFlags) -> ContextManager[None]:
     """Keep a second run out of the folder; of several ranks, the first holds the lock for all."""
     if rank_and_world()[0] > 0:
         return nullcontext()

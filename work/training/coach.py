@@ -1,6 +1,6 @@
-"""The training loop of SAM and pSp.
+"""The training loop: it runs the steps of a recipe, logs, shows, validates, saves and resumes.
 
-Departures from the reference: frozen parts stay in evaluation mode (see PSP.train); every draw is a function
+Departures from the reference of SAM: frozen parts stay in evaluation mode (see PSP.train); every draw is a function
 of the seed and the step, so a resumed run is the same run; validation draws are the same each time, so that
 "best" means something, and no face of the last test batch is left out.
 """
@@ -8,59 +8,46 @@ of the seed and the step, so a resumed run is the same run; validation draws are
 from __future__ import annotations
 
 import signal
+from typing import Optional
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
-from work.configs.train_options import TrainOptions
-from work.datasets.training import (
-    NOISE,
-    Batch,
-    FaceFolder,
-    generator,
-    load,
-    test_keys,
-    training_keys,
-)
+from work.configs.loop_options import LoopFlags
+from work.datasets.training import NOISE, Batch, generator, load
 from work.errors import UserError
-from work.training import networks
 from work.training.logs import Log, Pace, term_line
-from work.training.panels import panel
-from work.training.ranks import join_ranks
-from work.training.recipes import Outcome, Recipe, draw
+from work.training.ranks import Ranks, join_ranks
+from work.training.recipes import TEST, TRAIN, Outcome, Place, RecipeMaker
 from work.training.run_files import RunFiles
-from work.training.start_codes import StartCodes
-from work.training.train_state import build_state
 from work.training.watch import Watch
-
-TRAIN, TEST = 0, 1  # parts of the keys of draws
 
 
 class Coach:
-    """A run: its state, its data, and its place on disk.
+    """A run: its recipe, its state, and its place on disk.
+
+    Args:
+        make_recipe: from the options and the ranks, such as SAMRecipe.
+        ranks: joined already, where a process trains one run after another.
 
     Raises:
         UserError: data or weights are missing, or the run cannot be resumed.
     """
 
-    def __init__(self, options: TrainOptions):
-        self.options = options
-        self.ranks = join_ranks(options.device, options.seed)
-        self.train_faces = FaceFolder(options.root("train_root"))
-        self.test_faces = FaceFolder(options.root("test_root"))
+    def __init__(self, options: LoopFlags, make_recipe: RecipeMaker, ranks: Optional[Ranks] = None):
+        self.options, self.joined = options, ranks is None
+        self.ranks = ranks or join_ranks(options.device, options.seed or 0)
+        self.recipe = make_recipe(options, self.ranks)
         self.files = RunFiles(options)
         if options.resume and self.ranks.first:
             self.files.check()
-        objective = networks.build_objective(options)
         whole = self.files.path("last.pdparams") if options.resume else options.checkpoint_path
-        self.state = build_state(options, self.ranks, whole)
+        self.state = self.recipe.build_state(whole)
         if options.resume:
             self.files.resume(self.state)
         if self.ranks.first:
             self.files.prepare()
-        self.recipe = Recipe(self.state.net, objective, options)
-        self.start_codes = StartCodes(self.state.net, options.code_cache)
         self.log = Log(self.files.folder / "logs", self.ranks.first)
         self.watch = Watch(self.ranks)
         self.stop_asked = False
@@ -68,23 +55,16 @@ class Coach:
 
     def run(self) -> int:
         """Train to `max_steps`. Returns the exit code: 0, or 130 after Ctrl-C."""
-        options, state, world = self.options, self.state, self.ranks.world
-        per_step = options.batch_size * options.grad_accum * world
+        options, state, recipe = self.options, self.state, self.recipe
+        per_step = recipe.faces_per_batch() * options.grad_accum * self.ranks.world
         self.log.say(
-            f"{len(self.train_faces)} training and {len(self.test_faces)} test faces, "
+            f"{len(recipe.train_faces)} training and {len(recipe.test_faces)} test faces, "
             f"{sum(p.size for p in state.trained.values()) / 1e6:.1f} M trained parameters, "
             f"{per_step} faces a step, step {state.step} of {options.max_steps}"
         )
         pace = Pace(per_step)
-        keys = training_keys(
-            len(self.train_faces),
-            options.seed,
-            state.step * options.grad_accum,
-            options.batch_size,
-            self.ranks.rank,
-            world,
-        )
-        batches = load(self.train_faces, keys, options.workers)
+        keys = recipe.train_keys(state.step * options.grad_accum)
+        batches = load(recipe.train_faces, keys, options.workers)
         previous = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             while state.step < options.max_steps and not self._stop_now():
@@ -113,15 +93,16 @@ class Coach:
     def _train_step(self, batches) -> Outcome:
         """One optimizer step over `grad_accum` batches; the outcome of the last of them."""
         options, ranks, state = self.options, self.ranks, self.state
-        state.train_mode(options.freeze_batch_norm)
+        self.recipe.train_mode()
+        rate = self.recipe.learning_rate(state.step)
+        if rate is not None:
+            state.set_learning_rate(rate)
         paddle.seed(self._noise_seed(TRAIN, state.step, ranks.rank))
         for part in range(options.grad_accum):
-            batch = next(batches)
-            key = (TRAIN, state.step, part)
-            drawn = draw(options, key, len(batch.files), ranks.rank, ranks.world)
+            batch, number = next(batches), state.step * options.grad_accum + part
+            place = Place(TRAIN, number, (state.step, part), ranks.rank, ranks.world)
             with state.precision.autocast():
-                faces = paddle.to_tensor(batch.faces)
-                outcome = self.recipe(faces, drawn, self._backward, self.start_codes(faces, batch))
+                outcome = self.recipe.run_batch(batch, place, self._backward)
             self.watch.add(state.step + 1, outcome.terms, batch.files)
         ranks.average_gradients(state.trained.values())
         state.update()
@@ -131,7 +112,7 @@ class Coach:
         self.state.precision.backward(loss / self.options.grad_accum)
 
     def _noise_seed(self, *key: int) -> int:
-        return int(generator(self.options.seed, NOISE, *key).integers(2**31))
+        return int(generator(self.options.seed or 0, NOISE, *key).integers(2**31))
 
     def _after_step(self, outcome: Outcome, pace: Pace) -> None:
         """Log, show, validate, save, as the intervals say."""
@@ -148,7 +129,7 @@ class Coach:
             left = pace.line(options.max_steps - step)
             self.log.say(f"step {step}  {term_line(terms)}  [{left}]")
         if step % options.image_interval == 0 or step == 1:
-            self.log.picture("train", step, panel(outcome))
+            self.log.picture("train", step, self.recipe.panel(outcome))
         if validate:
             self._validate()
         if save or validate:
@@ -162,37 +143,39 @@ class Coach:
                 f"validation at step {state.step}: {', '.join(bad)} not finite; stopped"
             )
         self.log.scalars("test", state.step, terms)
-        better = state.best is None or terms["loss"] < state.best
+        measure = terms[self.recipe.best_by] if self.recipe.best_by else None
+        better = measure is not None and (state.best is None or measure < state.best)
         self.log.say(f"step {state.step}  test  {term_line(terms)}{'  best' if better else ''}")
         if better:
-            state.best = terms["loss"]
+            state.best = measure
             if self.ranks.first:
                 self.files.save_network("best_model", state)
+        failure = self.recipe.failure(terms)
+        if failure:
+            raise UserError(f"step {state.step}: {failure}")
 
     @paddle.no_grad()
     def validate(self) -> dict[str, float]:
         """The means of the terms over the test faces, weighted by faces, the same for any number of ranks."""
-        options, ranks = self.options, self.ranks
-        keys = test_keys(len(self.test_faces), options.test_batch_size)[: options.max_test_batches]
+        ranks, keys = self.ranks, self.recipe.test_keys()
         mine = range(ranks.rank, len(keys), ranks.world)
         seen: dict[str, list[tuple[float, int]]] = {}
         self.state.net.eval()
-        batches = load(self.test_faces, (keys[i] for i in mine), options.test_workers)
+        workers = self.options.test_workers
+        batches = load(self.recipe.test_faces, (keys[i] for i in mine), workers)
         with self.state.average.in_place():
             for index, batch in zip(mine, batches):
                 outcome = self._test_batch(index, batch)
                 for name, value in outcome.terms.items():
                     seen.setdefault(name, []).append((float(value), len(batch.files)))
                 if index == 0:
-                    self.log.picture("test", self.state.step, panel(outcome))
+                    self.log.picture("test", self.state.step, self.recipe.panel(outcome))
         return ranks.means(self.recipe.term_names(), seen)
 
     def _test_batch(self, index: int, batch: Batch) -> Outcome:
         paddle.seed(self._noise_seed(TEST, index))
-        drawn = draw(self.options, (TEST, index), len(batch.files))
         with self.state.precision.autocast():
-            faces = paddle.to_tensor(batch.faces)
-            return self.recipe(faces, drawn, lambda loss: None, self.start_codes(faces, batch))
+            return self.recipe.run_batch(batch, Place(TEST, index, (index,)), lambda loss: None)
 
     def _save(self, name: str | None) -> None:
         if self.ranks.first and self.saved_at != self.state.step:
@@ -210,11 +193,13 @@ class Coach:
             self._save(None)
             self.log.say(
                 f"stopped at step {step}, everything is saved; to resume: "
-                f"python work/scripts/train.py --resume {self.options.exp_dir}"
+                f"{self.options.resume_command()}"
             )
         else:
             self.log.say(f"done: {step} steps, checkpoints in {self.files.checkpoints}")
-        if self.train_faces.bad:
-            self.log.say(f"{len(self.train_faces.bad)} training faces could not be read")
-        self.ranks.leave()
+        bad = len(self.recipe.train_faces.bad)
+        if bad:
+            self.log.say(f"{bad} training faces could not be read")
+        if self.joined:
+            self.ranks.leave()
         return 0 if done else 130

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 import paddle
@@ -46,12 +46,12 @@ class Precision:
     def backward(self, loss: Tensor) -> None:
         (self.scaler.scale(loss) if self.scaler else loss).backward()
 
-    def step(self, optimizer: Any) -> None:
+    def step(self, optimizers: Sequence[Any]) -> None:
+        """One step of each; after an overflow anywhere, of none that met it."""
+        for optimizer in optimizers:
+            self.scaler.step(optimizer) if self.scaler else optimizer.step()
         if self.scaler:
-            self.scaler.step(optimizer)
             self.scaler.update()
-        else:
-            optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
         """The loss scaler's state as plain data; empty without one."""

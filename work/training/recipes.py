@@ -1,33 +1,20 @@
-"""One step of SAM and one of pSp: passes through the network, losses, backward.
-
-Departures from the reference: a cycle pass whose lambda is 0 is left out; the ages of the sources are known with
-`aging_lambda=0` too; every draw is a function of the seed and the batch.
-"""
+"""What the training loop asks of a recipe: which networks it trains on which faces, and what one step is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Optional
+from typing import Any, Callable, Iterator, Optional, Protocol
 
-import numpy as np
-import paddle
 from paddle import Tensor
+from PIL import Image
 
-from work.configs.train_options import TrainOptions
-from work.datasets.training import AGES, generator
-from work.models.psp import PSP, add_age_channel
-from work.training.objective import Loss, Objective
+from work.datasets.training import Batch, FaceFolder
+from work.training.ranks import Ranks
+from work.training.train_state import TrainState
 
 Backward = Callable[[Tensor], None]
-NO_AGING_SHARE = 1 / 3  # of the steps keep the source's own age
-
-
-@dataclass
-class Draw:
-    """What is drawn for one batch: whether this step ages, and to which ages (centuries, [N])."""
-
-    no_aging: bool
-    ages: np.ndarray
+Keys = list[tuple[int, bool]]  # index and mirroring of each face of a batch
+TRAIN, TEST = 0, 1
 
 
 @dataclass
@@ -41,81 +28,62 @@ class Outcome:
     numbers: dict[str, Tensor] = field(default_factory=dict)  # per face: ages, similarities
 
 
-def draw(
-    options: TrainOptions, key: tuple[int, ...], count: int, rank: int = 0, world: int = 1
-) -> Draw:
-    """The draw of a batch, the same for any split over ranks: the ages are this rank's share of them."""
-    rng = generator(options.seed, AGES, *key)
-    no_aging = bool(rng.random() < NO_AGING_SHARE)
-    ages = rng.integers(0, 101, count * world)[rank * count : (rank + 1) * count]
-    if options.target_age != "uniform_random":
-        ages = np.full(count, float(options.target_age))
-    return Draw(no_aging, (ages / 100).astype(np.float32))
+@dataclass(frozen=True)
+class Place:
+    """Where in a run a batch is; every draw is a function of the seed and this.
+
+    Attributes:
+        part: TRAIN or TEST.
+        batch: number of the batch: of this rank's in training, of all ranks' in validation.
+        key: the step and the part of its accumulated gradients, or the batch of a validation.
+        rank, world: who shares the batch; a test batch is not shared.
+    """
+
+    part: int
+    batch: int
+    key: tuple[int, ...]
+    rank: int = 0
+    world: int = 1
 
 
-class Recipe:
-    """The passes of one step over a network and an objective."""
+class Recipe(Protocol):
+    """What a run trains. Its constructor takes the run's options and ranks and reads what it needs."""
 
-    def __init__(self, net: PSP, objective: Objective, options: TrainOptions):
-        self.net, self.objective, self.ages = net, objective, options.ages
-        self.starts_somewhere = options.start_from_latent_avg or options.start_from_encoded_w_plus
+    train_faces: FaceFolder
+    test_faces: FaceFolder
+    best_by: Optional[
+        str
+    ]  # the validation term whose lowest value makes the best model; None: there is no such term
 
-    def __call__(
-        self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None = None
-    ) -> Outcome:
-        """Faces [N, 3, 256, 256] through all passes; `backward` gets the loss of each pass as it is known.
+    def build_state(self, whole: Any) -> TrainState:
+        """The networks and optimizers at the start, or the weights of the checkpoint `whole`; called once."""
 
-        The cycle pass starts from the detached output, so the graph of the real pass is gone by then. `start` is
-        what the frozen encoder says about the faces, where it is known (see start_codes.py).
-        """
-        return self._sam(faces, drawn, backward, start) if self.ages else self._psp(faces, backward)
+    def faces_per_batch(self) -> int:
+        """Faces that one rank reads for a batch."""
+
+    def train_keys(self, first_batch: int) -> Iterator[Keys]:
+        """The faces of this rank's batches, without end."""
+
+    def test_keys(self) -> list[Keys]:
+        """The faces of all test batches."""
+
+    def train_mode(self) -> None:
+        """Put into training mode what is trained; all else stays in evaluation mode."""
+
+    def learning_rate(self, step: int) -> Optional[float]:
+        """Of the step after `step` steps; None leaves it as it is."""
+
+    def run_batch(self, batch: Batch, place: Place, backward: Backward) -> Outcome:
+        """Losses of a batch; `backward` is given each as soon as it is known."""
 
     def term_names(self) -> list[str]:
         """Every name that the terms of a batch can have, in one order on all ranks."""
-        terms = [f"loss_{t}" for t in ("id", "l2", "lpips", "lpips_crop", "l2_crop", "w_norm")]
-        ends = ("_real", "_cycle") if self.ages else ("",)
-        names = [f"{t}{end}" for end in ends for t in (*terms, "loss_aging", "id_improve", "loss")]
-        return names if "loss" in names else [*names, "loss"]
 
-    def _psp(self, faces: Tensor, backward: Backward) -> Outcome:
-        source = self.objective.source(faces)
-        output, w_plus = self._forward(faces)
-        loss = self._loss(source, output, w_plus)
-        backward(loss.total)
-        return Outcome(loss.terms, faces, output.detach(), numbers=loss.faces)
+    def panel(self, outcome: Outcome) -> Image.Image:
+        """A picture of a batch."""
 
-    def _sam(self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None) -> Outcome:
-        source = self.objective.source(faces)
-        targets = source.ages if drawn.no_aging else paddle.to_tensor(drawn.ages)
-        output, w_plus = self._forward(faces, targets, start)
-        real = self._loss(source, output, w_plus, targets, drawn.no_aging, "real")
-        backward(real.total)
-        output = output.detach()
-        outcome = Outcome(dict(real.terms), faces, output, numbers=dict(real.faces))
-        outcome.numbers.update(source_age=source.ages * 100, target_age=targets * 100)
-        outcome.terms["loss"] = real.total.detach()
-        factor = self.objective.lambdas.cycle_lambda
-        del w_plus, real
-        if factor > 0:
-            recovered, w_plus = self._forward(output, source.ages)
-            cycle = self._loss(source, recovered, w_plus, source.ages, label="cycle")
-            backward(cycle.total * factor)
-            outcome.recovered = recovered.detach()
-            outcome.terms.update(cycle.terms)
-            outcome.terms["loss"] += cycle.total.detach() * factor
-            outcome.numbers.update(cycle.faces)
-        return outcome
+    def failure(self, terms: dict[str, float]) -> Optional[str]:
+        """Why a run with these terms of the validation is not worth going on with; None if it is."""
 
-    def _forward(
-        self, faces: Tensor, ages: Tensor | None = None, start: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Faces [N, 3, 256, 256] and target ages (centuries) -> faces and their w_plus, with fresh noise."""
-        inputs = faces if ages is None else add_age_channel(faces, ages * 100)
-        w_plus = self.net.encode(inputs, start)
-        return self.net.decode(w_plus, resize=True, randomize_noise=True), w_plus
 
-    def _loss(self, source, output, w_plus, targets=None, no_aging=False, label="") -> Loss:
-        centre = self.net.latent_avg if self.starts_somewhere else None
-        return self.objective(
-            source, output.astype("float32"), w_plus, centre, targets, no_aging, label
-        )
+RecipeMaker = Callable[[Any, Ranks], Recipe]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from work.configs.train_options import TrainOptions
+from work.configs.loop_options import LoopFlags
 from work.errors import UserError
 from work.files import atomic_write
 from work.models.checkpoint import check_intact, read_checkpoint, save_checkpoint
@@ -31,7 +31,7 @@ from work.training.train_state import KIND, TrainState
 class RunFiles:
     """What a run writes below its `exp_dir`, and reads back to resume."""
 
-    def __init__(self, options: TrainOptions):
+    def __init__(self, options: LoopFlags):
         self.options = options
         self.folder = Path(options.exp_dir)
         self.checkpoints = self.folder / "checkpoints"
@@ -61,8 +61,8 @@ class RunFiles:
                 f"the last good checkpoint is {self.path('last.pdparams')}"
             )
         path = self.path(f"{name}.pdparams")
-        kind, latent_avg = "sam" if self.options.ages else "psp", state.net.latent_avg
-        save_checkpoint(path, kind, arrays, latent_avg, self.options.plain(), checksum=True)
+        latent_avg = getattr(state.net, "latent_avg", None)
+        save_checkpoint(path, state.kind, arrays, latent_avg, self.options.plain(), checksum=True)
         if also:
             _link(path, self.path(f"{also}.pdparams"))
 

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Mapping, Optional, Protocol
 
 from paddle import Tensor, nn
 
-from work.configs.train_options import TrainOptions
 from work.errors import UserError
 from work.models.checkpoint import Checkpoint, load_state
-from work.models.psp import PSP
-from work.training import networks
 from work.training.ema import Average
-from work.training.optimizers import full_precision, make_optimizer, set_state, state_of
+from work.training.optimizers import full_precision, set_state, state_of
 from work.training.precision import Precision
-from work.training.ranks import Ranks
 
 KIND = "training_state"
+
+
+@dataclass
+class Player:
+    """An optimizer and the parameters that it moves, by their names in the network."""
+
+    optimizer: Any
+    trained: dict[str, Tensor]
+    name: str = (
+        ""  # where a run has several; the folder, with its slash, of its state in the saved file
+    )
+
+
+class Memory(Protocol):
+    """What else a recipe remembers from step to step, such as a pool of pictures."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def set_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 @dataclass
@@ -26,50 +41,58 @@ class TrainState:
     """A run between two steps.
 
     Attributes:
-        trained: the parameters of `net` that are trained, by name; they lie below `prefixes`.
+        kind: what a checkpoint of the network is called.
+        prefixes: of the names of all that is trained, batch norms' statistics included.
+        memory: None for a recipe that remembers nothing.
         step: optimizer steps taken.
         best: the lowest validation loss so far.
     """
 
-    net: PSP
+    kind: str
+    net: nn.Layer
     prefixes: tuple[str, ...]
-    trained: dict[str, Tensor]
-    optimizer: Any
+    players: list[Player]
     precision: Precision
     average: Average
+    memory: Optional[Memory] = None
     step: int = 0
     best: Optional[float] = None
 
-    def train_mode(self, freeze_batch_norm: bool = False) -> None:
-        """Training mode for what is trained, maybe without its batch norms; all else stays in evaluation mode."""
-        self.net.train("decoder." in self.prefixes)
-        if freeze_batch_norm:
-            for layer in self.net.encoder.sublayers():
-                if isinstance(layer, nn.layer.norm._BatchNormBase):
-                    layer.eval()
+    @property
+    def trained(self) -> dict[str, Tensor]:
+        """The parameters of all players, by name."""
+        return {name: p for player in self.players for name, p in player.trained.items()}
+
+    def set_learning_rate(self, rate: float) -> None:
+        for player in self.players:
+            player.optimizer.set_lr(rate)
 
     def update(self) -> None:
-        """One step of the optimizer with the gradients that are there."""
-        self.precision.step(self.optimizer)
-        self.optimizer.clear_grad()
+        """One step of each optimizer with the gradients that are there."""
+        self.precision.step([player.optimizer for player in self.players])
+        for player in self.players:
+            player.optimizer.clear_grad()
         self.average.update()
         self.step += 1
 
     def network_arrays(self) -> dict[str, Any]:
         """The whole network as users get it, in float32: with the averaged weights if there is an average."""
-        trained = full_precision(self.optimizer, self.trained)
-        return {**self.net.state_dict(), **trained, **self.average.state_dict()}
+        return {**self.net.state_dict(), **self._exact(), **self.average.state_dict()}
+
+    def _exact(self) -> dict[str, Any]:
+        parts = [full_precision(player.optimizer, player.trained) for player in self.players]
+        return {name: value for part in parts for name, value in part.items()}
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """All that `restore` needs: arrays by name, and plain data."""
         weights = {n: v for n, v in self.net.state_dict().items() if n.startswith(self.prefixes)}
-        weights.update(full_precision(self.optimizer, self.trained))
-        parts = {
-            "weights": weights,
-            "optimizer": state_of(self.optimizer, self.trained),
-            "average": self.average.state_dict(),
-        }
-        arrays = {f"{part}/{n}": value for part, all_ in parts.items() for n, value in all_.items()}
+        weights.update(self._exact())
+        parts = {"weights/": weights, "average/": self.average.state_dict()}
+        for player in self.players:
+            parts[f"optimizer/{player.name}"] = state_of(player.optimizer, player.trained)
+        if self.memory:
+            parts["memory/"] = self.memory.state_dict()
+        arrays = {f"{part}{n}": value for part, all_ in parts.items() for n, value in all_.items()}
         plain = {"step": self.step, "best": self.best, "scaler": self.precision.state_dict()}
         return arrays, plain
 
@@ -86,7 +109,11 @@ class TrainState:
             weights = saved.state_dict.part(f"weights/{prefix}")
             load_state(getattr(self.net, prefix[:-1]), weights, source)
         try:
-            set_state(self.optimizer, self.trained, saved.state_dict.part("optimizer/"))
+            for player in self.players:
+                moments = saved.state_dict.part(f"optimizer/{player.name}")
+                set_state(player.optimizer, player.trained, moments)
+            if self.memory:
+                self.memory.set_state_dict(saved.state_dict.part("memory/"))
             self.average.set_state_dict(saved.state_dict.part("average/"))
             self.precision.set_state_dict(scaler)
         except UserError as error:
@@ -110,19 +137,3 @@ def _checked(plain: dict[str, Any], source: Any) -> tuple[int, Optional[float], 
             "start a new run with --checkpoint_path and the weights of this one"
         )
     return step, best, scaler
-
-
-def build_state(options: TrainOptions, ranks: Ranks, whole: Any = None) -> TrainState:
-    """The state of a new run, on its device; `whole` as in `networks.build_network`."""
-    net = networks.build_network(options, whole)
-    net.encoder = ranks.synchronize_batch_norm(net.encoder)
-    net.decoder.recompute = options.checkpoint_decoder
-    prefixes = ("encoder.", "decoder.") if options.train_decoder else ("encoder.",)
-    trained = networks.trained_parameters(net, prefixes)
-    precision = Precision(options.amp, options.amp_dtype, ranks.gpu)
-    optimizer = make_optimizer(
-        options.optim_name, options.learning_rate, trained, options.amp == "O2"
-    )
-    precision.decorate(net.encoder, optimizer)
-    average = Average(trained, options.ema)
-    return TrainState(net, prefixes, trained, optimizer, precision, average)

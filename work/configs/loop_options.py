@@ -1,0 +1,99 @@
+"""Options of every training run, and resuming with the options that it was started with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Dict, Optional, TypeVar
+
+from work.configs.options import RunOptions, option, require, with_saved
+from work.configs.saved_options import check_saved
+from work.errors import UserError
+
+LEAST = {"batch_size": 1, "test_batch_size": 1, "grad_accum": 1, "max_steps": 1, "keep": 0}
+LEAST.update(workers=0, test_workers=0, image_interval=1, board_interval=1, val_interval=1)
+LEAST.update(save_interval=1, max_test_batches=1)
+
+
+@dataclass
+class LoopFlags(RunOptions):
+    """Data, schedule and output of a run, whatever it trains."""
+
+    script: ClassVar[str] = "train.py"
+
+    exp_dir: str = option("exp/train", "folder of the run")
+    train_root: Optional[str] = option(
+        None, "folder of aligned training faces (else $SAM_TRAIN_ROOT, else paths_config.py)"
+    )
+    test_root: Optional[str] = option(
+        None, "folder of aligned test faces (else $SAM_TEST_ROOT, else paths_config.py)"
+    )
+    batch_size: int = option(4, "training faces at once on each device")
+    test_batch_size: int = option(2, "test faces at once on each device")
+    workers: int = option(4, "threads that read training faces ahead")
+    test_workers: int = option(2, "threads that read test faces ahead")
+    learning_rate: float = option(0.0001, "of the optimizer")
+    max_steps: int = option(500000, "optimizer steps")
+    image_interval: int = option(100, "steps between panels of training faces")
+    board_interval: int = option(50, "steps between lines of the log")
+    val_interval: int = option(1000, "steps between validations (`last` is saved then too)")
+    save_interval: Optional[int] = option(
+        None, "steps between checkpoints iteration_N (default: at the end only)"
+    )
+    keep: int = option(0, "how many iteration_N stay on disk; 0 keeps all")
+    max_test_batches: Optional[int] = option(None, "validate on this many batches (default: all)")
+    amp: Optional[str] = option(None, "mixed precision on GPUs", choices=("O1", "O2"))
+    amp_dtype: str = option("float16", "of --amp", choices=("float16", "bfloat16"))
+    grad_accum: int = option(1, "batches per optimizer step")
+    ema: float = option(0.0, "decay of an average of the weights, such as 0.999; 0: none")
+    resume: Optional[str] = option(None, "go on with the run in this folder, with its options")
+    dry_run: bool = option(False, "print the resolved options and stop")
+    checkpoint_path: Optional[str] = option(None, "start from all weights of this checkpoint")
+
+    def __post_init__(self) -> None:
+        self.seed = self.seed or 0
+        for name, smallest in LEAST.items():
+            value = getattr(self, name)
+            require(value is None or value >= smallest, f"--{name} is at least {smallest}")
+        require(0 <= self.ema < 1, "--ema lies between 0 and 1, e.g. 0.999")
+        require(self.learning_rate > 0, "--learning_rate is above 0")
+
+    def plain(self) -> Dict[str, Any]:
+        """The options as plain data, for opt.json and the checkpoints."""
+        return dataclasses.asdict(self)
+
+    def resume_command(self) -> str:
+        """What a person types to resume a run that was stopped."""
+        return f"python work/scripts/{self.script} --resume {self.exp_dir}"
+
+
+Options = TypeVar("Options", bound=LoopFlags)
+
+
+def resolve(options: Options) -> Options:
+    """The options of the run that `--resume` names, except those that the user typed now; without it, `options`.
+
+    Raises:
+        UserError: there is no run to resume, its options make no sense, or a new run would overwrite one.
+    """
+    if options.resume is None:
+        state = Path(options.exp_dir) / "checkpoints" / "last.pdopt"
+        require(
+            not state.exists(),
+            f"{options.exp_dir} already holds a run: --resume {options.exp_dir} continues it, "
+            "another --exp_dir starts a new one",
+        )
+        return options
+    folder = Path(options.resume)
+    source = folder / "opt.json"
+    try:
+        read = json.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--resume {folder}: there is no run ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source}: damaged: not JSON ({error})") from error
+    saved = check_saved(read, type(options), source)
+    saved.update(exp_dir=str(folder), resume=str(folder))
+    return with_saved(options, saved, type(options))

@@ -1,0 +1,109 @@
+"""One step of SAM and one of pSp: passes through the network, losses, backward.
+
+Departures from the reference: a cycle pass whose lambda is 0 is left out; the ages of the sources are known with
+`aging_lambda=0` too; every draw is a function of the seed and the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from work.configs.train_options import TrainOptions
+from work.datasets.training import AGES, generator
+from work.models.psp import PSP, add_age_channel
+from work.training.objective import Loss, Objective
+from work.training.recipes import Backward, Outcome
+
+NO_AGING_SHARE = 1 / 3  # of the steps keep the source's own age
+
+
+@dataclass
+class Draw:
+    """What is drawn for one batch: whether this step ages, and to which ages (centuries, [N])."""
+
+    no_aging: bool
+    ages: np.ndarray
+
+
+def draw(
+    options: TrainOptions, key: tuple[int, ...], count: int, rank: int = 0, world: int = 1
+) -> Draw:
+    """The draw of a batch, the same for any split over ranks: the ages are this rank's share of them."""
+    rng = generator(options.seed, AGES, *key)
+    no_aging = bool(rng.random() < NO_AGING_SHARE)
+    ages = rng.integers(0, 101, count * world)[rank * count : (rank + 1) * count]
+    if options.target_age != "uniform_random":
+        ages = np.full(count, float(options.target_age))
+    return Draw(no_aging, (ages / 100).astype(np.float32))
+
+
+class Passes:
+    """The passes of one step over a network and an objective."""
+
+    def __init__(self, net: PSP, objective: Objective, options: TrainOptions):
+        self.net, self.objective, self.ages = net, objective, options.ages
+        self.starts_somewhere = options.start_from_latent_avg or options.start_from_encoded_w_plus
+
+    def __call__(
+        self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None = None
+    ) -> Outcome:
+        """Faces [N, 3, 256, 256] through all passes; `backward` gets the loss of each pass as it is known.
+
+        The cycle pass starts from the detached output, so the graph of the real pass is gone by then. `start` is
+        what the frozen encoder says about the faces, where it is known (see start_codes.py).
+        """
+        return self._sam(faces, drawn, backward, start) if self.ages else self._psp(faces, backward)
+
+    def term_names(self) -> list[str]:
+        """Every name that the terms of a batch can have, in one order on all ranks."""
+        terms = [f"loss_{t}" for t in ("id", "l2", "lpips", "lpips_crop", "l2_crop", "w_norm")]
+        ends = ("_real", "_cycle") if self.ages else ("",)
+        names = [f"{t}{end}" for end in ends for t in (*terms, "loss_aging", "id_improve", "loss")]
+        return names if "loss" in names else [*names, "loss"]
+
+    def _psp(self, faces: Tensor, backward: Backward) -> Outcome:
+        source = self.objective.source(faces)
+        output, w_plus = self._forward(faces)
+        loss = self._loss(source, output, w_plus)
+        backward(loss.total)
+        return Outcome(loss.terms, faces, output.detach(), numbers=loss.faces)
+
+    def _sam(self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None) -> Outcome:
+        source = self.objective.source(faces)
+        targets = source.ages if drawn.no_aging else paddle.to_tensor(drawn.ages)
+        output, w_plus = self._forward(faces, targets, start)
+        real = self._loss(source, output, w_plus, targets, drawn.no_aging, "real")
+        backward(real.total)
+        output = output.detach()
+        outcome = Outcome(dict(real.terms), faces, output, numbers=dict(real.faces))
+        outcome.numbers.update(source_age=source.ages * 100, target_age=targets * 100)
+        outcome.terms["loss"] = real.total.detach()
+        factor = self.objective.lambdas.cycle_lambda
+        del w_plus, real
+        if factor > 0:
+            recovered, w_plus = self._forward(output, source.ages)
+            cycle = self._loss(source, recovered, w_plus, source.ages, label="cycle")
+            backward(cycle.total * factor)
+            outcome.recovered = recovered.detach()
+            outcome.terms.update(cycle.terms)
+            outcome.terms["loss"] += cycle.total.detach() * factor
+            outcome.numbers.update(cycle.faces)
+        return outcome
+
+    def _forward(
+        self, faces: Tensor, ages: Tensor | None = None, start: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Faces [N, 3, 256, 256] and target ages (centuries) -> faces and their w_plus, with fresh noise."""
+        inputs = faces if ages is None else add_age_channel(faces, ages * 100)
+        w_plus = self.net.encode(inputs, start)
+        return self.net.decode(w_plus, resize=True, randomize_noise=True), w_plus
+
+    def _loss(self, source, output, w_plus, targets=None, no_aging=False, label="") -> Loss:
+        centre = self.net.latent_avg if self.starts_somewhere else None
+        return self.objective(
+            source, output.astype("float32"), w_plus, centre, targets, no_aging, label
+        )

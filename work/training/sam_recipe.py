@@ -1,0 +1,104 @@
+"""The recipes of SAM and pSp for the training loop: frozen networks, faces, one optimizer."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Optional
+
+import paddle
+from PIL import Image
+
+from work.configs.train_options import TrainOptions
+from work.datasets.training import Batch, FaceFolder, test_keys, training_keys
+from work.training import networks
+from work.training.ema import Average
+from work.training.optimizers import make_optimizer
+from work.training.panels import panel
+from work.training.precision import Precision
+from work.training.ranks import Ranks
+from work.training.recipes import Backward, Keys, Outcome, Place
+from work.training.sam_passes import Passes, draw
+from work.training.start_codes import StartCodes
+from work.training.train_state import Player, TrainState
+
+
+class SAMRecipe:
+    """See Recipe.
+
+    Raises:
+        UserError: data or weights are missing.
+    """
+
+    best_by: Optional[str] = "loss"
+
+    def __init__(self, options: TrainOptions, ranks: Ranks):
+        self.options, self.ranks = options, ranks
+        self.train_faces = FaceFolder(options.root("train_root"))
+        self.test_faces = FaceFolder(options.root("test_root"))
+
+    def build_state(self, whole: Any) -> TrainState:
+        """See Recipe; `whole` as in `networks.build_network`."""
+        options = self.options
+        objective = networks.build_objective(options)
+        net = networks.build_network(options, whole)
+        net.encoder = self.ranks.synchronize_batch_norm(net.encoder)
+        net.decoder.recompute = options.checkpoint_decoder
+        self.prefixes = ("encoder.", "decoder.") if options.train_decoder else ("encoder.",)
+        trained = networks.trained_parameters(net, self.prefixes)
+        precision = Precision(options.amp, options.amp_dtype, self.ranks.gpu)
+        optimizer = make_optimizer(
+            options.optim_name, options.learning_rate, trained, options.amp == "O2"
+        )
+        precision.decorate(net.encoder, optimizer)
+        self.net, self.passes = net, Passes(net, objective, options)
+        self.start_codes = StartCodes(net, options.code_cache)
+        kind = "sam" if options.ages else "psp"
+        average = Average(trained, options.ema)
+        return TrainState(
+            kind, net, self.prefixes, [Player(optimizer, trained)], precision, average
+        )
+
+    def faces_per_batch(self) -> int:
+        """See Recipe."""
+        return self.options.batch_size
+
+    def train_keys(self, first_batch: int) -> Iterator[Keys]:
+        """See Recipe."""
+        options, ranks = self.options, self.ranks
+        count = len(self.train_faces)
+        shares = (first_batch, options.batch_size, ranks.rank, ranks.world)
+        return training_keys(count, options.seed or 0, *shares)
+
+    def test_keys(self) -> list[Keys]:
+        """See Recipe."""
+        keys = test_keys(len(self.test_faces), self.options.test_batch_size)
+        return keys[: self.options.max_test_batches]
+
+    def train_mode(self) -> None:
+        """See Recipe; `--freeze_batch_norm` leaves the batch norms in evaluation mode."""
+        self.net.train("decoder." in self.prefixes)
+        if self.options.freeze_batch_norm:
+            for layer in self.net.encoder.sublayers():
+                if isinstance(layer, paddle.nn.layer.norm._BatchNormBase):
+                    layer.eval()
+
+    def learning_rate(self, step: int) -> Optional[float]:
+        """See Recipe; it is constant."""
+        return None
+
+    def run_batch(self, batch: Batch, place: Place, backward: Backward) -> Outcome:
+        """See Recipe."""
+        faces, key = paddle.to_tensor(batch.faces), (place.part, *place.key)
+        drawn = draw(self.options, key, len(batch.files), place.rank, place.world)
+        return self.passes(faces, drawn, backward, self.start_codes(faces, batch))
+
+    def term_names(self) -> list[str]:
+        """See Recipe."""
+        return self.passes.term_names()
+
+    def panel(self, outcome: Outcome) -> Image.Image:
+        """See Recipe."""
+        return panel(outcome)
+
+    def failure(self, terms: dict[str, float]) -> Optional[str]:
+        """See Recipe; only what is not finite is a failure here, and the loop sees to that."""
+        return None
