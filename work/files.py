@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, keeping a folder to one process, and opening only what is a file."""
+"""Writing files whole or not at all, opening only what is a file, and trying out folders before they are needed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Iterator, TextIO, Union
+from typing import BinaryIO, Iterator, Union
 
 from work.errors import UserError, shown
 
-LOCK = ".lock"
 HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 TEMPORARY = re.compile(r"\..*\.tmp-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-\w{8}(\.\w+)?")
 JUST_NOW, LONG_AGO = 60, 86400  # seconds
@@ -35,9 +34,7 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem[:40]}.tmp-{HOST}-{os.getpid()}-", suffix=path.suffix, dir=path.parent
-    )
+    handle, name = tempfile.mkstemp(path.suffix, own_prefix(path.stem), path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -64,8 +61,13 @@ def _flush(path: Path) -> None:
                 raise
 
 
+def own_prefix(stem: str) -> str:
+    """How the name of a temporary file or folder begins that `sweep` removes if its process is killed."""
+    return f".{stem[:40]}.tmp-{HOST}-{os.getpid()}-"
+
+
 def sweep(folder: Path) -> None:
-    """Remove the temporary files of runs that were killed; looks once per folder and process.
+    """Remove the temporary files and folders of killed runs; looks once per folder and process.
 
     Left alone: files of processes that live, files written to within a minute, and for a day those of other
     machines, whose processes cannot be seen from here.
@@ -76,11 +78,14 @@ def sweep(folder: Path) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = TEMPORARY.fullmatch(entry.name)
-            if match and entry.is_file(follow_symlinks=False):
+            if match:
                 age = time.time() - entry.stat(follow_symlinks=False).st_mtime
                 dead = match["host"] == HOST and not _lives(int(match["process"]))
                 if age > LONG_AGO or (dead and age > JUST_NOW):
-                    os.unlink(entry.path)
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        os.unlink(entry.path)
 
 
 def _lives(process: int) -> bool:
@@ -155,64 +160,3 @@ def check_folder(folder: Union[str, Path], needed: int = 0) -> None:
         raise UserError(
             f"{shown(folder)}: {free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed"
         )
-
-
-@contextmanager
-def lock_folder(folder: Union[str, Path], flag: str) -> Iterator[None]:
-    """Keep other processes that call this out of a folder; made if need be, removed again if it stays empty.
-
-    What is locked is the file `.lock` in it. The system drops the lock when the process ends, however that happens,
-    so a killed run keeps nobody out. Where there is no flock (Windows, some network drives), nothing is locked.
-
-    Args:
-        flag: the flag that names the folder, for the error.
-
-    Raises:
-        UserError: another process is inside, or the folder cannot be written to.
-    """
-    folder = Path(folder)
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        handle = _take_lock(folder, flag)
-    except OSError as error:
-        raise UserError(f"{flag} {folder}: cannot be used: {error.strerror or error}") from error
-    try:
-        yield
-    finally:
-        if handle:
-            (folder / LOCK).unlink(missing_ok=True)  # before the lock goes: it is still ours
-            handle.close()
-        with suppress(OSError):  # not empty: then they stay
-            for path in missing:
-                path.rmdir()
-
-
-def _take_lock(folder: Path, flag: str) -> TextIO | None:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    while True:
-        handle = open(folder / LOCK, "a+")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            process = handle.read(20).strip()
-            handle.close()
-            raise UserError(
-                f"{flag} {folder}: process {process} is writing there; "
-                f"wait for it to end, or choose another {flag}"
-            ) from error
-        except OSError:
-            handle.close()
-            return None
-        # Between our open and our lock the last holder may have deleted the file: then try again.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle.fileno()), os.stat(folder / LOCK)):
-                handle.truncate(0)
-                handle.write(str(os.getpid()))
-                handle.flush()
-                return handle
-        handle.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Generic, Iterable, Iterator, Optional, Sized, TypeVar
+from typing import Any, Generic, Iterable, Iterator, Optional, Sized, TypeVar, overload
 
 from tqdm import tqdm
 
@@ -15,14 +15,36 @@ T = TypeVar("T")
 EVERY = 10.0  # seconds between two lines of a log
 
 
+@overload
 def progress(
-    items: Optional[Iterable[T]] = None,
+    items: None = None,
+    total: Optional[float] = ...,
+    unit: str = ...,
+    label: str = ...,
+    leave: bool = ...,
+    every: float = ...,
+) -> Progress[None]: ...
+
+
+@overload
+def progress(
+    items: Iterable[T],
+    total: Optional[float] = ...,
+    unit: str = ...,
+    label: str = ...,
+    leave: bool = ...,
+    every: float = ...,
+) -> Progress[T]: ...
+
+
+def progress(
+    items: Optional[Iterable[Any]] = None,
     total: Optional[float] = None,
     unit: str = "img",
     label: str = "",
     leave: bool = True,
     every: float = EVERY,
-) -> Progress[T]:
+) -> Progress[Any]:
     """Show on stderr how far a loop is, and how long it took once it has ended.
 
     Either iterate over it, `for path in progress(paths): ...`, or count by hand,
@@ -88,6 +110,10 @@ class Progress(Generic[T]):
         self.done += n
         if self.bar is not None:
             self.bar.update(n)
+
+    def reach(self, done: float) -> None:
+        """Count up to `done`, which may be less than before: then nothing moves."""
+        self.update(max(0, done - self.done))
 
     def set_note(self, text: str) -> None:
         """Show a few words after the numbers, e.g. the latest loss."""

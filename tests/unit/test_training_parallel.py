@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.training_kit import SAM, SMALL, faces
 from work.datasets.folders import Faces, Report
-from work.files import lock_folder
+from work.locks import lock_folder
 from work.models.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]

