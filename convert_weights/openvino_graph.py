@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -45,7 +46,7 @@ class Graph:
         self.path = Path(xml_path)
         bin_path = self.path.with_suffix(".bin")
         for path in (self.path, bin_path):
-            if not path.exists():
+            if not os.path.exists(path):
                 raise UserError(f"{path}: no such file (an IR is an .xml with the .bin beside it)")
         try:
             text = read_file(self.path, MAX_XML)

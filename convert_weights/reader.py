@@ -44,7 +44,7 @@ NOT_CHECKPOINTS = {
     b"\x1f\x8b": "is gzip-compressed: unpack it first",
 }
 MAX_DEPTH = 24
-MAX_NODES = 200_000  # the SAM checkpoint at 1024 px has some 1,500
+MAX_NODES = 100_000  # the SAM checkpoint at 1024 px has some 1,500
 MAX_HEADER = 4 << 20  # bytes; 60,000 tensors
 MAX_DIGITS = 20  # of an integer in the header
 

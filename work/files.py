@@ -132,12 +132,12 @@ def read_file(path: Union[str, Path], most: int) -> bytes:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise UserError(f"{path}: is too large: {size} bytes, at most {most} are expected")
+            return file.read(most)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(data) > most:
-        raise UserError(f"{path}: is too large: at most {most} bytes are expected")
-    return data
 
 
 def check_folder(folder: Union[str, Path], needed: int = 0) -> None:

@@ -7,19 +7,10 @@ import pytest
 
 from convert_weights.openvino_graph import Graph
 from convert_weights.openvino_ir import convert_mobile_stylegan, grouped_by_pixel_block
+from tests.convert.other_formats import graph_xml
 from work.errors import UserError
 
-XML = """<net><layers>
-<layer id="0" name="x" type="Parameter"/>
-<layer id="1" name="weight" type="Const">
-  <data element_type="f32" shape="2, 3" offset="4" size="24"/></layer>
-<layer id="2" name="product" type="MatMul"/>
-<layer id="3" name="sum" type="Add"/>
-</layers><edges>
-<edge from-layer="1" from-port="0" to-layer="2" to-port="1"/>
-<edge from-layer="0" from-port="0" to-layer="2" to-port="0"/>
-<edge from-layer="2" from-port="2" to-layer="3" to-port="0"/>
-</edges></net>"""
+XML = graph_xml('<data element_type="f32" shape="2, 3" offset="4" size="24"/>')
 
 
 @pytest.fixture

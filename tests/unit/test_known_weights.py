@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from convert_weights.onnx import read_initializers
+from tests.convert.other_formats import field, varint
 from work.configs.weights import DEFAULT_WEIGHTS, KNOWN_WEIGHTS
 from work.errors import UserError, run
 from work.models import pretrained
@@ -169,20 +170,6 @@ def test_a_bundle_fills_another_cache(empty, capsys, tmp_path):
 def test_an_empty_bundle_is_an_error(empty, capsys, tmp_path):
     assert run(lambda: get_weights.main(["--bundle", str(tmp_path / "x.tar")])) == 2
     assert not (tmp_path / "x.tar").exists()
-
-
-def field(number, payload):
-    """One protobuf field: an integer, or bytes."""
-    if isinstance(payload, int):
-        return bytes([number << 3]) + varint(payload)
-    return bytes([number << 3 | 2]) + varint(len(payload)) + payload
-
-
-def varint(value):
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
 
 
 def tensor(name, array, dtype, packed):

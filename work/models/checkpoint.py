@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
@@ -22,36 +22,12 @@ from convert_weights.reader import read
 from convert_weights.unwrap import OWN, unwrap
 from convert_weights.writer import write_pdparams
 from work.configs.weights import KNOWN_WEIGHTS
-from work.errors import UserError
+from work.errors import UserError, shown
 from work.installation import command
+from work.models.lazy_state import LazyState
 
 FORMATS = (".pdparams", ".pt", ".pth", ".safetensors")
 MOST = 8  # names that an error lists
-
-
-class LazyState(Mapping[str, np.ndarray]):
-    """Arrays by name, read from the file each time they are asked for; none is kept in memory."""
-
-    def __init__(self, tensors: Mapping[str, Converted]):
-        self.tensors = dict(tensors)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return np.ascontiguousarray(self.tensors[name].numpy()).reshape(self.tensors[name].shape)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.tensors)
-
-    def __len__(self) -> int:
-        return len(self.tensors)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.tensors
-
-    def part(self, prefix: str) -> LazyState:
-        """The tensors below a prefix such as "encoder.", without it."""
-        return LazyState(
-            {k[len(prefix) :]: v for k, v in self.tensors.items() if k.startswith(prefix)}
-        )
 
 
 @dataclass
@@ -85,12 +61,13 @@ def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
     contents = unwrap(source)
     if contents.layout == OWN:  # its names are the modules' own: load_state compares them
         kind, latent = str(contents.kind), contents.latent_avg
-        state = LazyState({name: Converted(tensor) for name, tensor in contents.state.items()})
+        tensors = {name: Converted(tensor) for name, tensor in contents.state.items()}
+        state = LazyState(tensors, path)
         return _checkpoint(
             kind, state, None if latent is None else Converted(latent), contents.opts
         )
     plan = planning.make_plan(source)
-    return _checkpoint(plan.kind, LazyState(plan.state()), plan.latent_avg, plan.opts)
+    return _checkpoint(plan.kind, LazyState(plan.state(), path), plan.latent_avg, plan.opts)
 
 
 def _checkpoint(kind: str, state: LazyState, latent: Optional[Converted], opts: Any) -> Checkpoint:
@@ -165,7 +142,7 @@ def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Pat
     own = layer.state_dict()
     shapes = _shapes(state_dict)
     problems = [f"missing {name}" for name in own if name not in shapes]
-    problems += [f"unknown {name}" for name in shapes if name not in own]
+    problems += [f"unknown {shown(name[:90])}" for name in shapes if name not in own]
     for name in own:
         if name in shapes and tuple(own[name].shape) != shapes[name]:
             problems.append(
