@@ -36,8 +36,9 @@ from benchmarks.torch_age_network import (
     years,
 )
 from work.datasets.images import find_images, read_image
-from work.faces.align import CHIP, UTKFACE_TEMPLATE, align
+from work.faces.align import UTKFACE_TEMPLATE, align
 from work.files import atomic_write
+from work.models.face_chip import CHIP
 
 SPREAD = 2.5  # deviation, in years, of the distribution that is learned for a person of one age
 

@@ -12,7 +12,8 @@ __all__ = ["detector", "fetched", "portraits"]
 @pytest.fixture(scope="session")
 def tiny_model(tiny_sam):
     from work.configs.options import ModelOptions
-    from work.inference.model import build_sam
+    from work.inference.sam import SAM
+    from work.loading import load_psp
     from work.models.checkpoint import read_checkpoint
 
-    return build_sam(read_checkpoint(tiny_sam), ModelOptions(), "tiny")
+    return SAM(load_psp(read_checkpoint(tiny_sam), ModelOptions(), "tiny"))

@@ -13,7 +13,7 @@ from work.configs.options import ModelOptions
 from work.datasets.transforms import to_input
 from work.errors import run
 from work.inference import export as exporting
-from work.inference.model import build_sam
+from work.loading import load_psp
 from work.models.checkpoint import read_checkpoint
 from work.scripts import export
 
@@ -46,7 +46,7 @@ def test_the_example_of_each_format(title, tiny_sam, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(EXAMPLES[title], names)
-    net = build_sam(read_checkpoint(tiny_sam), ModelOptions(), "tiny").net
+    net = load_psp(read_checkpoint(tiny_sam), ModelOptions(), "tiny")
     values = paddle.to_tensor(to_input(face)[None])
     with paddle.no_grad():
         inputs = paddle.concat([values, paddle.full([1, 1, 256, 256], 0.7)], axis=1)

@@ -13,13 +13,13 @@ from work.datasets.transforms import to_picture
 from work.errors import run
 from work.faces.align import ffhq_quad
 from work.faces.aligned import AlignedFace, FaceReader
-from work.inference import films as lifespan
+from work.inference import films
 from work.scripts import lifespan_video
 
 
 @pytest.fixture
 def model(tiny_model, monkeypatch):
-    monkeypatch.setattr(lifespan, "load_model", lambda options: tiny_model)
+    monkeypatch.setattr(films, "load_model", lambda options: tiny_model)
     return tiny_model
 
 
@@ -37,10 +37,10 @@ def test_a_film_there_and_back(model, photos, tmp_path):
     for index in range(1, 5):  # a palette per frame, so equal frames are equal
         assert (frames[index] == frames[10 - index]).all()
     assert np.abs(frames[:, :, :16] - frames[:1, :, :16]).mean() < 8  # the input stays
-    face = AlignedFace(photos / "c.png", Image.open(photos / "c.png"))
-    state = model.encode(face.tensor())
+    face = AlignedFace(Image.open(photos / "c.png"))
+    encoded = model.encode([face])
     for index, age in ((0, 10.0), (5, 90.0)):
-        image = model.transform(state, paddle.to_tensor([age]))[0]
+        image = model.transform(encoded, paddle.to_tensor([age]))
         expected = to_picture(image[0].numpy()).resize((16, 16), Image.Resampling.LANCZOS)
         assert np.abs(frames[index, :, 16:] - np.asarray(expected, int)).mean() < 8
     assert np.abs(frames[0] - frames[5]).mean() > 3
@@ -62,7 +62,7 @@ def test_from_one_face_to_another(model, photos, tmp_path):
     frames = decoded(out, (16, 16)).astype(int)
     assert len(frames) == 7
     for index, name in ((0, "a.png"), (6, "c.png")):
-        face = AlignedFace(photos / name, Image.open(photos / name).convert("RGB"))
+        face = AlignedFace(Image.open(photos / name).convert("RGB"))
         image = model.render(model.invert(face.tensor()))
         expected = to_picture(image[0].numpy()).resize((16, 16), Image.Resampling.LANCZOS)
         difference = frames[index] - np.asarray(expected, int)  # 4:2:0 keeps brightness, not colour
@@ -106,8 +106,8 @@ def test_no_face_is_said(model, photos, tmp_path, capsys, fetched):
 def test_the_crop_knows_where_the_photo_ends(portraits, detector):
     wide = portraits[0].crop((0, 60, *portraits[0].size))  # the face reaches the upper border
     landmarks = detector(wide).landmarks[0]
-    face = AlignedFace(None, wide, ffhq_quad(landmarks))
-    valid = face.valid(64)
+    face = AlignedFace(wide, ffhq_quad(landmarks))
+    valid = face.coverage(64)
     assert set(np.unique(valid)) == {0.0, 1.0}
     assert valid[0].max() == 0 and valid[32, 32] == 1 and 0.4 < valid.mean() < 1
     corner, down, _, across = face.quad

@@ -14,9 +14,8 @@ from PIL import Image
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import run
-from work.inference.embedded.inversion import face_chip
-from work.inference.embedded.model import age_reader
-from work.inference.model import build_sam
+from work.inference.sam import SAM
+from work.loading import load_network, load_psp
 from work.models.checkpoint import read_checkpoint
 from work.scripts import (
     inference,
@@ -33,7 +32,7 @@ def model(tiny_sam):
     checkpoint = read_checkpoint(tiny_sam)
     from work.configs.options import TestOptions
 
-    return build_sam(checkpoint, TestOptions(), "tiny")
+    return SAM(load_psp(checkpoint, TestOptions(), "tiny"))
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +93,7 @@ def test_relative_ages_add_to_what_a_small_network_estimates(
     flags = ("--target_age=+0,+30", "--resize_outputs", "--n_images=1")
     assert call(inference_side_by_side, tiny_sam, photos, tmp_path / "exp", *flags) == 0
     face = paddle.to_tensor(to_input(read_image(photos / "a.png"))[None])
-    own = age_reader().predict_age(face_chip(face)).item()
+    own = load_network("age_v1").predict_age(face).item()
     ((_, now, later),) = cells(tmp_path / "exp/inference_side_by_side/a.png")
     for cell, age in ((now, own), (later, min(own + 30, 100))):
         assert abs(cell - expected_face(model, photos / "a.png", age)).max() <= 1
@@ -194,7 +193,7 @@ def test_help_is_fast_from_everywhere(command, where):
         [sys.executable, *command, "--help"], cwd=ROOT / where, capture_output=True, text=True
     )
     seconds = time.perf_counter() - start
-    assert done.returncode == 0 and "example:" in done.stdout
+    assert done.returncode == 0 and "examples:" in done.stdout
     loaded = subprocess.run(
         [sys.executable, "-X", "importtime", *command, "--help"],
         cwd=ROOT / where,

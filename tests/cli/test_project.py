@@ -8,14 +8,18 @@ import pytest
 from PIL import Image
 
 from tests.unit.test_film import decoded
+from work.configs.project_options import ProjectorOptions
 from work.datasets.images import save_image
 from work.datasets.transforms import to_picture
 from work.errors import run
 from work.faces.align import ffhq_quad
 from work.faces.aligned import AlignedFace
+from work.loading import load_lpips
 from work.models.checkpoint import read_checkpoint
 from work.projector import files as project_files
-from work.projector import projector, spaces
+from work.projector import spaces
+from work.projector.projector import Projector
+from work.projector.projector import run as run_projections
 from work.scripts import project
 
 
@@ -70,7 +74,7 @@ def test_project_writes_its_results(
         assert (x.numpy() == before).all()  # the noise was only lent
     again = (out / "a.pd").stat().st_mtime_ns
     assert projected(tiny_sam, out, *words, *flags, "--no-save_mp4") == 0
-    assert "goes on from step 5" in capsys.readouterr().out
+    assert "resumes at step 5" in capsys.readouterr().out
     assert (out / "a.pd").stat().st_mtime_ns > again
     assert projected(tiny_sam, out, photos / "a.png", "--step=6", "--mse_weight=2") == 0
     assert "starts again" in capsys.readouterr().out
@@ -82,7 +86,7 @@ def test_an_interrupted_projection_goes_on(
     fetched("lpips_alex")
     words = (photos / "c.png", "--step=6", "--save_every=2")
     assert projected(tiny_sam, tmp_path / "whole", *words) == 0
-    advance, count = projector.Projector.advance, []
+    advance, count = Projector.advance, []
 
     def stops(self, batch):
         count.append(1)
@@ -91,11 +95,11 @@ def test_an_interrupted_projection_goes_on(
         return advance(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(projector.Projector, "advance", stops)
+        patch.setattr(Projector, "advance", stops)
         assert projected(tiny_sam, tmp_path / "halves", *words) == 130
     assert not (tmp_path / "halves/c.pd").exists()
     assert projected(tiny_sam, tmp_path / "halves", *words) == 0
-    assert "goes on from step 2" in capsys.readouterr().out
+    assert "resumes at step 2" in capsys.readouterr().out
     whole, halves = (read_checkpoint(tmp_path / n / "c.pd").state_dict for n in ("whole", "halves"))
     assert (whole["w_plus"] == halves["w_plus"]).all()
     assert (whole["losses"] == halves["losses"]).all()
@@ -141,8 +145,10 @@ def test_the_embedded_generator_beats_its_start_on_every_photo(portraits, detect
     for name in ("mobile_stylegan", "lpips_alex", "dlib_face", "age_v1"):
         fetched(name)
     quads = [ffhq_quad(detector(photo).landmarks[0]) for photo in portraits]
-    faces = [AlignedFace(None, photo, quad).tensor() for photo, quad in zip(portraits, quads)]
-    found = projector.project(paddle.concat(faces), step=4, lpips_net="alex")
+    faces = [AlignedFace(photo, quad).tensor() for photo, quad in zip(portraits, quads)]
+    options = ProjectorOptions(step=4, lpips_net="alex")
+    embedded = Projector(spaces.load_space(options), load_lpips("alex"), options)
+    found = run_projections(embedded, embedded.start(paddle.concat(faces)))
     assert len(found) == 3
     for projection in found:
         best = int(np.argmin(projection.totals))

@@ -7,9 +7,9 @@ import paddle
 import pytest
 
 from work.inference.composite import GATE_OLDER, Composite, head_mask, head_template
-from work.inference.embedded.age_path import TRUNCATION, AgePath, Aims, truncated
-from work.inference.embedded.calibration import Calibration, Rung, rising, smoothed, spread
-from work.inference.embedded.readings import Readings, wary
+from work.inference.embedded.age_path import TRUNCATION, AgePath, Aims, truncate
+from work.inference.embedded.calibration import Calibration, Rung, make_rising, smooth, space_out
+from work.inference.embedded.readings import Readings, combine_cautiously
 
 AXIS, GENDER = np.eye(512)[0], np.eye(512)[1]
 AGES = np.arange(-120.0, 241.0, 10.0)
@@ -48,7 +48,7 @@ def test_the_age_of_a_reading_is_the_aims_inverse():
 
 
 def test_high_ages_of_made_faces_lie_near_the_lower_reading():
-    found = wary(np.array([[30.0, 40.0], [70.0, 80.0], [90.0, 60.0], [2.0, 8.0]]))
+    found = combine_cautiously(np.array([[30.0, 40.0], [70.0, 80.0], [90.0, 60.0], [2.0, 8.0]]))
     np.testing.assert_allclose(found, [31.0, 72.5, 67.5, 6.2])
 
 
@@ -92,9 +92,9 @@ def test_codes_are_drawn_to_the_mean_as_they_move():
     mean, w_plus = paddle.randn([512]), paddle.randn([2, 23, 512])
 
     def left(step):
-        return ((truncated(w_plus, mean, step) - mean) / (w_plus - mean)).numpy()
+        return ((truncate(w_plus, mean, step) - mean) / (w_plus - mean)).numpy()
 
-    assert (truncated(w_plus, mean, 0.0) - w_plus).abs().max().item() < 1e-5
+    assert (truncate(w_plus, mean, 0.0) - w_plus).abs().max().item() < 1e-5
     for step in (100.0, -100.0):
         np.testing.assert_allclose(np.median(left(step)), 1 - 100 * TRUNCATION, rtol=1e-4)
     assert np.median(left(1e6)) == 0
@@ -102,25 +102,27 @@ def test_codes_are_drawn_to_the_mean_as_they_move():
 
 def test_readings_are_smoothed_and_rise():
     places = np.array([-10.0, 0.0, 10.0, 20.0, 40.0])
-    found = rising(smoothed(np.array([10.0, 20.0, 30.0, 22.0, 50.0]), places))
+    found = make_rising(smooth(np.array([10.0, 20.0, 30.0, 22.0, 50.0]), places))
     np.testing.assert_allclose(found, [10, 20, 25.5, 29.333, 50], atol=0.01)
-    pooled = rising(np.array([1.0, 5.0, 3.0, 4.0, 9.0]))
+    pooled = make_rising(np.array([1.0, 5.0, 3.0, 4.0, 9.0]))
     np.testing.assert_allclose(pooled, [1, 4, 4, 4, 9], atol=0.01)
     assert (np.diff(pooled) > 0).all()
-    np.testing.assert_allclose(rising(smoothed(np.array([7.0]), places[:1])), [7])
+    np.testing.assert_allclose(make_rising(smooth(np.array([7.0]), places[:1])), [7])
 
 
 def test_a_straight_ladder_is_not_bent_by_smoothing():
     places = np.array([-33.0, -9.0, 0.0, 10.0, 31.0, 90.0])
-    np.testing.assert_allclose(smoothed(0.4 * places + 30, places), 0.4 * places + 30)
+    np.testing.assert_allclose(smooth(0.4 * places + 30, places), 0.4 * places + 30)
 
 
 def test_steps_keep_their_distance_within_the_ladder():
-    found = spread(np.array([0.0, 1.0, 1.5, 9.0, 40.0]), np.full(4, 5.0), -3.0, 40.0)
+    found = space_out(np.array([0.0, 1.0, 1.5, 9.0, 40.0]), np.full(4, 5.0), -3.0, 40.0)
     assert (np.diff(found) >= 5 - 1e-9).all()
     assert found[0] >= -3 and found[-1] == 40
-    np.testing.assert_allclose(spread(np.array([2.0, 7.0, 9.0]), np.full(2, 1.0), 0, 10), [2, 7, 9])
-    np.testing.assert_allclose(spread(np.zeros(3), np.full(2, 9.0), 0, 10), [0, 5, 10])
+    np.testing.assert_allclose(
+        space_out(np.array([2.0, 7.0, 9.0]), np.full(2, 1.0), 0, 10), [2, 7, 9]
+    )
+    np.testing.assert_allclose(space_out(np.zeros(3), np.full(2, 9.0), 0, 10), [0, 5, 10])
 
 
 def test_a_jump_of_the_reader_is_shared_by_the_decades_around_it():
@@ -178,16 +180,16 @@ def test_what_the_inverted_face_is_misread_by_is_taken_off_and_fades():
     assert readings.start.reading == pytest.approx(30, abs=0.02)
     zero = np.zeros(512)
     pairs = [(40, 0), (25, 0), (5, 0), (5, 12)]
-    younger = [readings.rung(zero, flat(a), flat(b), older=False).reading for a, b in pairs]
+    younger = [readings.read_rung(zero, flat(a), flat(b), older=False).reading for a, b in pairs]
     np.testing.assert_allclose(younger, [30, 20, 5, 12], atol=0.02)
-    older = readings.rung(zero, flat(44), flat(60), older=True).reading
+    older = readings.read_rung(zero, flat(44), flat(60), older=True).reading
     assert older == pytest.approx((44 - 10 * (1 - 4 / 30) + 60) / 2, abs=0.02)
 
 
 def test_the_worse_of_both_genders_counts():
     readings = Readings(Told(), flat(30), flat(30), composites=True)
     assert readings.start.gender == 2
-    assert readings.rung(np.zeros(512), flat(10), flat(30), older=False).gender == -2
+    assert readings.read_rung(np.zeros(512), flat(10), flat(30), older=False).gender == -2
 
 
 def pictures(seed=0, size=64):

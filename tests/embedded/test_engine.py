@@ -6,11 +6,11 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.embedded.model import frozen
 from work.inference.engines import mobile as mobile_engine
 from work.inference.engines import openvino_engine
 from work.inference.engines.cache import EngineUnavailable
 from work.inference.engines.mobile import EngineGenerator, fast_generator
+from work.loading import load_network
 from work.models.mobile_stylegan import MobileStyleGAN
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
@@ -18,7 +18,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 @pytest.fixture(scope="module")
 def net() -> MobileStyleGAN:
-    return frozen(MobileStyleGAN(), "mobile_stylegan").freeze()
+    return load_network("mobile_stylegan").freeze()
 
 
 def engine_in(net, precision: str) -> EngineGenerator:

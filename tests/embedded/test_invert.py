@@ -7,7 +7,8 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from work.inference.embedded.inversion import Inverter, face_chip, schedule
+from work.inference.embedded.inversion import Inverter, rate_share
+from work.models.face_chip import face_chip
 
 
 class ToyGenerator:
@@ -34,10 +35,15 @@ class ToyLPIPS:
         return ((x[0] - y[0]) ** 2).mean(axis=[1, 2, 3])
 
 
+class ToyIdentity:
+    def embed(self, faces):
+        return face_chip(faces).mean(axis=[2, 3])
+
+
 @pytest.fixture(scope="module")
 def inverter():
     mean, scatter = paddle.zeros([512]), paddle.eye(512)
-    return Inverter(ToyGenerator(), ToyLPIPS(), lambda x: x.mean(axis=[2, 3]), mean, scatter)
+    return Inverter(ToyGenerator(), ToyLPIPS(), ToyIdentity(), mean, scatter)
 
 
 def test_the_face_comes_nearer_and_codes_stay_together(inverter):
@@ -61,8 +67,8 @@ def test_no_step_is_the_encoder_alone(inverter):
     assert inverter.refine(face, start, 0) is start
 
 
-def test_schedule_rises_holds_and_falls():
-    rates = [schedule(step, 20) for step in range(20)]
+def test_the_rate_rises_holds_and_falls():
+    rates = [rate_share(step, 20) for step in range(20)]
     assert rates[0] == pytest.approx(1 / 3) and max(rates) == 1.0 and rates[3] == 1.0
     assert rates[-1] < 0.1 and min(rates) >= 0.05
 

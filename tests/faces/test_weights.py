@@ -23,10 +23,10 @@ HEADS = {
 
 @pytest.fixture(scope="module")
 def lpips(fetched):
-    from work.inference.embedded.model import lpips_alex
+    from work.loading import load_lpips
 
     fetched("alexnet")
-    return lpips_alex()
+    return load_lpips()
 
 
 def tensor(image):
@@ -72,7 +72,7 @@ def test_the_age_network_equals_onnx_runtime(fetched):
     expected = np.load(GOLDEN / "age_v1.npz")["probabilities"]
     with paddle.no_grad():
         found = paddle.nn.functional.softmax(net(paddle.to_tensor(faces)), axis=1).numpy()
-        ages = net.predict_age(paddle.to_tensor(faces)).numpy()
+        ages = net.predict_chip_age(paddle.to_tensor(faces)).numpy()
     assert np.abs(found - expected).max() < 1e-5
     assert np.allclose(ages, expected @ np.array(AGES), atol=1e-3)
 

@@ -12,12 +12,14 @@ import paddle
 import pytest
 
 from work.configs.options import TestOptions
+from work.datasets.transforms import to_picture
+from work.faces.aligned import AlignedFace
 from work.inference.engines import cache as engines
 from work.inference.engines import openvino_engine, paddle_engine
 from work.inference.engines import sam as select
 from work.inference.engines.sam import load_sam
-from work.inference.load import head_start
-from work.inference.model import build_sam
+from work.inference.load import begin_early
+from work.loading import load_psp
 from work.models.checkpoint import read_checkpoint
 
 
@@ -29,10 +31,10 @@ def home(tmp_path_factory, monkeypatch):
 
 
 def picture(model):
-    faces = paddle.to_tensor(np.linspace(-1, 1, 2 * 3 * 256 * 256, dtype="float32"))
-    state = model.encode(faces.reshape([2, 3, 256, 256]))
-    images, w_plus = model.transform(state, paddle.to_tensor([20.0, 80.0]))
-    return images.numpy(), w_plus.numpy()
+    faces = np.linspace(-1, 1, 2 * 3 * 256 * 256, dtype="float32").reshape(2, 3, 256, 256)
+    encoded = model.encode([AlignedFace(to_picture(face)) for face in faces])
+    ages = paddle.to_tensor([20.0, 80.0])
+    return model.transform(encoded, ages).numpy(), model.codes(encoded, ages).numpy()
 
 
 def load(path, **options):
@@ -85,7 +87,7 @@ def test_a_wrong_graph_is_not_used(tiny_sam, home, monkeypatch, capsys):
 
 def test_a_graph_that_remembers_fails_the_check(tiny_sam, tmp_path):
     """With a constant kept from its first input a graph is right once; Paddle 3.3 does this to computed weights."""
-    net = build_sam(read_checkpoint(tiny_sam), TestOptions(), "tiny").net
+    net = load_psp(read_checkpoint(tiny_sam), TestOptions(), "tiny")
 
     def remembers(x, kept=[]):  # noqa: B006
         kept.append(net.decode(paddle.to_tensor(x)).numpy())
@@ -140,7 +142,7 @@ def test_graphs_begin_to_load_before_they_are_asked_for(tiny_sam, home, monkeypa
     pytest.importorskip("openvino")
     expected = picture(load(tiny_sam, engine="openvino"))[0]
     options = {"checkpoint_path": str(tiny_sam), "engine": "openvino"}
-    head_start(TestOptions(device="cpu", **options))
+    begin_early(TestOptions(device="cpu", **options))
     assert len(openvino_engine._begun) == 3
     monkeypatch.setattr(openvino_engine, "_compile", None)  # everything has begun already
     found = picture(load(tiny_sam, engine="openvino"))[0]
@@ -156,7 +158,7 @@ def test_graphs_that_will_not_be_used_are_not_loaded(tiny_sam, home, monkeypatch
     begin = Mock()
     monkeypatch.setattr("work.inference.engines.openvino_engine.begin", begin)
     if engines.checked_folder(tiny_sam, "openvino"):  # it is installed
-        head_start(TestOptions(**options))
+        begin_early(TestOptions(**options))
         begin.assert_called_once()
         begin.reset_mock()
     if reason == "driver":
@@ -167,7 +169,7 @@ def test_graphs_that_will_not_be_used_are_not_loaded(tiny_sam, home, monkeypatch
         "driver": {},
         "unknown file": {"checkpoint_path": str(tmp_path / "other.pdparams")},
     }
-    head_start(TestOptions(**{**options, **unlike[reason]}))
+    begin_early(TestOptions(**{**options, **unlike[reason]}))
     begin.assert_not_called()
 
 

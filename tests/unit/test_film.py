@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from work.configs.film_options import FilmOptions
-from work.datasets.video import and_back, ffmpeg, write_film
+from work.datasets.video import find_ffmpeg, play_back, write_film
 from work.errors import UserError
-from work.inference.film_paths import between, positions
+from work.inference.film_paths import interpolate, place_frames
 
 
 def grey_frames(values, size=(32, 16)):
@@ -26,7 +26,18 @@ def decoded(path, size=(32, 16)) -> np.ndarray:
     if path.suffix != ".mp4":
         with Image.open(path) as film:
             return np.stack([_frame(film, i) for i in range(film.n_frames)])
-    command = [ffmpeg(), "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-i",
+        str(path),
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
+    ]
     data = subprocess.run(command, capture_output=True, check=True).stdout
     return np.frombuffer(data, np.uint8).reshape(-1, size[1], size[0], 3)
 
@@ -51,7 +62,7 @@ def test_mp4_is_what_browsers_play(tmp_path):
     path = write_film(grey_frames(range(10)), tmp_path / "film.mp4", fps=10)
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")  # the index comes first
-    said = subprocess.run([ffmpeg(), "-i", str(path)], capture_output=True, text=True).stderr
+    said = subprocess.run([find_ffmpeg(), "-i", str(path)], capture_output=True, text=True).stderr
     assert "h264" in said and "yuv420p(tv, bt709" in said and "10 fps" in said
 
 
@@ -72,12 +83,12 @@ def test_frames_are_taken_one_at_a_time(tmp_path):
             most = max(most, len(alive))
             yield picture
 
-    write_film(and_back(frames(), tmp_path), tmp_path / "film.mp4", fps=30)
+    write_film(play_back(frames(), tmp_path), tmp_path / "film.mp4", fps=30)
     assert most <= 3
 
 
 def test_and_back_mirrors_and_loops(tmp_path):
-    values = [int(np.asarray(f)[0, 0, 0]) for f in and_back(grey_frames([1, 5, 9, 30]), tmp_path)]
+    values = [int(np.asarray(f)[0, 0, 0]) for f in play_back(grey_frames([1, 5, 9, 30]), tmp_path)]
     assert values == [1, 5, 9, 30, 9, 5]
     assert list(tmp_path.iterdir()) == []
 
@@ -103,19 +114,19 @@ def test_what_cannot_be_written_is_said(tmp_path, name, fps, said):
 def test_without_ffmpeg_the_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(UserError, match="pip install imageio-ffmpeg"):
-        ffmpeg()
+        find_ffmpeg()
 
 
 def test_linear_films_spend_equal_time_on_every_year():
-    found = positions([0, 10, 40], 5, "linear")
+    found = place_frames([0, 10, 40], 5, "linear")
     np.testing.assert_allclose(found, [0, 10, 20, 30, 40])
     np.testing.assert_allclose(
-        positions([50, 20, 60], 8, "linear"), [50, 40, 30, 20, 30, 40, 50, 60]
+        place_frames([50, 20, 60], 8, "linear"), [50, 40, 30, 20, 30, 40, 50, 60]
     )
 
 
 def test_easings():
-    smooth, pauses = (positions([0, 50, 100], 101, easing) for easing in ("smooth", "pauses"))
+    smooth, pauses = (place_frames([0, 50, 100], 101, easing) for easing in ("smooth", "pauses"))
     for track in (smooth, pauses):
         assert track[0] == 0 and track[50] == pytest.approx(50) and track[-1] == 100
         steps = np.diff(track)
@@ -128,7 +139,7 @@ def test_codes_between_stations():
     codes = paddle.to_tensor(
         np.arange(3, dtype=np.float32)[:, None, None] * np.ones((3, 2, 4), "f4")
     )
-    found = between(codes, [30.0, 10.0, 20.0], np.array([10, 12.5, 20, 29, 30, 99]))
+    found = interpolate(codes, [30.0, 10.0, 20.0], np.array([10, 12.5, 20, 29, 30, 99]))
     np.testing.assert_allclose(found[:, 0, 0].numpy(), [1, 1.25, 2, 0.2, 0, 0], atol=1e-6)
 
 

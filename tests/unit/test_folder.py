@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from work.datasets.folders import Faces, Report, Writer, result_names
+from work.datasets.folders import ImageFolder, Writer, result_names
+from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import UserError
+from work.report import Report
 
 
 def make(folder: Path, count: int) -> None:
@@ -21,27 +23,27 @@ def test_batches_keep_the_order_and_the_last_incomplete_one(tmp_path, workers):
     (tmp_path / "03.png").write_bytes(b"not a picture")
     (tmp_path / "05.png").write_bytes(b"")
     report = Report()
-    found = list(Faces(tmp_path, 2, workers, report).batches())
-    assert [[face.name.name for face in batch] for batch, _ in found] == [
+    found = list(ImageFolder(tmp_path, read_image, report, 2, workers).batches())
+    assert [[name.name for name in names] for names, _ in found] == [
         ["00.png", "01.png"],
         ["02.png", "04.png"],
         ["06.png"],
     ]
-    assert found[0][1].shape == [2, 3, 256, 256]
+    assert [image.size for image in found[0][1]] == [(40, 50)] * 2
     assert [error.path.name for error in report.failed] == ["03.png", "05.png"]
 
 
 def test_n_images_and_a_single_file(tmp_path):
     make(tmp_path, 3)
-    assert len(Faces(tmp_path, 2, 0, Report(), n_images=2).paths) == 2
-    assert Faces(tmp_path / "01.png", 2, 0, Report()).names == [Path("01.png")]
+    assert len(ImageFolder(tmp_path, read_image, Report(), n_images=2).paths) == 2
+    assert ImageFolder(tmp_path / "01.png", read_image, Report()).names == [Path("01.png")]
 
 
 def test_a_folder_without_images_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no image"):
-        Faces(tmp_path, 1, 0, Report())
+        ImageFolder(tmp_path, read_image, Report())
     with pytest.raises(UserError, match="nowhere"):
-        Faces(tmp_path / "nowhere", 1, 0, Report())
+        ImageFolder(tmp_path / "nowhere", read_image, Report())
 
 
 def test_results_never_overwrite_each_other():
@@ -53,11 +55,11 @@ def test_results_never_overwrite_each_other():
 
 
 def test_exit_codes_and_summary(tmp_path, capsys):
-    assert Report(done=3).close(tmp_path) == 0
-    error = pytest.raises(UserError, Faces, tmp_path, 1, 0, Report()).value
-    assert Report(done=3, failed=[error]).close(tmp_path) == 1
+    assert Report(done=3).finish(tmp_path) == 0
+    error = pytest.raises(UserError, ImageFolder, tmp_path, read_image, Report()).value
+    assert Report(done=3, failed=[error]).finish(tmp_path) == 1
     assert "1 of 4 images failed" in capsys.readouterr().err
-    assert Report(failed=[error]).close(tmp_path) == 2
+    assert Report(failed=[error]).finish(tmp_path) == 2
 
 
 def test_writer_raises_what_went_wrong(tmp_path):

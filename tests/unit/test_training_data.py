@@ -81,7 +81,7 @@ def test_batches_depend_on_the_seed_and_the_position_alone():
 def test_half_of_the_faces_are_mirrored():
     flips = training.epoch_order(4000, 0, 0)[1]
     assert 0.45 < flips.mean() < 0.55
-    assert not any(flip for batch in training.test_keys(7, 3) for _, flip in batch)
+    assert not any(flip for batch in training.validation_keys(7, 3) for _, flip in batch)
 
 
 def test_mirrored_faces_and_threads(photos):

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from tests.unit.training_kit import SAM, SMALL, faces
-from work.datasets.folders import Faces, Report
+from work.datasets.folders import ImageFolder
+from work.datasets.images import read_image
 from work.locks import lock_folder
 from work.models.checkpoint import read_checkpoint
+from work.report import Report
 
 ROOT = Path(__file__).parents[2]
 KIT = str(ROOT / "tests" / "unit" / "training_kit.py")
@@ -54,8 +56,8 @@ def test_ranks_split_a_folder_by_whole_batches(tmp_path, monkeypatch):
     def batches(rank: int, world: int) -> list[list[str]]:
         monkeypatch.setenv("PADDLE_TRAINER_ID", str(rank))
         monkeypatch.setenv("PADDLE_TRAINERS_NUM", str(world))
-        shares = Faces(tmp_path / "train", 2, 0, Report()).batches()
-        return [[str(face.name) for face in batch] for batch, _ in shares]
+        shares = ImageFolder(tmp_path / "train", read_image, Report(), 2).batches()
+        return [[str(name) for name in names] for names, _ in shares]
 
     whole, shares = batches(0, 1), [batches(rank, 3) for rank in range(3)]
     assert [len(share) for share in shares] == [2, 1, 1]

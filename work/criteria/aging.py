@@ -24,23 +24,3 @@ class AgingLoss(nn.Layer):
     def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Ages in centuries [N] -> their mean squared difference."""
         return F.mse_loss(predicted, target)
-
-
-class CroppedAge(nn.Layer):
-    """An age network that wants tight face crops, such as AgeV1, on FFHQ-aligned faces."""
-
-    # Where the crop lies, in sides of the aligned face: left, top, right, bottom. Of the squares that were
-    # tried it has the closest ages on FFHQ (mean error 5.6 years on 96 faces, correlation 0.90).
-    BOX = (0.2, 0.3, 0.8, 0.9)
-
-    def __init__(self, net: nn.Layer):
-        super().__init__()
-        self.net = net
-
-    def predict_age(self, images: Tensor) -> Tensor:
-        """Images [N, 3, H, W] in [-1, 1] -> years, [N]."""
-        h, w = images.shape[2:]
-        left, top, right, bottom = self.BOX
-        return self.net.predict_age(
-            images[:, :, round(top * h) : round(bottom * h), round(left * w) : round(right * w)]
-        )

@@ -1,85 +1,51 @@
-"""Folders of faces in, folders of pictures out: reading ahead, naming, writing behind, counting failures."""
+"""Folders in, folders of pictures out: reading ahead, naming results, writing in the background."""
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Callable, Optional, Union
 
-import numpy as np
-import paddle
 from PIL import Image
-from tqdm import tqdm
 
 from work import runtime
-from work.datasets.images import ImageError, find_images, read_image, save_image
-from work.datasets.transforms import to_input
+from work.datasets.images import ImageError, find_images, save_image
+from work.progress import progress
+from work.report import Report
 
 
-@dataclass
-class Face:
-    """One aligned input: its file, the name of its results, the picture, the network's input [3, 256, 256]."""
-
-    path: Path
-    name: Path
-    picture: Image.Image
-    values: np.ndarray
-
-
-@dataclass
-class Report:
-    """What was done and what could not be."""
-
-    done: int = 0
-    failed: list[ImageError] = field(default_factory=list)
-
-    def exit_code(self) -> int:
-        """0 all done (or this process had nothing to do), 1 some failed, 2 all failed."""
-        return 0 if not self.failed else 1 if self.done else 2
-
-    def close(self, where: Path) -> int:
-        """Print the failures and where the results are; return the exit code."""
-        for error in self.failed:
-            print(f"failed: {error}", file=sys.stderr)
-        if self.failed:
-            print(
-                f"{len(self.failed)} of {self.done + len(self.failed)} images failed",
-                file=sys.stderr,
-            )
-        if self.done:
-            print(f"{self.done} images done, results in {where}")
-        return self.exit_code()
-
-
-class Faces:
-    """The aligned faces of a folder, read ahead by threads and handed out in batches.
+class ImageFolder:
+    """The images of a folder, read ahead by threads and handed out in batches.
 
     Args:
         root: an image or a folder.
-        batch_size: faces per batch; the last batch may be smaller.
+        read: what is done with each path in a reading thread; it may raise ImageError.
+        report: gets every file that cannot be read.
+        batch_size: images per batch; the last batch may be smaller.
         workers: reading threads; 0 reads in the caller's.
         n_images: stop after this many files, None for all.
-        report: gets every file that cannot be read.
 
     Raises:
         UserError: no such folder, or no image in it.
     """
 
     def __init__(
-        self, root, batch_size: int, workers: int, report: Report, n_images: int | None = None
+        self,
+        root: Union[str, Path],
+        read: Callable[[Path], Any],
+        report: Report,
+        batch_size: int = 1,
+        workers: int = 0,
+        n_images: Optional[int] = None,
     ):
-        self.root, self.batch_size, self.workers, self.report = (
-            Path(root),
-            batch_size,
-            workers,
-            report,
-        )
-        self.paths = find_images(self.root)[:n_images]
-        self.names = result_names(self.paths, self.root)
+        root = Path(root)
+        self.read, self.report = read, report
+        self.batch_size, self.workers = batch_size, workers
+        self.paths = find_images(root)[:n_images]
+        self.names = result_names(self.paths, root)
         self._keep_own_share()
 
     def _keep_own_share(self) -> None:
@@ -88,48 +54,44 @@ class Faces:
         own = [i for i in range(len(self.paths)) if i // self.batch_size % world == rank]
         self.paths, self.names = [self.paths[i] for i in own], [self.names[i] for i in own]
 
-    def _read(self, index: int) -> Face | ImageError:
-        path = self.paths[index]
+    def _try(self, path: Path) -> Any:
         try:
-            picture = read_image(path)
+            return self.read(path)
         except ImageError as error:
             return error
-        return Face(path, self.names[index], picture, to_input(picture))
 
-    def _faces(self) -> Iterator[Face | ImageError]:
+    def _read_ahead(self) -> Iterator[Any]:
         if not self.workers:
-            yield from map(self._read, range(len(self.paths)))
+            yield from map(self._try, self.paths)
             return
         with ThreadPoolExecutor(self.workers) as pool:
             ahead: deque = deque()
-            for index in range(len(self.paths)):
-                ahead.append(pool.submit(self._read, index))
+            for path in self.paths:
+                ahead.append(pool.submit(self._try, path))
                 if len(ahead) > self.workers + self.batch_size:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
 
-    def batches(self) -> Iterator[tuple[list[Face], paddle.Tensor]]:
-        """Yield lists of faces with their inputs [N, 3, 256, 256], under a progress bar."""
-        batch: list[Face] = []
-        with tqdm(total=len(self.paths), unit="img", disable=None) as bar:
-            for face in self._faces():
-                if isinstance(face, ImageError):
-                    self.report.failed.append(face)
+    def batches(self) -> Iterator[tuple[list[Path], list[Any]]]:
+        """Yield the names of a batch's results and what `read` returned for each, under a progress bar."""
+        names: list[Path] = []
+        images: list[Any] = []
+        with progress(total=len(self.paths), unit="img") as bar:
+            for name, image in zip(self.names, self._read_ahead()):
+                if isinstance(image, ImageError):
+                    self.report.failed.append(image)
                     bar.update()
                     continue
-                batch.append(face)
-                if len(batch) == self.batch_size:
-                    yield batch, as_tensor(batch)
-                    bar.update(len(batch))
-                    batch = []
-            if batch:
-                yield batch, as_tensor(batch)
-                bar.update(len(batch))
-
-
-def as_tensor(faces: list[Face]) -> paddle.Tensor:
-    return paddle.to_tensor(np.stack([face.values for face in faces]))
+                names.append(name)
+                images.append(image)
+                if len(names) == self.batch_size:
+                    yield names, images
+                    bar.update(len(names))
+                    names, images = [], []
+            if names:
+                yield names, images
+                bar.update(len(names))
 
 
 def result_names(paths: list[Path], root: Path) -> list[Path]:
@@ -164,12 +126,13 @@ class Writer:
         """Write `picture` to `path` soon."""
         self._raise()
         self.room.acquire()
-        self.pool.submit(save_image, picture, path).add_done_callback(self._finished)
+        self.pool.submit(save_image, picture, path).add_done_callback(self._finish)
 
-    def _finished(self, future) -> None:
+    def _finish(self, future: Future) -> None:
         self.room.release()
-        if future.exception() is not None:
-            self.errors.append(future.exception())
+        error = future.exception()
+        if error is not None:
+            self.errors.append(error)
 
     def _raise(self) -> None:
         if self.errors:
@@ -178,7 +141,7 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.pool.shutdown(wait=True)
         if kind is None:
             self._raise()

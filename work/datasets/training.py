@@ -48,7 +48,8 @@ class FaceFolder:
     """
 
     def __init__(self, root: Path, size: int = 256):
-        self.root, self.size, self.bad = root, size, {}
+        self.root, self.size = root, size
+        self.bad: dict[Path, ImageError] = {}
         self.paths = find_images(root)
 
     def __len__(self) -> int:
@@ -95,13 +96,10 @@ def training_keys(
         batch += 1
 
 
-def test_keys(count: int, batch_size: int) -> list[list[tuple[int, bool]]]:
+def validation_keys(count: int, batch_size: int) -> list[list[tuple[int, bool]]]:
     """All faces in order, none mirrored; the last batch may be smaller."""
     indices = [(index, False) for index in range(count)]
     return [indices[i : i + batch_size] for i in range(0, count, batch_size)]
-
-
-test_keys.__test__ = False  # pytest takes every test_ for a test
 
 
 def load(

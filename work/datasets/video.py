@@ -32,7 +32,7 @@ def check_film_name(path: Path, fps: int) -> None:
         raise UserError(f"--fps {fps}: GIF knows no more than 50 frames per second")
 
 
-def ffmpeg() -> str:
+def find_ffmpeg() -> str:
     """The ffmpeg program that the PyPI package imageio-ffmpeg brings (or $IMAGEIO_FFMPEG_EXE).
 
     Raises:
@@ -57,7 +57,7 @@ class Encoder:
     """
 
     def __init__(self, path: Path, fps: int):
-        self.path, self.fps, self.program = path, fps, ffmpeg()
+        self.path, self.fps, self.program = path, fps, find_ffmpeg()
         self.process: Optional[subprocess.Popen] = None
         self.errors = tempfile.TemporaryFile()
         self.size: Optional[tuple[int, int]] = None
@@ -66,23 +66,23 @@ class Encoder:
         """Append one RGB frame; sides are even numbers, as 4:2:0 needs them.
 
         Raises:
-            UserError: ffmpeg could not go on; its own words are in the message.
+            UserError: ffmpeg failed; its own words are in the message.
         """
         if self.process is None:
-            self._start(frame.size)
+            self.process, self.size = self._start(frame.size), frame.size
         if frame.size != self.size:
             raise ValueError(f"a frame of {frame.size} in a film of {self.size}")
+        assert self.process.stdin is not None
         try:
             self.process.stdin.write(np.ascontiguousarray(frame.convert("RGB")).data)
         except BrokenPipeError:
             self.process.wait()
             raise self._failed() from None
 
-    def _start(self, size: tuple[int, int]) -> None:
-        self.size = size
+    def _start(self, size: tuple[int, int]) -> subprocess.Popen:
         words = f"-v error -f rawvideo -pix_fmt rgb24 -s {size[0]}x{size[1]} -r {self.fps} -i -"
         command = [self.program, *words.split(), *CODECS[self.path.suffix.lower()].split()]
-        self.process = subprocess.Popen(
+        return subprocess.Popen(
             [*command, "-y", str(self.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -104,6 +104,7 @@ class Encoder:
                 return
             if kind is not None:
                 self.process.kill()
+            assert self.process.stdin is not None
             try:
                 self.process.stdin.close()
             except BrokenPipeError:
@@ -132,7 +133,7 @@ def write_film(frames: Iterable[Image.Image], path: Path, fps: int) -> Path:
     return path
 
 
-def and_back(frames: Iterable[Image.Image], folder: Path) -> Iterator[Image.Image]:
+def play_back(frames: Iterable[Image.Image], folder: Path) -> Iterator[Image.Image]:
     """The frames, then the same ones backwards without the last and the first: a loop.
 
     They wait for their second turn in a nameless file in `folder`, not in memory.

@@ -31,9 +31,6 @@ ARCFACE_TEMPLATE = np.array(
 UTKFACE_TEMPLATE = np.array(
     [[0.31, 0.293], [0.69, 0.293], [0.5, 0.518], [0.328, 0.691], [0.672, 0.691]]
 )
-# Where dlib's 150 px face chip lies in an FFHQ-aligned face, as fractions (left, top, right, bottom):
-# the mean over 119 FFHQ photos, which deviate by 1 % in place and 5 % in size.
-CHIP = (0.162, 0.262, 0.849, 0.949)
 
 
 @dataclass

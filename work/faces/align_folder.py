@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from work.datasets.folders import result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.files import atomic_write
+from work.progress import progress
 from work.workers import one_thread_each, run_parallel
 
 NO_FACE = "no_face.txt"
 
 
 @dataclass
-class Job:
+class CropJob:
     """One photo: where it is, where its crop goes, which crops to make."""
 
     source: Path
@@ -26,7 +25,7 @@ class Job:
 
 
 @dataclass
-class Outcome:
+class CropResult:
     """What became of a photo: the crops that were written; none and no error means no face."""
 
     source: Path
@@ -57,21 +56,21 @@ def align_folder(
     """
     paths = find_images(root)
     names = result_names(paths, root)
-    jobs = [Job(path, out / name, size, all_faces) for path, name in zip(paths, names)]
+    jobs = [CropJob(path, out / name, size, all_faces) for path, name in zip(paths, names)]
     todo = [job for job in jobs if not _done(job)]
     if len(todo) < len(jobs):
         print(
             f"{len(jobs) - len(todo)} of {len(jobs)} are aligned already (delete {out} to do them again)"
         )
-    outcomes = []
-    with tqdm(total=len(todo), unit="img", disable=None) as bar:
-        for outcome in run_parallel(align_photo, todo, workers, _detector, (device,)):
-            outcomes.append(outcome)
+    results = []
+    with progress(total=len(todo), unit="img") as bar:
+        for result in run_parallel(align_photo, todo, workers, _detector, (device,)):
+            results.append(result)
             bar.update()
-    return _report(outcomes, len(jobs) - len(todo), out)
+    return _report(results, len(jobs) - len(todo), out)
 
 
-def _done(job: Job) -> bool:
+def _done(job: CropJob) -> bool:
     target = _numbered(job.target, 0) if job.all_faces else job.target
     return any(path.is_file() for path in (target, target.with_suffix(".png")))
 
@@ -87,14 +86,14 @@ def _detector(device: str):
     return FaceDetector()
 
 
-def align_photo(detector, job: Job) -> Outcome:
+def align_photo(detector, job: CropJob) -> CropResult:
     """Detect, cut and save the faces of one photo."""
     from work.faces.align import align
 
     try:
         photo = read_image(job.source)
     except ImageError as error:
-        return Outcome(job.source, [], error.reason)
+        return CropResult(job.source, [], error.reason)
     faces = detector(photo).landmarks
     chosen = faces if job.all_faces else faces[:1]
     targets = [
@@ -102,15 +101,15 @@ def align_photo(detector, job: Job) -> Outcome:
     ]
     # Number 0 is written last: it marks the photo as done.
     pairs = list(zip(chosen, targets))[::-1]
-    return Outcome(
+    return CropResult(
         job.source, [save_image(align(photo, x, job.size).image, path) for x, path in pairs]
     )
 
 
-def _report(outcomes: list[Outcome], before: int, out: Path) -> int:
-    bad = sorted((o.source, o.error) for o in outcomes if o.error)
-    faceless = sorted(o.source for o in outcomes if not o.error and not o.written)
-    crops = sum(len(o.written) for o in outcomes)
+def _report(results: list[CropResult], before: int, out: Path) -> int:
+    bad = sorted((o.source, o.error) for o in results if o.error)
+    faceless = sorted(o.source for o in results if not o.error and not o.written)
+    crops = sum(len(o.written) for o in results)
     for path, reason in bad:
         print(f"failed: {path}: {reason}")
     for path in faceless:
@@ -120,7 +119,7 @@ def _report(outcomes: list[Outcome], before: int, out: Path) -> int:
             temporary.write_text("".join(f"{path}\n" for path in faceless))
     else:
         (out / NO_FACE).unlink(missing_ok=True)
-    print(f"{crops} faces from {len(outcomes) - len(bad) - len(faceless)} photos in {out}")
+    print(f"{crops} faces from {len(results) - len(bad) - len(faceless)} photos in {out}")
     if bad or faceless:
         print(f"{len(faceless)} photos without a face, {len(bad)} that could not be read")
         return 1 if crops or before else 2

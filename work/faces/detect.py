@@ -13,6 +13,8 @@ from PIL import Image
 
 from work.faces.boxes import areas, corrected, evened, squared, suppressed
 from work.faces.picture import SMALLEST, WINDOW, Picture, roomy, rotated, rotated_points
+from work.loading import load_network
+from work.models.checkpoint import read_checkpoint
 from work.models.mtcnn import MTCNN
 
 STEP = 0.709  # from one level of the pyramid to the next: half the area
@@ -55,13 +57,8 @@ class FaceDetector:
     def __init__(
         self, weights: str | Path | None = None, smallest: float | None = None, turn: bool = True
     ):
-        from work.models.checkpoint import load_state, read_checkpoint
-        from work.models.pretrained import weights_path
-
-        path = weights or weights_path("mtcnn")
-        self.networks = MTCNN()
-        load_state(self.networks, read_checkpoint(path).state_dict, path)
-        self.networks.eval()
+        checkpoint = None if weights is None else read_checkpoint(weights)
+        self.networks: MTCNN = load_network("mtcnn", checkpoint, weights)
         self.smallest, self.turn = smallest, turn
 
     def __call__(self, image: Image.Image) -> Faces:

@@ -8,11 +8,11 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.datasets.images import open_image, save_image
+from work.datasets.images import read_image, save_image
 from work.datasets.transforms import to_picture
-from work.errors import UserError
-from work.faces.align import cut, ffhq_quad
+from work.faces.aligned import find_largest
 from work.faces.detect import FaceDetector
+from work.loading import load_network
 from work.models.mobile_stylegan import MobileStyleGAN
 
 # Seeds of the embedded generator, found by looking: a toddler and a man with a white beard.
@@ -25,8 +25,7 @@ def sample_photos() -> dict[str, Image.Image]:
     from matplotlib import cbook
     from skimage import data
 
-    with cbook.get_sample_data("grace_hopper.jpg") as file, open_image(file) as image:
-        hopper = image.convert("RGB")
+    hopper = read_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     return {"astronaut": Image.fromarray(data.astronaut()), "grace_hopper": hopper}
 
 
@@ -37,23 +36,20 @@ def generated_face(generator: MobileStyleGAN, seed: int) -> Image.Image:
     mean = generator.map(paddle.to_tensor(z)).mean(axis=0, keepdim=True)
     own = np.random.default_rng(seed).standard_normal((1, 512)).astype(np.float32)
     w = mean + TRUNCATION * (generator.map(paddle.to_tensor(own)) - mean)
-    return to_picture(generator(w.unsqueeze(1).tile([1, 23, 1]))[0].numpy())
+    return to_picture(generator(w.unsqueeze(1).tile([1, generator.n_styles, 1]))[0].numpy())
 
 
 def save_sample_faces(folder: Path, size: int = 1024) -> Path:
     """Write the four faces, aligned as FFHQ, as PNG files into `folder` and return it; keeps what is there."""
-    from work.inference.embedded.model import frozen
-
     missing = [n for n in GENERATED if not (folder / f"{n}.png").is_file()]
     if missing:
-        generator = frozen(MobileStyleGAN(), "mobile_stylegan")
+        generator = load_network("mobile_stylegan")
         for name in missing:
             save_image(generated_face(generator, GENERATED[name]), folder / f"{name}.png")
     photos = {n: p for n, p in sample_photos().items() if not (folder / f"{n}.png").is_file()}
-    detector = FaceDetector() if photos else None
-    for name, photo in photos.items():
-        faces = detector(photo)
-        if not len(faces.landmarks):
-            raise UserError(f"no face found in the sample photo {name}")
-        save_image(cut(photo, ffhq_quad(faces.landmarks[0]), size).image, folder / f"{name}.png")
+    if photos:
+        detector = FaceDetector()
+        for name, photo in photos.items():
+            path = folder / f"{name}.png"
+            save_image(find_largest(detector, photo, path).picture(size), path)
     return folder

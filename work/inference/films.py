@@ -1,76 +1,107 @@
-"""From photos to films: the frames of a journey, their caption and neighbours, folders of films."""
+"""Films of a face through its ages, or from one person to another: their frames, and folders of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Optional
 
 import numpy as np
+import paddle
 from PIL import Image, ImageDraw, ImageFont
-from tqdm import tqdm
 
 from work.configs.film_options import FilmOptions
-from work.datasets.folders import Report, result_names
+from work.datasets.folders import result_names
 from work.datasets.images import ImageError, find_images
-from work.datasets.video import CODECS, and_back, check_film_name, ffmpeg, write_film
+from work.datasets.transforms import to_picture
+from work.datasets.video import CODECS, check_film_name, find_ffmpeg, play_back, write_film
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, FaceReader
-from work.inference.film_paths import BetweenFaces, Journey, encoded, positions, through_ages
+from work.inference.film_paths import interpolate, place_frames
 from work.inference.load import load_model
-from work.inference.model import SAM, AgeingModel, years_of
+from work.inference.model import AgeingModel, Frames
+from work.progress import progress
+from work.report import Report
+
+Follow = Callable[[Iterable[Image.Image], int], Iterable[Image.Image]]
 
 
+@dataclass
 class Film:
-    """The frames of one journey.
+    """One film, drawn frame by frame while it is written.
 
-    Args:
-        left, right: the pictures beside the film.
+    Attributes:
+        draw: positions [N] between the stations -> pictures [N, 3, S, S] in [-1, 1].
+        stations: where the film goes, two or more: ages in years, or 0 and 1 from one face to another.
+        count: frames of the whole film, the way back included.
+        back: then back to the first station, so that the film can be looped.
+        size: pixels of a face, an even number.
+        batch_size: frames that are computed at once.
+        left, right: pictures that stand beside the film.
         caption: the text for a position; None for none.
     """
 
-    def __init__(
-        self,
-        journey: Journey,
-        options: FilmOptions,
-        left: list[AlignedFace],
-        right: list[AlignedFace],
-        caption: Callable[[float], str] | None,
-    ):
-        self.journey, self.options, self.caption = journey, options, caption
-        self.left, self.right = (
-            [face.picture(options.film_size) for face in x] for x in (left, right)
-        )
+    draw: Frames
+    stations: Sequence[float]
+    count: int = 200
+    fps: int = 25
+    easing: str = "smooth"
+    back: bool = True
+    size: int = 512
+    batch_size: int = 4
+    left: Sequence[Image.Image] = ()
+    right: Sequence[Image.Image] = ()
+    caption: Optional[Callable[[float], str]] = None
 
     def frames(self) -> Iterator[Image.Image]:
         """All frames of the way there, computed in batches."""
-        options = self.options
-        count = options.frames // 2 + 1 if options.back else options.frames
-        track = positions(self.journey.stations, count, options.easing)
-        for start in range(0, count, options.batch_size):
-            part = track[start : start + options.batch_size]
-            for position, image in zip(part, self.journey.images(part).numpy()):
-                yield self._frame(image, float(position))
+        count = self.count // 2 + 1 if self.back else self.count
+        track = place_frames(self.stations, count, self.easing)
+        for start in range(0, count, self.batch_size):
+            part = track[start : start + self.batch_size]
+            for position, image in zip(part, self.draw(part).numpy()):
+                yield self._compose(to_picture(image, rounded=True), float(position))
 
-    def _frame(self, image: np.ndarray, position: float) -> Image.Image:
-        size = self.options.film_size
-        pixels = ((image.transpose(1, 2, 0) + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
-        picture = Image.fromarray(pixels).resize((size, size), Image.Resampling.LANCZOS)
+    def _compose(self, picture: Image.Image, position: float) -> Image.Image:
+        picture = picture.resize((self.size, self.size), Image.Resampling.LANCZOS)
         if self.caption:
             write_caption(picture, self.caption(position))
         cells = [*self.left, picture, *self.right]
-        frame = Image.new("RGB", (size * len(cells), size))
+        frame = Image.new("RGB", (self.size * len(cells), self.size))
         for index, cell in enumerate(cells):
-            frame.paste(cell, (index * size, 0))
+            frame.paste(cell, (index * self.size, 0))
         return frame
 
-    def write(self, path: Path) -> None:
-        """Stream the film to `path`, under a progress bar."""
-        frames = self.frames()
-        if self.options.back:
-            frames = and_back(frames, path.parent)
-        total = self.options.frames // 2 * 2 if self.options.back else self.options.frames
-        bar = tqdm(frames, total=total, desc=path.name, unit="frame", disable=None)
-        write_film(bar, path, self.options.fps)
+    def write(self, path: Path, follow: Optional[Follow] = None) -> Path:
+        """Stream the film to `path`.
+
+        Args:
+            follow: wraps the frames and gets their number, to show progress; a bar by default.
+        """
+        frames: Iterable[Image.Image] = self.frames()
+        total = self.count
+        if self.back:
+            frames, total = play_back(self.frames(), path.parent), self.count // 2 * 2
+        if follow is None:
+            frames = progress(frames, total=total, unit="frame", label=path.name)
+        else:
+            frames = follow(frames, total)
+        return write_film(frames, path, self.fps)
+
+
+def make_film(draw: Frames, stations: Sequence[float], options: FilmOptions) -> Film:
+    """A film as the options of a command line describe it."""
+    return Film(
+        draw,
+        stations,
+        options.frames,
+        options.fps,
+        options.easing,
+        options.back,
+        options.film_size,
+        options.batch_size,
+    )
 
 
 def write_caption(picture: Image.Image, text: str) -> None:
@@ -90,54 +121,64 @@ def write_caption(picture: Image.Image, text: str) -> None:
     )
 
 
-def age_films(source: Path, target: Path, options: FilmOptions) -> int:
+def film_ages(source: Path, target: Path, options: FilmOptions) -> int:
     """A film of a photo, or of every photo of a folder; the exit code.
 
     A photo's film goes to `target` itself if that has a suffix, else into it. What cannot be done is named
     and counted.
     """
-    paths = find_images(source)
-    single = source.is_file() and bool(target.suffix)
-    suffix = f".{options.format or 'mp4'}"
-    names = [target / name.with_suffix(suffix) for name in result_names(paths, source)]
-    if source.is_dir() and target.suffix.lower() in CODECS:
-        raise UserError(f"{source} is a folder: OUT is a folder for its films, not {target}")
-    names = [named(target, options)] if single else names
-    check_film_name(names[0], options.fps)  # better now than after the work
-    ffmpeg()
-    model, read, report = load_model(options), FaceReader(options.no_crop), Report()
-    if isinstance(model, SAM) and not model.knows_age:
+    names = _name_films(source, target, options)
+    check_film_name(next(iter(names.values())), options.fps)  # better now than after the work
+    find_ffmpeg()
+    model, read, report = load_model(options), FaceReader(options.no_crop), Report(noun="film")
+    if not model.knows_age:
         raise UserError(f"{options.checkpoint_path} is a pSp checkpoint, which knows no ages")
-    for path, name in zip(paths, names):
+    for path, name in names.items():
         try:
             face = read(path)
-            state = encoded(model, face)
-            ages = stations(model, state, face.path, options)
+            encoded = model.encode([face])
+            stations = find_stations(model, encoded, path, options)
         except ImageError as error:
             report.failed.append(error)
             continue
-        left = [face] if options.side_by_side else []
-        caption = (lambda age: f"age {age:.0f}") if options.caption else None
-        journey = through_ages(model, state, ages)
-        Film(journey, options, left, [], caption).write(name)
+        film = make_film(model.frames(encoded, stations), stations, options)
+        if options.side_by_side:
+            film.left = [face.picture(options.film_size)]
+        if options.caption:
+            film.caption = lambda age: f"age {age:.0f}"
+        film.write(name)
         report.done += 1
-    return report.close(target)
+    return report.finish(target)
 
 
-def stations(model: AgeingModel, state: Any, path: Path, options: FilmOptions) -> list[float]:
-    """The stations of the film of one encoded face.
+def _name_films(source: Path, target: Path, options: FilmOptions) -> dict[Path, Path]:
+    """The film of each photo."""
+    paths = find_images(source)
+    if source.is_file() and target.suffix:
+        return {source: check_name(target, options)}
+    if source.is_dir() and target.suffix.lower() in CODECS:
+        raise UserError(f"{source} is a folder: OUT is a folder for its films, not {target}")
+    suffix = f".{options.format or 'mp4'}"
+    names = [target / name.with_suffix(suffix) for name in result_names(paths, source)]
+    return dict(zip(paths, names))
+
+
+def find_stations(
+    model: AgeingModel, encoded: Any, path: Path, options: FilmOptions
+) -> list[float]:
+    """The ages in years that the film of one encoded face goes through.
 
     Raises:
         ImageError: relative ages that come to one and the same.
     """
-    found = [float(years_of(model, state, target, 1)) for target in options.ages]
+    found = [float(model.target_years(encoded, target)) for target in options.ages]
     if len(set(found)) < 2:
         raise ImageError(path, f"--target_age {options.target_age} is one age for this face")
     return found
 
 
-def named(target: Path, options: FilmOptions) -> Path:
-    """A single film's name; its suffix has to agree with --format."""
+def check_name(target: Path, options: FilmOptions) -> Path:
+    """A single film's name. Raises UserError if its suffix and --format disagree, or cannot be written."""
     if options.format and target.suffix.lower() != f".{options.format}":
         raise UserError(f"--format {options.format}, but the film is called {target.name}")
     check_film_name(target, options.fps)
@@ -155,11 +196,23 @@ def film_between(sources: list[Path], target: Path, options: FilmOptions) -> int
         raise UserError(
             f"--{min(typed)} is for ageing films; --interpolate knows no ages or photos"
         )
-    target = named(target, options)
-    ffmpeg()
+    target = check_name(target, options)
+    find_ffmpeg()
     read = FaceReader(options.no_crop)
     faces = [read(path) for path in sources]
-    left, right = (faces[:1], faces[1:]) if options.side_by_side else ([], [])
-    Film(BetweenFaces(load_model(options), faces), options, left, right, None).write(target)
+    film = make_film(draw_between(load_model(options), faces), [0.0, 1.0], options)
+    if options.side_by_side:
+        film.left, film.right = ([face.picture(options.film_size)] for face in faces)
+    film.write(target)
     print(f"film written to {target}")
     return 0
+
+
+def draw_between(model: AgeingModel, faces: Sequence[AlignedFace]) -> Frames:
+    """From one inverted face (position 0) to another (1), by the generator's own pictures."""
+    codes = paddle.concat([model.invert(face.tensor()) for face in faces])
+
+    def draw(positions: np.ndarray) -> paddle.Tensor:
+        return model.render(interpolate(codes, [0.0, 1.0], positions))
+
+    return draw

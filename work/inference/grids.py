@@ -1,150 +1,174 @@
-"""What the inference scripts do with a folder of aligned faces."""
+"""What the inference scripts make of a folder of aligned faces: aged faces, lifespan grids, mixed styles."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Optional
 
 import numpy as np
 import paddle
 from PIL import Image
 
 from work.configs.options import TestOptions
-from work.datasets.folders import Face, Faces, Report, Writer
-from work.datasets.images import read_image
-from work.datasets.transforms import to_input, to_picture
+from work.configs.target_age import Target
+from work.datasets.folders import ImageFolder, Writer
+from work.datasets.transforms import to_picture
 from work.errors import UserError
+from work.faces.aligned import AlignedFace, read_aligned
 from work.files import atomic_write
-from work.inference.model import years_of
+from work.inference.model import AgeingModel
 from work.models.psp import mix_styles
+from work.report import Report
+
+Cell = np.ndarray  # one square of a grid, [size, size, 3] uint8
 
 
-def cell_size(options: TestOptions) -> int:
-    """Pixels of one face in the results, as in the reference."""
-    return 256 if options.resize_outputs else 1024
+@dataclass
+class Batch:
+    """Some faces, the names of their results, and what the model knows about them."""
+
+    names: list[Path]
+    faces: list[AlignedFace]
+    encoded: Any
 
 
-def cell(picture: Image.Image, size: int) -> np.ndarray:
-    """A picture as one square cell of a grid, [size, size, 3]."""
+class GridRun:
+    """One pass over a folder: batches come in, cells are made of them, pictures are written behind."""
+
+    def __init__(self, model: AgeingModel, options: TestOptions):
+        self.model, self.options = model, options
+        self.report = Report()
+        self.size = 256 if options.resize_outputs else 1024  # px of a cell, as in the reference
+
+    def batches(self) -> Iterator[Batch]:
+        """All faces of the folder, encoded."""
+        options = self.options
+        folder = ImageFolder(
+            options.data_path,
+            _read_prepared,
+            self.report,
+            options.test_batch_size,
+            options.test_workers,
+            options.n_images,
+        )
+        for names, faces in folder.batches():
+            yield Batch(names, faces, self.model.encode(faces))
+            self.report.done += len(names)
+
+    def start_rows(self, batch: Batch) -> list[list[Cell]]:
+        """A row of cells per face that begins with the input."""
+        return [[self.draw_input(face)] for face in batch.faces]
+
+    def draw_input(self, face: AlignedFace) -> Cell:
+        """The input as the network saw it (256 px), at the size of a cell."""
+        return resize_cell(to_picture(face.values()), self.size)
+
+    def age(self, batch: Batch, years: paddle.Tensor) -> list[Cell]:
+        """Each face at its target age [N]."""
+        images = self.model.transform(batch.encoded, years, self.options.resize_outputs)
+        return self._to_cells(images)
+
+    def render(self, w_plus: paddle.Tensor) -> list[Cell]:
+        """The generator's pictures of codes [N, n_styles, 512]."""
+        return self._to_cells(self.model.render(w_plus, self.options.resize_outputs))
+
+    def _to_cells(self, images: paddle.Tensor) -> list[Cell]:
+        return [resize_cell(to_picture(image), self.size) for image in images.numpy()]
+
+
+def _read_prepared(path: Path) -> AlignedFace:
+    """An aligned face whose input for the encoders is computed in the reading thread."""
+    face = read_aligned(path)
+    face.values()
+    return face
+
+
+def resize_cell(picture: Image.Image, size: int) -> Cell:
+    """A picture as one cell of a grid."""
     return np.asarray(picture if picture.size == (size, size) else picture.resize((size, size)))
 
 
-def pictures(model, w_plus: paddle.Tensor, resize: bool) -> list[Image.Image]:
-    """Render codes and bring the images to the host."""
-    return to_pictures(model.render(w_plus, resize))
-
-
-def row(cells: Sequence[np.ndarray]) -> Image.Image:
+def join_row(cells: Sequence[Cell]) -> Image.Image:
+    """Cells side by side."""
     return Image.fromarray(np.concatenate(list(cells), axis=1))
 
 
-def encode(model, batch: list[Face], inputs: paddle.Tensor):
-    """What the model knows about the faces of a batch; some models also use their full-size pictures."""
-    if not model.uses_photos:
-        return model.encode(inputs)
-    size = model.output_size
-    return model.encode(inputs, [paddle.to_tensor(to_input(f.picture, size)[None]) for f in batch])
-
-
-def to_pictures(images: paddle.Tensor) -> list[Image.Image]:
-    """Images [N, 3, S, S] on the device to pictures."""
-    return [to_picture(image) for image in images.numpy()]
-
-
-def _faces(options: TestOptions, report: Report) -> Faces:
-    return Faces(
-        options.data_path, options.test_batch_size, options.test_workers, report, options.n_images
-    )
-
-
-def _input_cell(face: Face, size: int) -> np.ndarray:
-    """The input as the network saw it (256 px), at the size of a cell."""
-    return cell(to_picture(face.values), size)
-
-
-def age_folder(model, options: TestOptions) -> int:
+def age_folder(model: AgeingModel, options: TestOptions) -> int:
     """One folder per target age under `inference_results`, pairs under `inference_coupled`.
 
     Returns the exit code. `stats.txt` gets the mean and deviation of the seconds per batch and age.
     """
-    report, seconds, size = Report(), [], cell_size(options)
-    out = Path(options.exp_dir)
-    faces = _faces(options, report)
+    run, out = GridRun(model, options), Path(options.exp_dir)
+    seconds: list[float] = []
     with Writer() as writer:
-        for batch, inputs in faces.batches():
-            state = encode(model, batch, inputs)
+        for batch in run.batches():
             for age in options.ages:
-                years = years_of(model, state, age, len(batch))
+                years = model.target_years(batch.encoded, age)
                 start = time.perf_counter()
-                images, _ = model.transform(state, years, options.resize_outputs)
-                results = to_pictures(images)
+                results = run.age(batch, years)
                 seconds.append(time.perf_counter() - start)
-                for face, result in zip(batch, results):
-                    result = cell(result, size)
-                    writer.save(
-                        Image.fromarray(result), out / "inference_results" / age.text / face.name
-                    )
+                for name, face, result in zip(batch.names, batch.faces, results):
+                    picture = Image.fromarray(result)
+                    writer.save(picture, out / "inference_results" / age.text / name)
                     if options.couple_outputs:
-                        pair = row([_input_cell(face, size), result])
-                        writer.save(pair, out / "inference_coupled" / age.text / face.name)
-            report.done += len(batch)
+                        pair = join_row([run.draw_input(face), result])
+                        writer.save(pair, out / "inference_coupled" / age.text / name)
     if seconds:
         with atomic_write(out / "stats.txt") as path:
             path.write_text(f"Runtime {np.mean(seconds):.4f}+-{np.std(seconds):.4f}\n")
-    return report.close(out / "inference_results")
+    return run.report.finish(out / "inference_results")
 
 
-def lifespan_grids(model, options: TestOptions) -> int:
+def make_lifespan_grids(model: AgeingModel, options: TestOptions) -> int:
     """One row per face under `inference_side_by_side`: the input, then one face per target age."""
-    report, size = Report(), cell_size(options)
-    out = Path(options.exp_dir) / "inference_side_by_side"
-    faces = _faces(options, report)
+    run, out = GridRun(model, options), Path(options.exp_dir) / "inference_side_by_side"
     with Writer() as writer:
-        for batch, inputs in faces.batches():
-            state = encode(model, batch, inputs)
-            rows = [[_input_cell(face, size)] for face in batch]
+        for batch in run.batches():
+            rows = run.start_rows(batch)
             for age in options.ages:
-                years = years_of(model, state, age, len(batch))
-                images, _ = model.transform(state, years, options.resize_outputs)
-                for cells, result in zip(rows, to_pictures(images)):
-                    cells.append(cell(result, size))
-            for face, cells in zip(batch, rows):
-                writer.save(row(cells), out / face.name)
-            report.done += len(batch)
-    return report.close(out)
+                results = run.age(batch, model.target_years(batch.encoded, age))
+                for row, result in zip(rows, results):
+                    row.append(result)
+            for name, row in zip(batch.names, rows):
+                writer.save(join_row(row), out / name)
+    return run.report.finish(out)
 
 
-def reference_grids(model, options: TestOptions) -> int:
+def make_reference_grids(model: AgeingModel, options: TestOptions) -> int:
     """Aged faces in the style of reference images: `reference_guided_inference/AGE/NAME`.
 
     The upper row shows the references, the lower one the input and a result below each reference.
     """
-    report, size = Report(), cell_size(options)
-    out = Path(options.exp_dir) / "reference_guided_inference"
-    styles, shown = _references(model, options.ref_images_paths_file, size)
-    faces, mask = _faces(options, report), options.mask
-    _check_mask(model, mask)
+    run, out = GridRun(model, options), Path(options.exp_dir) / "reference_guided_inference"
+    references = [read_aligned(path) for path in _list_references(options.ref_images_paths_file)]
+    styles = [model.invert(face.tensor()) for face in references]
+    shown = [run.draw_input(face) for face in references]
+    _check_mask(model, options.mask)
     with Writer() as writer:
-        for batch, inputs in faces.batches():
-            state = encode(model, batch, inputs)
+        for batch in run.batches():
             for age in options.ages:
-                w_plus = model.codes(state, years_of(model, state, age, len(batch)))
-                lower = [[_input_cell(face, size)] for face in batch]
+                w_plus = _codes(model, batch, age)
+                rows = run.start_rows(batch)
                 for style in styles:
-                    mixed = mix_styles(w_plus, mask, style, options.mix_alpha)
-                    for cells, result in zip(lower, pictures(model, mixed, options.resize_outputs)):
-                        cells.append(cell(result, size))
-                for face, cells in zip(batch, lower):
-                    upper = np.concatenate([np.zeros_like(cells[0]), *shown], axis=1)
-                    grid = np.concatenate([upper, np.concatenate(cells, axis=1)], axis=0)
-                    writer.save(Image.fromarray(grid), out / age.text / face.name)
-            report.done += len(batch)
-    return report.close(out)
+                    mixed = mix_styles(w_plus, options.mask, style, options.mix_alpha)
+                    for row, result in zip(rows, run.render(mixed)):
+                        row.append(result)
+                for name, row in zip(batch.names, rows):
+                    upper = np.concatenate([np.zeros_like(row[0]), *shown], axis=1)
+                    grid = np.concatenate([upper, np.concatenate(row, axis=1)], axis=0)
+                    writer.save(Image.fromarray(grid), out / age.text / name)
+    return run.report.finish(out)
 
 
-def _references(model, listing: str, size: int) -> tuple[list[paddle.Tensor], list[np.ndarray]]:
-    """The codes [1, n_styles, 512] and the cells of the images that a text file lists."""
+def _codes(model: AgeingModel, batch: Batch, age: Target) -> paddle.Tensor:
+    return model.codes(batch.encoded, model.target_years(batch.encoded, age))
+
+
+def _list_references(listing: str) -> list[Path]:
+    """The images that a text file lists; relative names count from here, or from the file's folder."""
     path = Path(listing)
     if not path.is_file():
         raise UserError(
@@ -155,16 +179,10 @@ def _references(model, listing: str, size: int) -> tuple[list[paddle.Tensor], li
         raise UserError(
             f"--ref_images_paths_file {path} is empty; it lists one reference image a line"
         )
-    styles, shown = [], []
-    for name in names:
-        reference = Path(name) if Path(name).exists() else path.parent / name
-        values = to_input(read_image(reference))
-        styles.append(model.invert(paddle.to_tensor(values[None])))
-        shown.append(cell(to_picture(values), size))
-    return styles, shown
+    return [Path(name) if Path(name).exists() else path.parent / name for name in names]
 
 
-def random_style_grids(model, options: TestOptions) -> int:
+def make_mixing_grids(model: AgeingModel, options: TestOptions) -> int:
     """The aged face, then the same with random styles injected: `style_mixing/AGE/NAME`."""
     if len(options.ages) != 1:
         raise UserError(
@@ -175,27 +193,23 @@ def random_style_grids(model, options: TestOptions) -> int:
             "style mixing needs the layers to inject into, e.g. --latent_mask 8,9,10,11,12"
         )
     _check_mask(model, options.mask)
-    report, size, age = Report(), cell_size(options), options.ages[0]
-    out = Path(options.exp_dir) / "style_mixing" / age.text
-    faces = _faces(options, report)
+    age = options.ages[0]
+    run, out = GridRun(model, options), Path(options.exp_dir) / "style_mixing" / age.text
     with Writer() as writer:
-        for batch, inputs in faces.batches():
-            state = encode(model, batch, inputs)
-            w_plus = model.codes(state, years_of(model, state, age, len(batch)))
-            rows = [[_input_cell(face, size)] for face in batch]
+        for batch in run.batches():
+            w_plus = _codes(model, batch, age)
+            rows = run.start_rows(batch)
             for _ in range(options.n_outputs_to_generate):
-                mixed = mix_styles(
-                    w_plus, options.mask, model.random_codes(len(batch)), options.mix_alpha
-                )
-                for cells, result in zip(rows, pictures(model, mixed, options.resize_outputs)):
-                    cells.append(cell(result, size))
-            for face, cells in zip(batch, rows):
-                writer.save(row(cells), out / face.name)
-            report.done += len(batch)
-    return report.close(out)
+                styles = model.random_codes(len(batch.names))
+                mixed = mix_styles(w_plus, options.mask, styles, options.mix_alpha)
+                for row, result in zip(rows, run.render(mixed)):
+                    row.append(result)
+            for name, row in zip(batch.names, rows):
+                writer.save(join_row(row), out / name)
+    return run.report.finish(out)
 
 
-def _check_mask(model, mask: list[int] | None) -> None:
+def _check_mask(model: AgeingModel, mask: Optional[list[int]]) -> None:
     outside = [layer for layer in mask or [] if layer >= model.n_styles]
     if outside:
         raise UserError(

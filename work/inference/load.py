@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from work import runtime
 from work.configs.options import ModelChoice, with_saved
-from work.inference.engines import cache as engine
-from work.inference.engines import openvino_engine
+from work.inference.engines import cache, openvino_engine
 
 if TYPE_CHECKING:
     from work.inference.model import AgeingModel
@@ -27,8 +26,7 @@ def load_model(options: ModelChoice) -> AgeingModel:
     Raises:
         UserError: a checkpoint that cannot be used, or weights that cannot be fetched.
     """
-    if options.checkpoint_path is not None:
-        head_start(options)
+    begin_early(options)
     runtime.setup(options.device, options.seed)
     if options.checkpoint_path is None:
         from work.inference.embedded.model import REFINE_STEPS, load_embedded
@@ -39,18 +37,20 @@ def load_model(options: ModelChoice) -> AgeingModel:
     from work.inference.engines.sam import load_sam
     from work.models.checkpoint import read_checkpoint
 
-    checkpoint = read_checkpoint(options.checkpoint_path)
-    merged = with_saved(options, checkpoint.opts or {})
-    return load_sam(checkpoint, merged, Path(options.checkpoint_path))
+    source = Path(options.checkpoint_path)
+    checkpoint = read_checkpoint(source)
+    return load_sam(checkpoint, with_saved(options, checkpoint.opts), source)
 
 
-def head_start(options: ModelChoice) -> None:
+def begin_early(options: ModelChoice) -> None:
     """Begin to load the checkpoint's graphs of an earlier run, if it looks as if they will be used."""
+    if options.checkpoint_path is None:
+        return
     on_cpu = options.device == "cpu" or (
         options.device == "auto" and not os.path.exists(NVIDIA_DRIVER)
     )
     if on_cpu and options.engine in ("auto", openvino_engine.NAME):
-        folder = engine.checked_folder(Path(options.checkpoint_path), openvino_engine.NAME)
+        folder = cache.checked_folder(Path(options.checkpoint_path), openvino_engine.NAME)
         if folder:
-            with contextlib.suppress(engine.EngineUnavailable):  # `load_sam` will say so
+            with contextlib.suppress(cache.EngineUnavailable):  # `load_sam` will say so
                 openvino_engine.begin(folder, options.precision)

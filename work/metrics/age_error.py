@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from work.datasets.images import ImageError
 from work.errors import UserError
@@ -40,31 +39,23 @@ class AgeEstimator:
     def __init__(self, network: str, device: str):
         one_thread_each(device)
         from work.faces.detect import FaceDetector
-        from work.inference.embedded.model import age_reader, frozen
-        from work.models.dex_vgg import DexVGG
+        from work.loading import load_network
 
-        self.detector, self.network = FaceDetector(), network
-        self.net = frozen(DexVGG(), "dex_vgg") if network == "dex" else age_reader()
+        self.detector = FaceDetector()
+        self.net = load_network("dex_vgg" if network == "dex" else "age_v1")
 
     def estimate(self, path: Path) -> float:
         """The age in years of the largest face. Raises ImageError where there is none."""
-        photo = read_face(path)
-        faces = self.detector(photo).landmarks
-        if not len(faces):
-            raise ImageError(path, "no face found")
-        return self.age_of(photo, faces[0])
+        from work.faces.aligned import find_largest
 
-    def age_of(self, photo: Image.Image, landmarks: np.ndarray) -> float:
-        """The age in years of a face whose landmarks [5, 2] are known."""
+        return self.age_of(find_largest(self.detector, read_face(path), path))
+
+    def age_of(self, face) -> float:
+        """The age in years of an AlignedFace."""
         import paddle
 
-        from work.datasets.transforms import to_input
-        from work.faces.align import align
-        from work.inference.embedded.inversion import face_chip
-
-        face = paddle.to_tensor(to_input(align(photo, landmarks, 256).image)[None])
         with paddle.no_grad():
-            return float(self.net.predict_age(face if self.network == "dex" else face_chip(face)))
+            return float(self.net.predict_age(face.tensor()))
 
 
 def _estimate(estimator: AgeEstimator, result: Result) -> tuple[Result, float | ImageError]:

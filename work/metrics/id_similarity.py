@@ -39,38 +39,26 @@ class FaceEmbedder:
     def __init__(self, network: str, device: str):
         one_thread_each(device)
         from work.faces.detect import FaceDetector
-        from work.inference.embedded.model import frozen
+        from work.loading import load_network
 
         self.detector, self.network = FaceDetector(), network
-        if network == "curricularface":
-            from work.models.encoders.arcface import CurricularFaceIR101
-
-            self.net = frozen(CurricularFaceIR101(), "curricularface")
-        else:
-            from work.models.dlib_face import DlibFace
-
-            self.net = frozen(DlibFace(), "dlib_face")
+        known = "curricularface" if network == "curricularface" else "dlib_face"
+        self.net = load_network(known)
 
     def embed(self, path: Path) -> np.ndarray:
         """The embedding of the largest face. Raises ImageError where there is none."""
         import paddle
 
-        from work.datasets.transforms import to_input
-        from work.faces.align import arcface_quad, cut, ffhq_quad
-        from work.inference.embedded.inversion import face_chip
+        from work.faces.align import arcface_quad
+        from work.faces.aligned import AlignedFace, find_largest
 
-        photo = read_face(path)
-        faces = self.detector(photo).landmarks
-        if not len(faces):
-            raise ImageError(path, "no face found")
-        if self.network == "curricularface":
-            crop = cut(photo, arcface_quad(faces[0]), 112).image
-            face = paddle.to_tensor(to_input(crop, 112)[None])
-        else:
-            crop = cut(photo, ffhq_quad(faces[0]), 256).image
-            face = face_chip(paddle.to_tensor(to_input(crop)[None]))
+        face = find_largest(self.detector, read_face(path), path)
+        assert face.landmarks is not None
         with paddle.no_grad():
-            return self.net(face).numpy()[0]
+            if self.network == "curricularface":
+                chip = AlignedFace(face.photo, arcface_quad(face.landmarks))
+                return self.net(chip.tensor(112)).numpy()[0]
+            return self.net.embed(face.tensor()).numpy()[0]
 
     def likeness(self, a: np.ndarray, b: np.ndarray) -> float:
         """Cosine of CurricularFace's unit vectors, or Euclidean distance of dlib's."""

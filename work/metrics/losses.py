@@ -27,7 +27,7 @@ def measure(mode: str, data_path: Path, gt_path: Path, batch_size: int, workers:
         mode: "lpips" (AlexNet, v0.1) or "l2" (mean squared error in [-1, 1]).
         workers: threads that read pictures.
     """
-    distances = load_lpips() if mode == "lpips" else squared_errors
+    distances = make_lpips() if mode == "lpips" else squared_errors
     scores = Scores(mode)
     results = own_share(list_results(data_path, gt_path), batch_size)
     for batch in _batches(results, batch_size, workers, scores):
@@ -42,11 +42,11 @@ def squared_errors(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.square(x.astype(np.float64) - y).mean(axis=(1, 2, 3))
 
 
-def load_lpips() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def make_lpips() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """A function of two arrays [N, 3, H, W] in [-1, 1] that returns their LPIPS, [N]."""
-    from work.inference.embedded.model import lpips_alex
+    from work.loading import load_lpips
 
-    lpips = lpips_alex()
+    lpips = load_lpips()
 
     def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         with paddle.no_grad():

@@ -30,7 +30,7 @@ class Backbones(NamedTuple):
 
 
 class AgeGenderReader(nn.Layer):
-    """Chips [N, 3, S, S] in [-1, 1] (`work.inference.embedded.inversion.face_chip`) -> years and gender."""
+    """Chips [N, 3, S, S] in [-1, 1] (`work.models.face_chip`) -> years and gender."""
 
     def __init__(self, networks: Backbones) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class AgeGenderReader(nn.Layer):
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Years [N, 2], a score of gender [N] (2 is male, -2 female), and the identity network's embeddings [N, 128].
 
-        The years are those of the fit and those of the small age network, see `combined`.
+        The years are those of the fit and those of the small age network, see `combine`.
         """
         features, embeddings = self._look(chips)
         read = (features - self.mean) @ self.weight + self.bias
@@ -70,7 +70,7 @@ def small_network_years(features: Tensor) -> Tensor:
     return AGES[-1] - below[:, :-1] @ older
 
 
-def combined(years: np.ndarray) -> np.ndarray:
+def combine(years: np.ndarray) -> np.ndarray:
     """One age [N] from the fit's and the small network's, [N, 2].
 
     The small network is the better one on children and says little about others: regressions of UTKFace's ages

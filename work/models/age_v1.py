@@ -6,6 +6,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.face_chip import face_chip
 from work.models.ops.convolution import Conv2D
 
 SIZE = 64  # px
@@ -42,7 +43,7 @@ class Block(nn.Layer):
 class AgeV1(nn.Layer):
     """Face crops to the logits of 81 age classes, 0 to 80 years.
 
-    The crop is tight: `work.inference.embedded.inversion.face_chip` cuts it out of an FFHQ-aligned face.
+    `predict_age` cuts its crop out of an aligned face itself; the others take what `face_chip` cuts.
     """
 
     def __init__(self):
@@ -71,6 +72,10 @@ class AgeV1(nn.Layer):
             x = block(x)
         return x.mean(axis=[2, 3])
 
-    def predict_age(self, x: Tensor) -> Tensor:
-        """The expected age in years, [N]: the mean of the classes' ages under the softmax."""
+    def predict_age(self, faces: Tensor) -> Tensor:
+        """FFHQ-aligned faces [N, 3, S, S] in [-1, 1] -> years [N]."""
+        return self.predict_chip_age(face_chip(faces))
+
+    def predict_chip_age(self, x: Tensor) -> Tensor:
+        """Crops [N, 3, H, W] -> the expected age in years [N]: the mean of the classes under the softmax."""
         return (F.softmax(self(x), axis=1) * self.ages).sum(axis=1)

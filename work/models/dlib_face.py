@@ -10,6 +10,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.face_chip import face_chip
 from work.models.ops.convolution import Conv2D
 
 SIZE = 150  # px
@@ -58,6 +59,10 @@ class DlibFace(nn.Layer):
         self.head = nn.Linear(256, 128, bias_attr=False)
         mean = paddle.to_tensor(MEAN, dtype="float32").reshape([1, 3, 1, 1])
         self.register_buffer("mean", mean, persistable=False)
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """FFHQ-aligned faces [N, 3, S, S] in [-1, 1] -> embeddings [N, 128]."""
+        return self(face_chip(faces))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.pooled(x))

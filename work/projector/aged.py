@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from collections.abc import Sequence
 
 import paddle
 from paddle import Tensor
@@ -11,37 +10,30 @@ from paddle import Tensor
 from work.configs.target_age import Target
 from work.errors import UserError
 from work.faces.aligned import AlignedFace
-from work.inference.composite import Composite
-from work.inference.film_paths import encoded
-from work.inference.model import SAM, years_of
+from work.inference.model import AgeingModel
 
 
-def check_ages(model: Any, source: str | None) -> None:
-    """Raise UserError if a model cannot age."""
-    if model is None or (isinstance(model, SAM) and not model.knows_age):
+def check_ages(model: AgeingModel | None, source: str | None) -> AgeingModel:
+    """The model, if it can age. Raises UserError otherwise."""
+    if model is None or not model.knows_age:
         raise UserError(
             f"--target_age: {source} holds no ageing model; give SAM's weights, or no --ckpt at all"
         )
+    return model
 
 
 @paddle.no_grad()
-def aged(model: Any, face: AlignedFace, w_plus: Tensor, targets: list[Target]) -> list[Tensor]:
-    """A projected face at some ages.
-
-    SAM adds its age encoder's codes to the projected code in place of the pSp encoder's; the embedded model
-    calibrates its path of ages from the projected code on.
+def age_projected(
+    model: AgeingModel, face: AlignedFace, w_plus: Tensor, targets: Sequence[Target]
+) -> list[Tensor]:
+    """A projected face at some ages: SAM adds to the projected code, the embedded model moves it.
 
     Args:
         w_plus: [1, L, 512].
-        targets: typed ages.
+        targets: ages as they were typed.
 
     Returns:
-        A picture [1, 3, S, S] per age.
+        A picture [1, 3, S, S] in [-1, 1] per age.
     """
-    if isinstance(model, SAM):
-        state = dataclasses.replace(encoded(model, face), start=w_plus)
-        if model.uses_photos:
-            state.composite = Composite(state.photos, model.render(w_plus))
-    else:
-        state = encoded(model, face, w_plus=w_plus)
-    return [model.transform(state, years_of(model, state, target, 1))[0] for target in targets]
+    encoded = model.encode([face], w_plus)
+    return [model.transform(encoded, model.target_years(encoded, target)) for target in targets]

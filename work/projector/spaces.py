@@ -11,7 +11,10 @@ from paddle import Tensor
 from work import runtime
 from work.configs.project_options import ProjectorOptions
 from work.errors import UserError
-from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
+from work.inference.model import AgeingModel
+from work.loading import freeze, generator_shape, load_generator, load_psp
+from work.models.checkpoint import Checkpoint, read_checkpoint
+from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.stylegan2.generator import Generator, n_styles
 from work.training import cpu
 
@@ -32,7 +35,7 @@ class Space(Protocol):
     rates: tuple[float, float]
     encoder: Optional[Callable[[Tensor], Tensor]]
     noise: list[Tensor]
-    model: Any
+    model: Optional[AgeingModel]
 
     def mean(self) -> Tensor:
         """The code of the mean of 4096 mapped samples, [1, L, 512]."""
@@ -64,9 +67,7 @@ class StyleGAN2Space:
         self.n_styles = generator.n_latent
         self.encoder = model.invert if model is not None else None
         self.noise = generator.noises.maps()
-        generator.eval()
-        for parameter in generator.parameters():
-            parameter.stop_gradient = True
+        freeze(generator)
 
     @paddle.no_grad()
     def mean(self) -> Tensor:
@@ -130,26 +131,21 @@ def load_space(options: ProjectorOptions, blend: str = "generator") -> Space:
     checkpoint = read_checkpoint(options.ckpt)
     weights = checkpoint.state_dict
     if checkpoint.kind in ("sam", "psp"):
-        _check_shape(options, _shape(weights.part("decoder.")))
+        _check_shape(options, generator_shape(weights.part("decoder.")))
         return _sam_space(checkpoint, options.ckpt, blend)
     if checkpoint.kind != "stylegan2":
         raise UserError(
             f"--ckpt {options.ckpt} holds {checkpoint.kind} weights; StyleGAN2, pSp or SAM is needed"
         )
-    shape = _shape(weights)
-    _check_shape(options, shape)
-    with paddle.LazyGuard():  # no time is spent on random weights that are replaced at once
-        generator = Generator(**shape)
-    load_state(generator, weights, options.ckpt)
-    return StyleGAN2Space(generator)
+    _check_shape(options, generator_shape(weights))
+    return StyleGAN2Space(load_generator(checkpoint, options.ckpt))
 
 
 def _embedded_space(options: ProjectorOptions, blend: str) -> EmbeddedSpace:
     from work.inference.embedded.model import load_embedded
 
-    _check_shape(
-        options, {"size": 1024, "style_dim": 512, "n_mlp": 8}, "the embedded generator has"
-    )
+    shape = {"size": MobileStyleGAN.size, "style_dim": 512, "n_mlp": 8}
+    _check_shape(options, shape, "the embedded generator has")
     if options.channel_multiplier is not None or options.optimize_noise:
         name = "optimize_noise" if options.optimize_noise else "channel_multiplier"
         raise UserError(f"--{name} is for StyleGAN2: name its weights with --ckpt")
@@ -158,26 +154,11 @@ def _embedded_space(options: ProjectorOptions, blend: str) -> EmbeddedSpace:
 
 def _sam_space(checkpoint: Checkpoint, source: str, blend: str) -> StyleGAN2Space:
     from work.configs.options import ModelOptions, with_saved
-    from work.inference.model import SAM, build_sam
+    from work.inference.sam import SAM
 
     options = with_saved(ModelOptions(), checkpoint.opts or {})
-    model = build_sam(checkpoint, options, source)  # Paddle itself: engines know no gradients
-    if blend == "composite":
-        model = SAM(model.net, blend=blend)
-    return StyleGAN2Space(model.net.decoder, model)
-
-
-def _shape(weights: Any) -> dict[str, int]:
-    """What a generator's weights show: the arguments of `Generator`."""
-    levels = sum(name.startswith("to_rgbs.") and name.endswith(".conv.weight") for name in weights)
-    size = 4 * 2**levels
-    last = weights.tensors[f"to_rgbs.{levels - 1}.conv.weight"].shape[2]
-    return {
-        "size": size,
-        "style_dim": weights.tensors["style.1.weight"].shape[0],
-        "n_mlp": sum(name.startswith("style.") and name.endswith(".weight") for name in weights),
-        "channel_multiplier": last * size // 16384 if size > 32 else 2,
-    }
+    net = load_psp(checkpoint, options, source)  # run by Paddle itself: engines know no gradients
+    return StyleGAN2Space(net.decoder, SAM(net, blend=blend))
 
 
 def _check_shape(
@@ -193,4 +174,4 @@ def _check_shape(
 
 
 def _layers(size: int, options: ProjectorOptions) -> int:
-    return 23 if options.ckpt is None else n_styles(size)
+    return MobileStyleGAN.n_styles if options.ckpt is None else n_styles(size)

@@ -49,13 +49,13 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(ExportOptions, argv, __doc__, EXAMPLES)
     from work import runtime
     from work.inference.export import export
-    from work.inference.model import build_sam
+    from work.loading import load_psp
     from work.models.checkpoint import read_checkpoint
 
     runtime.setup("cpu", seed=0)
     checkpoint = read_checkpoint(options.checkpoint_path)
     merged = with_saved(options, checkpoint.opts or {}, ModelOptions)
-    net = build_sam(checkpoint, merged, options.checkpoint_path).net
+    net = load_psp(checkpoint, merged, options.checkpoint_path)
     out, optional = Path(options.out), options.format is None
     return export(net, checkpoint.state_dict, out, options.formats, optional)
 

@@ -22,9 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     from work.inference.load import load_model
 
     model = load_model(options)  # Paddle is imported only when there is work for it
-    from work.inference.grids import lifespan_grids
+    from work.inference.grids import make_lifespan_grids
 
-    return lifespan_grids(model, options)
+    return make_lifespan_grids(model, options)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ def main(argv: list[str] | None = None) -> int:
     if len(paths) != needed:
         names = "two photos and OUT" if options.interpolate else "IN and OUT"
         raise UserError(f"{names} are needed; {len(paths)} paths were given (see --help)")
-    from work.inference.films import age_films, film_between
+    from work.inference.films import film_ages, film_between
 
     if options.interpolate:
         return film_between(paths[:2], paths[2], options)
-    return age_films(paths[0], paths[1], options)
+    return film_ages(paths[0], paths[1], options)
 
 
 if __name__ == "__main__":

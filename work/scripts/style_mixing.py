@@ -22,9 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     from work.inference.load import load_model
 
     model = load_model(options)  # Paddle is imported only when there is work for it
-    from work.inference.grids import random_style_grids
+    from work.inference.grids import make_mixing_grids
 
-    return random_style_grids(model, options)
+    return make_mixing_grids(model, options)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import paddle
@@ -13,15 +13,12 @@ from paddle import nn
 
 from work.configs.paths_config import model_paths
 from work.configs.train_options import TrainOptions
-from work.criteria.aging import AgingLoss, CroppedAge
+from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss
-from work.criteria.lpips import LPIPS
 from work.datasets.training import WEIGHTS, generator
 from work.errors import UserError
-from work.models.age_v1 import AgeV1
+from work.loading import load_lpips, load_network, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
-from work.models.dex_vgg import DexVGG
-from work.models.encoders.arcface import IRSE50
 from work.models.pretrained import weights_path
 from work.models.psp import PSP
 from work.training.objective import Lambdas, Objective
@@ -52,7 +49,7 @@ def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP
     with paddle.LazyGuard():
         net = PSP(*shape)
     load_state(net, checkpoint.state_dict, whole)
-    _set_latent_avg(net, checkpoint)
+    set_latent_avg(net, checkpoint)
     return net
 
 
@@ -80,20 +77,7 @@ def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> Non
             state = psp.state_dict.part("encoder.")
             load_state(net.pretrained_encoder, state, "the pSp encoder's weights")
             latent = psp if psp.latent_avg is not None else latent
-    _set_latent_avg(net, latent)
-
-
-def _set_latent_avg(net: PSP, checkpoint: Checkpoint | None) -> None:
-    """The mean latent of a file, or the mean of 8192 mapped samples of the generator (seeded)."""
-    if checkpoint is not None and checkpoint.latent_avg is not None:
-        average = paddle.to_tensor(checkpoint.latent_avg, dtype="float32").reshape([-1, 512])
-    else:
-        paddle.seed(0)
-        with paddle.no_grad():
-            average = net.decoder.mean_latent(8192)
-    if average.shape[0] != net.n_styles:
-        average = average[:1].tile([net.n_styles, 1])
-    net.latent_avg.set_value(average)
+    set_latent_avg(net, latent)
 
 
 def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
@@ -182,10 +166,11 @@ def build_objective(options: TrainOptions) -> Objective:
     off = dict.fromkeys([n for n in names if n.startswith("lpips")], 0.0)
     identity = lpips = None
     if lambdas.id_lambda > 0:
-        identity = _frozen(IRSE50, find("ir_se50", options.allow_missing))
+        weights = find("ir_se50", options.allow_missing)
+        identity = weights and load_network("ir_se50", weights)
         lambdas = lambdas if identity else dataclasses.replace(lambdas, id_lambda=0.0)
     if lambdas.need_lpips:
-        lpips = build_lpips("alex", options.allow_missing)
+        lpips = load_lpips("alex", lambda name: find(name, options.allow_missing))
         lambdas = lambdas if lpips else dataclasses.replace(lambdas, **off)
     return Objective(
         lambdas,
@@ -196,29 +181,7 @@ def build_objective(options: TrainOptions) -> Objective:
 
 
 def build_age_net(options: TrainOptions) -> nn.Layer:
-    """DEX, or the small free network on the inner face. SAM asks it for its sources' ages in any case."""
+    """DEX, or the small free network. SAM asks it for its sources' ages in any case."""
     if options.age_net == "age_v1":
-        return CroppedAge(_frozen(AgeV1, find("age_v1", False)))
-    return _frozen(DexVGG, find("age_predictor", False))
-
-
-def build_lpips(net: str, allow_missing: bool = False) -> LPIPS | None:
-    """LPIPS from its backbone's file and its heads' file."""
-    backbone = find({"alex": "alexnet", "vgg": "vgg16"}[net], allow_missing)
-    heads = backbone and find(f"lpips_{net}", allow_missing)
-    if heads is None:
-        return None
-    lpips = LPIPS(net)
-    load_state(lpips.net, backbone.state_dict, f"the weights of LPIPS's {net}")
-    load_state(lpips.lin, heads.state_dict.part("lin."), f"the heads of LPIPS on {net}")
-    return lpips
-
-
-def _frozen(make: Callable[[], nn.Layer], checkpoint: Checkpoint | None) -> nn.Layer | None:
-    if checkpoint is None:
-        return None
-    with paddle.LazyGuard():  # no time is spent on random weights that are replaced at once
-        net = make()
-    load_state(net, checkpoint.state_dict, Path(make.__name__))
-    net.eval()
-    return net
+        return load_network("age_v1", find("age_v1", False))
+    return load_network("dex_vgg", find("age_predictor", False))

@@ -21,7 +21,7 @@ footer {display: none !important}
 #strip .caption-label {font-weight: bold}
 @media (max-width: 640px) {.gradio-container {padding: 8px !important}}
 """
-CAN_BE_SENT = ["upload", "webcam", "clipboard"]
+SOURCES: Any = ["upload", "webcam", "clipboard"]  # of photos
 
 
 def layout() -> Parts:
@@ -56,7 +56,7 @@ def layout() -> Parts:
 
 def _photo(p: Parts) -> None:
     p["photo"] = gr.Image(
-        type="filepath", sources=CAN_BE_SENT, image_mode=None, height=340, elem_id="photo"
+        type="filepath", sources=SOURCES, image_mode=None, height=340, elem_id="photo"
     )
     p["status"] = gr.Markdown(elem_id="status")
     p["who"] = gr.Radio([], visible=False, elem_id="who")
@@ -106,7 +106,7 @@ def _mix(p: Parts) -> None:
         with gr.Column(min_width=280):
             p["reference"] = gr.Image(
                 type="filepath",
-                sources=CAN_BE_SENT,
+                sources=SOURCES,
                 image_mode=None,
                 height=340,
                 elem_id="reference",

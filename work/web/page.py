@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import gradio as gr
 
@@ -20,6 +20,10 @@ STALE = 7200  # seconds; Gradio deletes what is older, for visitors whose leavin
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden", "queue": False}
 # Photos come as Gradio's raw values: it would decode them before anybody looked at their size.
 WORK: dict[str, Any] = {"api_name": False, "concurrency_limit": 1, "concurrency_id": "model"}
+Keys = Tuple[str, ...]  # of parts of the page
+Shown = Dict[str, Any]  # their values
+AGED: Keys = ("face", "pasted", "save_face", "save_pasted")
+STRIP, FILM, MIXED = ("strip", "save_strip"), ("film", "save_film"), ("mixed", "save_mixed")
 
 
 class Page:
@@ -54,25 +58,29 @@ class Page:
         language, age, status = p["language"], p["age"], p["status"]
         self.blocks.load(self.greet, None, [language, status, *spoken], **QUIET)
         language.input(self.translate, language, [status, *spoken], **QUIET)
-        aged = [status, p["face"], p["pasted"], p["save_face"], p["save_pasted"]]
-        p["photo"].change(
+        self._on(
+            p["photo"].change,
             self.open_photo,
-            [p["photo"], language, age],
-            [p["who"], *aged],
+            ["photo", "language", "age"],
+            ("who", *AGED),
             preprocess=False,
-            **WORK,
         )
-        p["who"].input(self.choose, [p["who"], language, age], aged, **WORK)
-        age.change(self.age, [language, age], aged, trigger_mode="always_last", **WORK)
-        strip = [status, p["strip"], p["save_strip"]]
-        p["strip_run"].click(self.strip, language, strip, **WORK)
-        style = [p["reference"], p["what"], p["strength"], language, age]
-        mixed = [status, p["mixed"], p["save_mixed"]]
-        p["mix_run"].click(self.mix, style, mixed, preprocess=False, **WORK)
-        film = [status, p["film"], p["save_film"]]
-        p["film_run"].click(self.film, [p["seconds"], language], film, **WORK)
+        self._on(p["who"].input, self.choose, ["who", "language", "age"], AGED)
+        self._on(age.change, self.age, ["language", "age"], AGED, trigger_mode="always_last")
+        self._on(p["strip_run"].click, self.strip, ["language"], STRIP)
+        style = ["reference", "what", "strength", "language", "age"]
+        self._on(p["mix_run"].click, self.mix, style, MIXED, preprocess=False)
+        self._on(p["film_run"].click, self.film, ["seconds", "language"], FILM)
         # Last: Gradio 4 and 5 only notice that somebody waits for this if it is their last event.
         self.blocks.unload(self.leave)
+
+    def _on(
+        self, event: Any, handler: Callable[..., Any], sent: list[str], shown: Keys, **how: Any
+    ) -> None:
+        """Let a handler of this class compute in the worker; it returns the status and the parts `shown`."""
+        parts = self.parts
+        outputs = [parts["status"], *(parts[key] for key in shown)]
+        event(handler, [parts[key] for key in sent], outputs, **how, **WORK)
 
     def _spoken(self) -> list[str]:
         """The parts whose words depend on the language."""
@@ -85,21 +93,21 @@ class Page:
 
     def translate(self, language: str, request: gr.Request) -> list[Any]:
         """All words, also what was said last."""
-        key, values = self.sessions.get(request.session_hash).said
+        key, values = self.sessions.get(_visitor(request)).said
         parts = [(key, self.parts[key]) for key in self._spoken()]
         updates = [gr.update(**layout.words(key, part, language)) for key, part in parts]
         return [text(key, language, **values), *updates]
 
     def leave(self, request: gr.Request) -> None:
         """On closing: when what is being computed has ended, everything of the visitor is deleted."""
-        self.worker.later(self.sessions.close, request.session_hash)
+        self.worker.later(self.sessions.close, _visitor(request))
 
     def open_photo(
         self, photo, language: str, years: float, request: gr.Request, progress=PROGRESS
     ) -> list[Any]:
         """A new photo, or none any more."""
 
-        def work(session: Session, say: Say) -> list[Any]:
+        def work(session: Session, say: Say) -> Shown:
             session.forget_photo()
             path = self._upload(photo)
             session.take("photo", path)
@@ -108,22 +116,20 @@ class Page:
             count = self.studio.open_photo(session, path, say)
             choices = [(str(number + 1), number) for number in range(count)]
             who = gr.update(choices=choices, value=session.which, visible=count > 1)
-            return [who, *self._aged(session, years, say)]
+            return {"who": who, **self._aged(session, years, say)}
 
-        return self._run(
-            work, request, language, progress, [gr.update(visible=False), *NOTHING_AGED]
-        )
+        return self._run(work, request, language, progress, ("who", *AGED))
 
     def choose(
         self, which: int, language: str, years: float, request: gr.Request, progress=PROGRESS
     ) -> list[Any]:
         """Another face of the photo."""
 
-        def work(session: Session, say: Say) -> list[Any]:
-            session.which = which if 0 <= which < len(session.quads) else session.which
+        def work(session: Session, say: Say) -> Shown:
+            session.which = which if 0 <= which < len(session.faces) else session.which
             return self._aged(session, years, say)
 
-        return self._run(work, request, language, progress, NOTHING_AGED)
+        return self._run(work, request, language, progress, AGED)
 
     def age(self, language: str, years: float, request: gr.Request, progress=PROGRESS) -> list[Any]:
         """Another target age."""
@@ -132,34 +138,38 @@ class Page:
             request,
             language,
             progress,
-            NOTHING_AGED,
+            AGED,
         )
 
-    def _aged(self, session: Session, years: float, say: Say) -> list[Any]:
+    def _aged(self, session: Session, years: float, say: Say) -> Shown:
         files = self.studio.age(session, min(max(years, 0), 100), say)
         session.said = "found", {"age": session.subjects[session.which].age}
-        shown = [str(files["face"]), str(files["preview"])]
-        return [None, *shown, saved(files["face"]), saved(files["pasted"])]
+        return {
+            "face": str(files["face"]),
+            "pasted": str(files["preview"]),
+            "save_face": offer(files["face"]),
+            "save_pasted": offer(files["pasted"]),
+        }
 
     def strip(self, language: str, request: gr.Request, progress=PROGRESS) -> list[Any]:
         """The face at all ages."""
 
-        def work(session: Session, say: Say) -> list[Any]:
+        def work(session: Session, say: Say) -> Shown:
             cells, whole = self.studio.strip(session, say)
-            return [None, [(str(path), age) for path, age in cells], saved(whole)]
+            return {"strip": [(str(path), age) for path, age in cells], "save_strip": offer(whole)}
 
-        return self._run(work, request, language, progress, NOTHING, toast=True)
+        return self._run(work, request, language, progress, STRIP, toast=True)
 
     def film(
         self, seconds: float, language: str, request: gr.Request, progress=PROGRESS
     ) -> list[Any]:
         """The face from 0 to 100 and back."""
 
-        def work(session: Session, say: Say) -> list[Any]:
+        def work(session: Session, say: Say) -> Shown:
             film = self.studio.film(session, seconds, say)
-            return [None, str(film), saved(film)]
+            return {"film": str(film), "save_film": offer(film)}
 
-        return self._run(work, request, language, progress, NOTHING, toast=True)
+        return self._run(work, request, language, progress, FILM, toast=True)
 
     def mix(
         self,
@@ -173,15 +183,15 @@ class Page:
     ) -> list[Any]:
         """The face in the style of another photo."""
 
-        def work(session: Session, say: Say) -> list[Any]:
+        def work(session: Session, say: Say) -> Shown:
             path = self._upload(reference)
             if path is None:
                 raise Problem("need_reference")
             session.take("reference", path)
             mixed = self.studio.mix(session, path, years, what, strength, say)
-            return [None, str(mixed), saved(mixed)]
+            return {"mixed": str(mixed), "save_mixed": offer(mixed)}
 
-        return self._run(work, request, language, progress, NOTHING, toast=True)
+        return self._run(work, request, language, progress, MIXED, toast=True)
 
     def _upload(self, sent: Optional[dict]) -> Optional[Path]:
         """The file that a raw value names. What was not uploaded here is no photo."""
@@ -194,44 +204,50 @@ class Page:
 
     def _run(
         self,
-        work: Callable[[Session, Say], list[Any]],
+        work: Callable[[Session, Say], Shown],
         request: gr.Request,
         language: str,
-        progress,
-        nothing: list[Any],
+        progress: gr.Progress,
+        shown: Keys,
         toast: bool = False,
     ) -> list[Any]:
-        """Call `work` in the worker's thread and return its values; the status, which it leaves None, is filled in.
+        """Call `work` in the worker's thread; returns the status and the values of the parts `shown`.
 
-        A problem becomes the status (and a `toast`, where the status may be out of sight); all else `nothing`.
+        A problem becomes the status (and a `toast`, where the status may be out of sight), and the parts are emptied.
         """
 
         def say(share: float, key: str) -> None:
             progress(share, desc=text(key, language))
 
         def guarded() -> list[Any]:
-            session = self.sessions.get(request.session_hash)
+            session = self.sessions.get(_visitor(request))
+            values: Shown = {}
             try:
                 values = work(session, say)
             except Problem as problem:
-                values, session.said = nothing, (problem.key, problem.values)
+                session.said = problem.key, problem.values
             except UserError as error:
-                values, session.said = nothing, ("failed", {"reason": str(error)})
+                session.said = "failed", {"reason": str(error)}
             key, filled = session.said
             message = text(key, language, **filled)
-            if toast and values is nothing:
+            if toast and not values:
                 gr.Warning(message.replace("*", ""))
-            at = 0 if len(values) < 6 else 1
-            return [*values[:at], message, *values[at + 1 :]]
+            return [message, *(values.get(key, _emptied(key)) for key in shown)]
 
         return self.worker.run(guarded)
 
 
-def saved(path: Path) -> Any:
+def _visitor(request: gr.Request) -> str:
+    return request.session_hash or ""
+
+
+def offer(path: Path) -> Any:
     """A download button that works."""
     return gr.update(value=str(path), interactive=True, visible=True)
 
 
-UNSAVED = gr.update(value=None, interactive=False, visible=False)
-NOTHING_AGED = [None, None, None, UNSAVED, UNSAVED]
-NOTHING = [None, None, UNSAVED]
+def _emptied(key: str) -> Any:
+    """What a part shows when there is nothing to show."""
+    if key.startswith("save_"):
+        return gr.update(value=None, interactive=False, visible=False)
+    return gr.update(visible=False) if key == "who" else None

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
-import numpy as np
+from paddle import Tensor
 from PIL import Image
+
+from work.faces.aligned import AlignedFace
+from work.inference.photos import Subject
 
 IDLE = 3600  # seconds without use after which a session is forgotten
 
@@ -23,7 +26,7 @@ class Session:
     Attributes:
         folder: for results; deleted with the session.
         uploads: files that the visitor sent, deleted with the session or when they are replaced.
-        photo: the current photo, its name without suffix, and the quads [4, 2] of its faces.
+        photo, name, faces: the current photo, its name without suffix, and the faces in it.
         subjects: what the model knows about the faces (inverted once each), by number.
         which: number of the face that is aged.
         reference: path and code of the latest style photo.
@@ -34,10 +37,10 @@ class Session:
     uploads: dict[str, Path] = field(default_factory=dict)
     photo: Optional[Image.Image] = None
     name: str = "photo"
-    quads: list[np.ndarray] = field(default_factory=list)
-    subjects: dict = field(default_factory=dict)
+    faces: list[AlignedFace] = field(default_factory=list)
+    subjects: dict[int, Subject] = field(default_factory=dict)
     which: int = 0
-    reference: Optional[tuple[Path, object]] = None
+    reference: Optional[tuple[Path, Tensor]] = None
     said: tuple[str, dict[str, Any]] = field(default=("hello", {}))
     used: float = field(default_factory=time.monotonic)
 
@@ -50,7 +53,7 @@ class Session:
             delete_upload(old)
 
     def forget_photo(self) -> None:
-        self.photo, self.quads, self.subjects, self.which = None, [], {}, 0
+        self.photo, self.faces, self.subjects, self.which = None, [], {}, 0
 
     def result(self, name: str) -> Path:
         """A new place for a result; the name is what a download is called."""

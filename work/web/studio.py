@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Callable
@@ -10,19 +11,16 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.configs.film_options import FilmOptions
 from work.configs.options import ModelChoice
 from work.configs.photo_options import PhotoOptions
 from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, TooManyPixels, read_image, save_image
-from work.datasets.transforms import to_input, to_picture
-from work.datasets.video import and_back, write_film
+from work.datasets.transforms import to_picture
 from work.errors import UserError
-from work.faces.align import cut
+from work.faces.aligned import AlignedFace
 from work.faces.paste import paste
-from work.inference.film_paths import through_ages
 from work.inference.films import Film, write_caption
-from work.inference.photos import PhotoAger
+from work.inference.photos import PhotoAger, Subject
 from work.models.psp import mix_styles
 from work.web.sessions import Session
 
@@ -65,16 +63,16 @@ class Studio:
         say(0.0, "reading")
         photo = self._read(path)
         say(0.05, "looking")
-        quads = self._quads(photo)
-        session.photo, session.name, session.quads = photo, path.stem[:60], quads
-        session.which = int(np.argmax([_side(quad) for quad in quads]))
-        return len(quads)
+        session.faces = self._find(photo)
+        session.photo, session.name = photo, path.stem[:60]
+        session.which = session.faces.index(max(session.faces, key=_side))
+        return len(session.faces)
 
-    def _quads(self, photo: Image.Image) -> list[np.ndarray]:
-        quads = self.ager.quads(photo)
-        if not quads:
+    def _find(self, photo: Image.Image) -> list[AlignedFace]:
+        faces = self.ager.find(photo)
+        if not faces:
             raise Problem("no_face", smallest=self.options.smallest)
-        return quads
+        return faces
 
     def _read(self, path: Path) -> Image.Image:
         limit = self.options.max_megapixels
@@ -85,8 +83,8 @@ class Studio:
         except ImageError as error:
             raise Problem("unreadable", reason=error.reason) from error
 
-    def subject(self, session: Session, say: Say):
-        """The chosen face, inverted the first time only.
+    def subject(self, session: Session, say: Say) -> Subject:
+        """The chosen face and what the model knows about it, learned the first time only.
 
         Raises:
             Problem: there is no photo.
@@ -95,17 +93,17 @@ class Studio:
             raise Problem("need_photo")
         if session.which not in session.subjects:
             say(0.1, "learning")
-            quad = session.quads[session.which]
-            session.subjects[session.which] = self.ager.subject(session.photo, quad)
+            face = session.faces[session.which]
+            session.subjects[session.which] = self.ager.learn(face)
         return session.subjects[session.which]
 
     def age(self, session: Session, years: float, say: Say) -> dict[str, Path]:
         """The face and the photo at an age: files `face`, `pasted`, and `preview`, which is `pasted` or smaller."""
         subject = self.subject(session, say)
         say(0.8, "ageing")
-        new = self.ager.aged(subject, years)
+        new = self.ager.age(subject, years)
         say(0.9, "pasting")
-        photo = paste(session.photo, [new])
+        photo = paste(subject.face.photo, [new])
         name = f"{session.name}_{years:g}"
         files = {
             "face": save_image(new.image, session.result(f"{name}_face.jpg")),
@@ -122,7 +120,7 @@ class Studio:
         subject, cells = self.subject(session, say), []
         for age in STRIP_AGES:
             say(0.3 + 0.007 * age, "ageing")
-            image = self.ager.aged(subject, age).image
+            image = self.ager.age(subject, age).image
             cells.append(image.resize((STRIP_CELL, STRIP_CELL), Image.Resampling.LANCZOS))
         files = [save_image(cell, session.result("face.jpg")) for cell in cells]
         for age, cell in zip(STRIP_AGES, cells):
@@ -133,18 +131,22 @@ class Studio:
 
     def film(self, session: Session, seconds: float, say: Say) -> Path:
         """An MP4 of the face from 0 to 100 years and back."""
-        subject = self.subject(session, say)
-        options = FilmOptions(seconds=seconds, fps=FPS, film_size=512, caption=True, batch_size=1)
-        journey = through_ages(self.ager.model, subject.state, [0.0, 100.0])
-        film = Film(journey, options, [], [], lambda age: f"{age:.0f}")
-        path = session.result(f"{session.name}_0_to_100.mp4")
+        subject, stations = self.subject(session, say), [0.0, 100.0]
+        film = Film(
+            self.ager.model.frames(subject.encoded, stations),
+            stations,
+            count=round(seconds * FPS),
+            fps=FPS,
+            batch_size=1,
+            caption=lambda age: f"{age:.0f}",
+        )
 
-        def told():
-            for done, frame in enumerate(film.frames()):
-                say(0.2 + 0.7 * done / (options.frames // 2), "filming")
+        def follow(frames: Iterable[Image.Image], total: int) -> Iterator[Image.Image]:
+            for done, frame in enumerate(frames):
+                say(min(0.9, 0.2 + 1.4 * done / total), "filming")
                 yield frame
 
-        return write_film(and_back(told(), path.parent), path, FPS)
+        return film.write(session.result(f"{session.name}_0_to_100.mp4"), follow)
 
     def mix(
         self, session: Session, reference: Path, years: float, what: str, strength: float, say: Say
@@ -166,19 +168,18 @@ class Studio:
         subject = self.subject(session, say)
         say(0.9, "ageing")
         model = self.ager.model
-        codes = model.codes(subject.state, paddle.full([1], float(years)))
+        codes = model.codes(subject.encoded, paddle.full([1], float(years)))
         layers = range(round(model.n_styles * FIRST_LAYER[what]), model.n_styles)
         mixed = model.render(mix_styles(codes, list(layers), session.reference[1], strength))
         picture = to_picture(mixed[0].numpy())
         return save_image(picture, session.result(f"{session.name}_{years:g}_mixed.jpg"))
 
     def _style(self, path: Path, say: Say) -> paddle.Tensor:
-        photo = self._read(path)
-        largest = max(self._quads(photo), key=_side)
+        largest = max(self._find(self._read(path)), key=_side)
         say(0.1, "learning")
-        face = to_input(cut(photo, largest, 256).image)
-        return self.ager.model.invert(paddle.to_tensor(face[None]))
+        return self.ager.model.invert(largest.tensor())
 
 
-def _side(quad: np.ndarray) -> float:
-    return float(np.hypot(*(quad[3] - quad[0])))
+def _side(face: AlignedFace) -> float:
+    top_left, _, _, top_right = face.corners()
+    return float(np.hypot(*(top_right - top_left)))

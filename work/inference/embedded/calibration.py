@@ -1,4 +1,4 @@
-"""How far along the common age path one photo has to go to look as old as it is asked to."""
+"""How far along the common age path one photo has to move to look as old as asked."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 
 from work.inference.embedded.age_path import AgePath, Aims
 
-DECADES = np.arange(0.0, 101.0, 10.0)  # ages that are looked up on the ladder; others lie between
-# Which of the ways between them most targets lie on
+DECADES = np.arange(
+    0.0, 101.0, 10.0
+)  # ages that are looked up on the ladder; others are interpolated
+# The decades in which most targets lie
 ASKED = (DECADES[:-1] >= 10) & (DECADES[:-1] < 80)
 
 
@@ -64,12 +66,12 @@ class GenderHold:
     """How a photo's gender is kept while its age changes.
 
     Attributes:
-        unsure: of photos whose score is nearer to 0 less is asked, in proportion.
+        unsure: of photos whose score is nearer to 0, proportionally less is asked.
         least, most: the photo's own score, kept between these, is asked of faces that were made older: what makes a
             face old makes readers take it for a man's.
         child: the score that is asked of faces that were made younger. Of real children's it is 0.4 on average.
-        years: nominal years over which these come to count.
-        slack: lacks of as much are left alone.
+        years: nominal years over which these take effect.
+        slack: shortfalls up to this are ignored.
         tries: corrections of one rung, at most.
         longest: of all corrections together, in deviations.
     """
@@ -92,7 +94,7 @@ class Calibration:
         aims: readings by target age.
         start: the rung without any shift.
         probe: renders a shift [512] that is so many nominal years from the start, and reads it.
-        limits, hold: see there.
+        limits, hold: defaults if not given.
     """
 
     def __init__(
@@ -110,13 +112,14 @@ class Calibration:
         younger, older = self._climb(-1), self._climb(+1)
         self.rungs = younger[::-1] + [start] + older
         self.places = np.array([rung.step for rung in self.rungs])
-        readings = smoothed(np.array([rung.reading for rung in self.rungs]), self.places)
-        self.readings = rising(readings)
+        readings = smooth(np.array([rung.reading for rung in self.rungs]), self.places)
+        self.readings = make_rising(readings)
         self.steps = self._decades()
 
     def _climb(self, sign: int) -> list[Rung]:
-        """Rungs in one direction, up to the one that is read as furthest on."""
-        limits, found, held, step = self.limits, [], 0.0, self.limits.first
+        """Rungs in one direction, up to the one with the most extreme reading."""
+        limits, held, step = self.limits, 0.0, self.limits.first
+        found: list[Rung] = []
         furthest = last = self.start.reading
         wide, kept = step, 0
         end = limits.furthest_older if sign > 0 else limits.furthest_younger
@@ -156,9 +159,9 @@ class Calibration:
         wanted *= min(1.0, abs(self.start.gender) / hold.unsure)
         rung = self.probe(shift + side * held * self.path.gender, step)
         for _ in range(hold.tries):
-            lack = wanted - side * rung.gender
-            longer = min(held + lack / self.path.gender_step, hold.longest)
-            if lack < hold.slack or longer <= held:
+            shortfall = wanted - side * rung.gender
+            longer = min(held + shortfall / self.path.gender_step, hold.longest)
+            if shortfall < hold.slack or longer <= held:
                 break
             held = longer
             rung = self.probe(shift + side * held * self.path.gender, step)
@@ -167,11 +170,11 @@ class Calibration:
     def _decades(self) -> np.ndarray:
         """Nominal years from the start for each of DECADES [11]."""
         ends = self.readings[0], self.readings[-1]
-        aims = [self._within_reach(age, *ends) for age in DECADES]
+        aims = [self._within_reach(float(age), *ends) for age in DECADES]
         steps = np.interp(aims, self.readings, self.places)
         gap = self.limits.even * np.diff(steps)[ASKED].mean()
         gaps = np.where(ASKED, gap, 0.1 * gap)
-        return spread(steps, gaps, self.places[0], self.places[-1])
+        return space_out(steps, gaps, self.places[0], self.places[-1])
 
     def step(self, age: float) -> float:
         """Nominal years from the start where the photo should look `age` years old, or as near to it as it can get."""
@@ -199,7 +202,7 @@ class Calibration:
         return aim
 
 
-def smoothed(readings: np.ndarray, places: np.ndarray) -> np.ndarray:
+def smooth(readings: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Readings [K] at `places` [K], halfway to what their neighbours give at their place; the ends stay."""
     result = readings.copy()
     for i in range(1, len(readings) - 1):
@@ -208,7 +211,7 @@ def smoothed(readings: np.ndarray, places: np.ndarray) -> np.ndarray:
     return result
 
 
-def pooled(values: np.ndarray) -> np.ndarray:
+def fit_monotone(values: np.ndarray) -> np.ndarray:
     """The nearest values [K] that do not fall, in the least squares (isotonic regression)."""
     pools: list[list[float]] = []
     for value in values:
@@ -218,15 +221,15 @@ def pooled(values: np.ndarray) -> np.ndarray:
     return np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools])
 
 
-def rising(readings: np.ndarray) -> np.ndarray:
+def make_rising(readings: np.ndarray) -> np.ndarray:
     """The nearest values [K] that rise: those that fall are pooled."""
-    return pooled(readings) + 1e-3 * np.arange(len(readings))  # `np.interp` needs steps
+    return fit_monotone(readings) + 1e-3 * np.arange(len(readings))  # `np.interp` needs steps
 
 
-def spread(steps: np.ndarray, gaps: np.ndarray, first: float, last: float) -> np.ndarray:
+def space_out(steps: np.ndarray, gaps: np.ndarray, first: float, last: float) -> np.ndarray:
     """The nearest steps [K] between `first` and `last` that are at least `gaps` [K - 1] apart, if there is room."""
     ahead = np.concatenate([[0.0], np.cumsum(gaps)])
     if ahead[-1] > last - first:
         ahead *= (last - first) / ahead[-1]
-    apart = pooled(steps - ahead) + ahead
+    apart = fit_monotone(steps - ahead) + ahead
     return np.clip(apart, first + ahead, last - (ahead[-1] - ahead))

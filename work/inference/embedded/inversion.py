@@ -9,15 +9,6 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from work.faces.align import CHIP
-
-
-def face_chip(images: Tensor) -> Tensor:
-    """The part of FFHQ-aligned images [N, 3, S, S] that age, gender and identity networks look at."""
-    left, top, right, bottom = (int(round(edge * images.shape[-1])) for edge in CHIP)
-    return images[:, :, top:bottom, left:right]
-
-
 PREVIEWED = 0.7  # share of the steps that are made on the generator's cheap preview
 
 
@@ -28,7 +19,7 @@ class RefineWeights:
     Attributes:
         pixels: mean squared error at 256 px (images in [-1, 1]).
         identity: squared distance of dlib embeddings.
-        common: pull of the 23 codes towards their mean. Codes that are far apart fit the photo a little better
+        common: pull of the layers' codes towards their mean. Codes that are far apart fit the photo a little better
             and age much worse.
         prior: pull of that mean towards the generator's mean.
         rate: Adam's learning rate for what all codes share, in deviations of w.
@@ -61,7 +52,7 @@ class Inverter(nn.Layer):
         self.mean, self.scatter, self.weights = mean, scatter, weights
 
     def to_w_plus(self, white: Tensor) -> Tensor:
-        """Whitened codes [N, 23, 512] -> W+ codes [N, 23, 512]."""
+        """Whitened codes [N, n_styles, 512] -> W+ codes [N, n_styles, 512]."""
         return self.mean + white @ self.scatter
 
     def objective(
@@ -76,17 +67,17 @@ class Inverter(nn.Layer):
         loss = self.lpips.distance(self.lpips.features(image), seen).mean()
         loss = loss + weights.pixels * F.mse_loss(image, target)
         if weights.identity:
-            loss = loss + weights.identity * (self.identity(face_chip(image)) - face).square().sum()
+            loss = loss + weights.identity * (self.identity.embed(image) - face).square().sum()
         middle = white.mean(axis=1, keepdim=True)
         loss = loss + weights.common * (white - middle).square().mean()
         return loss + weights.prior * middle.square().mean()
 
     def refine(self, face: Tensor, white: Tensor, steps: int) -> Tensor:
-        """Whitened codes [1, 23, 512] after `steps` Adam steps towards the photo `face` [1, 3, 256, 256]."""
+        """Whitened codes [1, n_styles, 512] after `steps` Adam steps towards the photo `face` [1, 3, 256, 256]."""
         if steps < 1:
             return white
         with paddle.no_grad():
-            seen, embedding = self.lpips.features(face), self.identity(face_chip(face))
+            seen, embedding = self.lpips.features(face), self.identity.embed(face)
         middle = white.mean(axis=1, keepdim=True).detach().clone()
         offsets = (white - middle).detach().clone()
         middle.stop_gradient = offsets.stop_gradient = False
@@ -99,13 +90,13 @@ class Inverter(nn.Layer):
             preview = step < PREVIEWED * steps
             self.objective(middle + offsets, face, seen, embedding, preview).backward()
             for rate, optimizer in zip(rates, optimizers):
-                optimizer.set_lr(rate * schedule(step, steps))
+                optimizer.set_lr(rate * rate_share(step, steps))
                 optimizer.step()
                 optimizer.clear_grad()
         return (middle + offsets).detach()
 
 
-def schedule(step: int, steps: int, warm_up: int = 3, hold: float = 0.3) -> float:
+def rate_share(step: int, steps: int, warm_up: int = 3, hold: float = 0.3) -> float:
     """Share of the learning rate: a short rise, a plateau for `hold` of the run, then a cosine to a twentieth."""
     rise = min(1.0, (step + 1) / warm_up)
     fall = max(0.0, (step / steps - hold) / (1 - hold))

@@ -1,4 +1,4 @@
-"""What readers of age, gender and identity say about a photo's changed faces, beside what they say about the photo."""
+"""Reading age, gender and identity of a photo's changed faces, relative to the photo itself."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import paddle
 from paddle import Tensor, nn
 
 from work.inference.embedded.calibration import Rung
-from work.inference.embedded.inversion import face_chip
-from work.models.age_gender import combined
+from work.models.age_gender import combine
+from work.models.face_chip import face_chip
 
-# Years that the generator's face has to move until it is read without regard to how the inverted face was misread
+# Years by which the generator's face has to change until the inverted face's own misreading no longer matters
 FORGOTTEN = 30.0
 
 
-def wary(years: np.ndarray) -> np.ndarray:
-    """The ages [N] of made faces from both readings [N, 2]: high ones lie nearer to the lower of the two.
+def combine_cautiously(years: np.ndarray) -> np.ndarray:
+    """The ages [N] of generated faces from both readings [N, 2]; above 60 the lower reading counts more.
 
-    What was made to look old fools the fit, which is the better reader of people.
+    Faces that were made to look old fool the fit, although it reads real people better.
     """
     old = np.clip((years.mean(axis=1) - 45) / 30, 0, 1)
     cautious = 0.75 * years.min(axis=1) + 0.25 * years.max(axis=1)
-    return (1 - old) * combined(years) + old * cautious
+    return (1 - old) * combine(years) + old * cautious
 
 
 class Readings:
@@ -44,10 +44,10 @@ class Readings:
         self.person, self.inverted_age = people[0], years[1]
         self.gap = years[0] - years[1] if composites else 0.0
         self.start = Rung(
-            np.zeros(512), years[0 if composites else 1], 0.0, float(genders[:, 0].mean())
+            np.zeros(512), float(years[0 if composites else 1]), 0.0, float(genders[:, 0].mean())
         )
 
-    def rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
+    def read_rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
         """The rung of a shift [512] whose generated face and delivered picture are given, [1, 3, 256, 256] each."""
         images = [aged, delivered] if self.composites else [aged]
         years, genders, people = self._read(images)
@@ -57,7 +57,7 @@ class Readings:
         return Rung(
             shift,
             float(years.mean() if older else years.max()),
-            (people[-1] - self.person).norm().item(),
+            float((people[-1] - self.person).norm()),
             float(side * (side * genders).min()),
         )
 
@@ -67,4 +67,4 @@ class Readings:
         years, genders, people = self.reader(paddle.concat([chips, chips.flip(3)]))
         count = len(images)
         both = years.reshape([2, count, 2]).mean(axis=0)
-        return wary(both.numpy()), genders.numpy().reshape(2, count), people[:count]
+        return combine_cautiously(both.numpy()), genders.numpy().reshape(2, count), people[:count]

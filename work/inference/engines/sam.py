@@ -15,7 +15,8 @@ from work.inference.engines import openvino_engine, paddle_engine
 from work.inference.engines import sam_graph as networks
 from work.inference.engines import sam_parts as sam_graphs
 from work.inference.engines.cache import Checks, EngineUnavailable, NotInstalled
-from work.inference.model import SAM, build_sam, empty_net, set_latent_avg
+from work.inference.sam import SAM
+from work.loading import load_psp, set_latent_avg, shape_psp
 from work.models.checkpoint import Checkpoint, load_state
 from work.models.psp import PSP
 
@@ -44,7 +45,7 @@ def load_sam(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
 
 
 def _paddle(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
-    model = build_sam(checkpoint, options, str(source), options.blend or "generator")
+    model = SAM(load_psp(checkpoint, options, source), blend=options.blend or "generator")
     if options.precision == "bf16" and paddle.device.get_device() == "cpu":
         print("note: on a CPU Paddle computes in fp32", file=sys.stderr)
     else:
@@ -58,7 +59,7 @@ def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: P
     if precision not in engine.PRECISIONS:
         print(f"note: {engine.NAME} computes in {engine.PRECISIONS[0]}", file=sys.stderr)
         precision = engine.PRECISIONS[0]
-    net = empty_net(checkpoint, options, str(source), encoders=False)
+    net = shape_psp(checkpoint, options, source, encoders=False)
     if net.learn_in_w:
         raise EngineUnavailable("encoders in W have no graph")
     shapes = sam_graphs.graph_inputs(net)
@@ -72,7 +73,7 @@ def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: P
     runs = engines.load_all(engine, precisions, folder)
     checks = Checks(folder, version)
     if checks.missing(precisions):
-        _check(checks, runs, shapes, precision, build_sam(checkpoint, options, str(source)).net)
+        _check(checks, runs, shapes, precision, load_psp(checkpoint, options, source))
     checks.require(precisions)
     return SAM(net, sam_graphs.attach(net, runs), options.blend or "generator")
 

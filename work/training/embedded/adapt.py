@@ -21,7 +21,6 @@ from work import runtime
 from work.datasets.images import find_images, read_image
 from work.datasets.transforms import to_input
 from work.errors import UserError, run
-from work.inference.embedded.inversion import face_chip
 from work.inference.embedded.model import FITTED, load_embedded
 from work.models.checkpoint import read_checkpoint
 from work.models.ridge_encoder import GROUPS, repeat_groups
@@ -54,7 +53,7 @@ class Adapter:
         """The inverter's own objective, and a pull towards the codes that were fitted on renders."""
         with paddle.no_grad():
             seen = self.inverter.lpips.features(face)
-            likeness = self.inverter.identity(face_chip(face))
+            likeness = self.inverter.identity.embed(face)
             before = self.white(index, self.fitted)
         white = self.white(index, self.learned)
         loss = self.inverter.objective(white, face, seen, likeness, preview=True)

@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 
 from work.errors import UserError
-from work.models.age_gender import COUNTS, combined, small_network_years
+from work.models.age_gender import COUNTS, combine, small_network_years
 
 PENALTY = 3.0
 FOLDS = 5
@@ -107,8 +107,8 @@ def fit_reader(people: People) -> dict[str, np.ndarray]:
     print(f"gender right: {(np.sign(read[:, 1]) == np.sign(y[:, 1])).mean():.1%}")
     found, constant = solve(people, y, np.ones(len(y), bool))
     near = [np.abs(age - truth) <= AROUND for truth in TRUE_AGES]
-    both = combined(np.stack([np.clip(read[:, 0], 0, 100), small], axis=1))
-    report("combined", both, age)
+    both = combine(np.stack([np.clip(read[:, 0], 0, 100), small], axis=1))
+    report("combine", both, age)
     medians = [np.median(both[rows]) for rows in near]
     return {
         "reader.mean": people.mean,

@@ -16,10 +16,9 @@ import paddle.nn.functional as F
 
 from work import runtime
 from work.datasets.images import find_images, read_image
-from work.inference.embedded.inversion import face_chip
-from work.inference.embedded.model import age_reader, frozen, lpips_alex
+from work.loading import load_lpips, load_network
 from work.models.age_gender import AgeGenderReader, Backbones
-from work.models.dlib_face import DlibFace
+from work.models.face_chip import face_chip
 from work.models.ridge_encoder import RidgeEncoder
 from work.training.embedded.render_pairs import CHUNK
 
@@ -56,10 +55,10 @@ class Reader:
     """The networks that look at pairs."""
 
     def __init__(self) -> None:
-        lpips = lpips_alex()
+        lpips = load_lpips()
         self.encoder = RidgeEncoder(lpips, rank=1)
-        identity = frozen(DlibFace(), "dlib_face")
-        self.people = AgeGenderReader(Backbones(age_reader(), identity, lpips))
+        identity = load_network("dlib_face")
+        self.people = AgeGenderReader(Backbones(load_network("age_v1"), identity, lpips))
 
     def read(self, pictures, rng=None) -> dict[str, np.ndarray]:
         """Features `X` of uint8 pictures; with `rng` also `XA`, of augmented ones, and `C`, of face chips."""

@@ -22,10 +22,9 @@ from work.datasets.transforms import to_input
 from work.errors import run
 from work.faces.align import UTKFACE_TEMPLATE, align
 from work.files import atomic_write
-from work.inference.embedded.inversion import face_chip
-from work.inference.embedded.model import age_reader, frozen, lpips_alex
+from work.loading import load_lpips, load_network
 from work.models.age_gender import AgeGenderReader, Backbones
-from work.models.dlib_face import DlibFace
+from work.models.face_chip import face_chip
 
 BATCH, CHUNK = 20, 200
 
@@ -65,7 +64,7 @@ def main(argv=None) -> int:
     paths = chosen(find_images(args.people), args.per_decade, args.seed)[: args.count]
     require(len(paths) >= CHUNK, f"--people {args.people}: holds fewer than {CHUNK} photos")
     args.out.mkdir(parents=True, exist_ok=True)
-    networks = Backbones(age_reader(), frozen(DlibFace(), "dlib_face"), lpips_alex())
+    networks = Backbones(load_network("age_v1"), load_network("dlib_face"), load_lpips())
     reader = AgeGenderReader(networks)
     for start in range(0, len(paths) - CHUNK + 1, CHUNK):
         target = args.out / f"people_{start // CHUNK:03d}.npz"

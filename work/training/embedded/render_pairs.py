@@ -82,15 +82,14 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     from work import runtime
-    from work.inference.embedded.model import frozen
     from work.inference.engines.mobile import fast_generator
+    from work.loading import load_network
     from work.models.checkpoint import read_checkpoint
-    from work.models.mobile_stylegan import MobileStyleGAN
     from work.models.pretrained import weights_path
 
     runtime.setup("auto", args.seed)
     checkpoint = read_checkpoint(weights_path("mobile_stylegan"))
-    net = frozen(MobileStyleGAN(), "mobile_stylegan").freeze()
+    net = load_network("mobile_stylegan").freeze()
     generator = fast_generator(net, "auto", "fp32")
     samples = mapped_samples(checkpoint.state_dict, count=10000, seed=args.seed)
     base = (checkpoint.latent_avg, whitening(samples))

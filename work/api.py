@@ -1,0 +1,160 @@
+"""The package in a few calls, for notebooks and programs: `from work import Ager`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from work.inference.photos import PhotoAger, Subject
+
+    Photo = Union[str, Path, Image.Image, np.ndarray]
+Age = Union[int, float, str]
+
+REMEMBERED = 4  # photos whose faces stay in memory
+
+
+class Ager:
+    """Changes the age of faces in photos.
+
+        ager = Ager()                                   # the embedded default
+        ager = Ager("sam_ffhq_aging.pdparams")          # SAM
+        ager.photo("me.jpg", 70).save("me_70.jpg")
+
+    Photos are paths, PIL images, or RGB arrays [H, W, 3] uint8. Ages are years from 0 to 100, or texts such as "+20"
+    and "-15", which are relative to the estimated age. Networks are loaded at the first call, and each face is
+    learned once: further ages of a photo take a fraction of the time.
+
+    Args:
+        checkpoint_path: weights of SAM or pSp; the embedded model by default.
+        options: fields of `PhotoOptions`, e.g. device="gpu", refine=0, blend="generator", largest=True.
+
+    Raises:
+        UserError: an option, a photo or weights that cannot be used; one line that says what to do.
+    """
+
+    def __init__(self, checkpoint_path: Union[str, Path, None] = None, **options: Any):
+        from work.configs.photo_options import PhotoOptions
+
+        path = None if checkpoint_path is None else str(checkpoint_path)
+        self.options = PhotoOptions(checkpoint_path=path, **options)
+        self._engine: Optional[PhotoAger] = None
+        self._known: OrderedDict[str, list[Subject]] = OrderedDict()
+
+    @property
+    def engine(self) -> PhotoAger:
+        """The loaded model and face detector behind this object."""
+        if self._engine is None:
+            from work.inference.photos import PhotoAger
+
+            self._engine = PhotoAger(self.options)
+        return self._engine
+
+    def ages(self, photo: Photo) -> list[float]:
+        """The estimated ages in years of the photo's faces, from left to right."""
+        return [subject.age for subject in self._learn(_open(photo))]
+
+    def photo(self, photo: Photo, age: Union[Age, Sequence[Age]]) -> Image.Image:
+        """The whole photo with its faces at another age, as an RGB PIL image of the same size.
+
+        Args:
+            age: one for all faces, or a list with one per face, from left to right.
+        """
+        picture = _open(photo)
+        subjects = self._learn(picture)
+        if isinstance(age, (int, float, str)):
+            targets = _targets([age]) * len(subjects)
+        else:
+            targets = _targets(age)
+            _require_faces(len(targets), len(subjects))
+        return self.engine.age_photo(picture, subjects, targets)
+
+    def lifespan(self, photo: Photo, ages: Iterable[Age]) -> list[Image.Image]:
+        """The largest face at some ages, as square RGB PIL images of the model's size (1024 px)."""
+        subject = self._largest(photo)
+        years = [target.years(subject.age) for target in _targets(ages)]
+        return [self.engine.age(subject, age).image for age in years]
+
+    def film(
+        self,
+        photo: Photo,
+        path: Union[str, Path],
+        ages: Iterable[Age] = (0, 100),
+        seconds: float = 8.0,
+        fps: int = 25,
+        **look: Any,
+    ) -> Path:
+        """Write a film (.mp4, .gif, .webp) of the largest face through two or more ages, and back.
+
+        Args:
+            look: other fields of `work.inference.films.Film`, e.g. size=512, easing="pauses", back=False.
+
+        Returns:
+            The path that was written.
+        """
+        from work.inference.films import Film
+
+        subject = self._largest(photo)
+        stations = [target.years(subject.age) for target in _targets(ages)]
+        draw = self.engine.model.frames(subject.encoded, stations)
+        film = Film(draw, stations, count=round(seconds * fps), fps=fps, **look)
+        return film.write(Path(path))
+
+    def _largest(self, photo: Photo) -> Subject:
+        def size(subject: Subject) -> float:
+            corners = subject.face.corners()
+            return float(((corners[3] - corners[0]) ** 2).sum())
+
+        return max(self._learn(_open(photo)), key=size)
+
+    def _learn(self, picture: Image.Image) -> list[Subject]:
+        """What the model knows about the faces of a photo; the last few photos are remembered."""
+        from work.errors import UserError
+
+        key = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
+        if key not in self._known:
+            faces = self.engine.find(picture)
+            if not faces:
+                raise UserError(f"no face of {self.options.smallest:g} px or more found")
+            self._known[key] = [self.engine.learn(face) for face in faces]
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+
+def _open(photo: Photo) -> Image.Image:
+    """A photo as an upright RGB picture."""
+    import numpy as np
+    from PIL import Image
+
+    from work.datasets.images import read_image
+    from work.errors import UserError
+
+    if isinstance(photo, (str, Path)):
+        return read_image(photo)
+    if isinstance(photo, Image.Image):
+        return photo.convert("RGB")
+    pixels = np.asarray(photo)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise UserError(f"an array [H, W, 3] of uint8 is needed, not {pixels.shape} {pixels.dtype}")
+    return Image.fromarray(pixels)
+
+
+def _targets(ages: Iterable[Age]) -> list[Any]:
+    from work.configs.target_age import Target
+
+    return [Target(str(age)) for age in ages]
+
+
+def _require_faces(targets: int, faces: int) -> None:
+    from work.errors import UserError
+
+    if targets > faces:
+        raise UserError(f"{targets} target ages for {faces} faces")
