@@ -77,7 +77,7 @@ def test_project_writes_its_results(
     assert "resumes at step 5" in capsys.readouterr().out
     assert (out / "a.pd").stat().st_mtime_ns > again
     assert projected(tiny_sam, out, photos / "a.png", "--step=6", "--mse_weight=2") == 0
-    assert "starts again" in capsys.readouterr().out
+    assert "starting again" in capsys.readouterr().out
 
 
 def test_an_interrupted_projection_goes_on(
