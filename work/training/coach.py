@@ -157,7 +157,7 @@ class Coach:
     @paddle.no_grad()
     def validate(self) -> dict[str, float]:
         """The means of the terms over the test faces, weighted by faces, the same for any number of ranks."""
-        ranks, keys = self.ranks, self.recipe.test_keys()
+        ranks, keys = self.ranks, self.recipe.validation_keys()
         mine = range(ranks.rank, len(keys), ranks.world)
         seen: dict[str, list[tuple[float, int]]] = {}
         self.state.net.eval()

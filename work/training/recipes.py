@@ -64,7 +64,7 @@ class Recipe(Protocol):
     def train_keys(self, first_batch: int) -> Iterator[Keys]:
         """The faces of this rank's batches, without end."""
 
-    def test_keys(self) -> list[Keys]:
+    def validation_keys(self) -> list[Keys]:
         """The faces of all test batches."""
 
     def train_mode(self) -> None:

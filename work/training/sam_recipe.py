@@ -8,7 +8,7 @@ import paddle
 from PIL import Image
 
 from work.configs.train_options import TrainOptions
-from work.datasets.training import Batch, FaceFolder, test_keys, training_keys
+from work.datasets.training import Batch, FaceFolder, training_keys, validation_keys
 from work.training import networks
 from work.training.ema import Average
 from work.training.optimizers import make_optimizer
@@ -68,9 +68,9 @@ class SAMRecipe:
         shares = (first_batch, options.batch_size, ranks.rank, ranks.world)
         return training_keys(count, options.seed or 0, *shares)
 
-    def test_keys(self) -> list[Keys]:
+    def validation_keys(self) -> list[Keys]:
         """See Recipe."""
-        keys = test_keys(len(self.test_faces), self.options.test_batch_size)
+        keys = validation_keys(len(self.test_faces), self.options.test_batch_size)
         return keys[: self.options.max_test_batches]
 
     def train_mode(self) -> None:
