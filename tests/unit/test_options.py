@@ -32,6 +32,8 @@ def test_typed_beats_saved_beats_default():
     assert options.input_nc == 3  # typed
     assert options.target_age == LIFESPAN and options.device == "auto"  # not the model's: defaults
     assert options.start_from_latent_avg is None
+    assert options.typed == {"input_nc"}  # still: they may be merged with another file's
+    assert "typed" not in options.plain() and options.plain()["output_size"] == 256
 
 
 def test_switches_can_be_turned_off():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
-from work.configs.options import LIFESPAN, ModelChoice, option, require
+from work.configs.options import LIFESPAN, ModelChoice, file_names, option, require
 from work.configs.target_age import Target, targets
 
 FORMATS = ("mp4", "gif", "webp")
@@ -16,6 +17,10 @@ EASINGS = ("smooth", "linear", "pauses")
 class FilmOptions(ModelChoice):
     """Options of lifespan_video.py."""
 
+    paths: list[Path] = file_names(
+        "IN OUT",
+        "a photo or a folder of photos, and the film (.mp4, .gif, .webp) or a folder for the films",
+    )
     target_age: str = option(
         LIFESPAN,
         "two or more ages in years that the film goes through; +20: relative to the estimated age",
@@ -36,13 +41,14 @@ class FilmOptions(ModelChoice):
     film_size: int = option(512, "pixels of a face in the film, an even number from 16 to 2048")
     format: Optional[str] = option(
         None,
-        "of a folder's films (default: mp4); a single film has it in its name",
+        "of a folder's films; a single film has it in its name",
+        shown="mp4",
         choices=FORMATS,
     )
     no_crop: bool = option(
         False, "the photos are FFHQ-aligned faces already: do not look for faces"
     )
-    batch_size: int = option(4, "frames that are computed at once")
+    batch_size: int = option(4, "frames that are computed at once", expert=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

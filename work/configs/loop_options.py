@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Optional, TypeVar
+from typing import ClassVar, Optional, TypeVar
 
 from work.configs.options import RunOptions, option, require, with_saved
 from work.configs.saved_options import check_saved
@@ -25,54 +24,59 @@ class LoopFlags(RunOptions):
 
     exp_dir: str = option("exp/train", "folder of the run")
     train_root: Optional[str] = option(
-        None, "folder of aligned training faces (else $SAM_TRAIN_ROOT, else paths_config.py)"
+        None, "folder of aligned training faces", shown="$SAM_TRAIN_ROOT, else paths_config.py"
     )
     test_root: Optional[str] = option(
-        None, "folder of aligned test faces (else $SAM_TEST_ROOT, else paths_config.py)"
+        None, "folder of aligned test faces", shown="$SAM_TEST_ROOT, else paths_config.py"
     )
     batch_size: int = option(4, "training faces at once on each device")
     test_batch_size: int = option(2, "test faces at once on each device")
-    workers: int = option(4, "threads that read training faces ahead")
-    test_workers: int = option(2, "threads that read test faces ahead")
+    workers: int = option(4, "threads that read training faces ahead", expert=True)
+    test_workers: int = option(2, "threads that read test faces ahead", expert=True)
     learning_rate: float = option(0.0001, "of the optimizer")
     max_steps: int = option(500000, "optimizer steps")
-    image_interval: int = option(100, "steps between panels of training faces")
-    board_interval: int = option(50, "steps between lines of the log")
+    image_interval: int = option(100, "steps between panels of training faces", expert=True)
+    board_interval: int = option(50, "steps between lines of the log", expert=True)
     val_interval: int = option(1000, "steps between validations (`last` is saved then too)")
     save_interval: Optional[int] = option(
-        None, "steps between checkpoints iteration_N (default: at the end only)"
+        None, "steps between checkpoints iteration_N", shown="at the end only"
     )
     keep: int = option(0, "how many iteration_N stay on disk; 0 keeps all")
-    max_test_batches: Optional[int] = option(None, "validate on this many batches (default: all)")
-    amp: Optional[str] = option(None, "mixed precision on GPUs", choices=("O1", "O2"))
-    amp_dtype: str = option("float16", "of --amp", choices=("float16", "bfloat16"))
-    grad_accum: int = option(1, "batches per optimizer step")
-    ema: float = option(0.0, "decay of an average of the weights, such as 0.999; 0: none")
-    resume: Optional[str] = option(None, "go on with the run in this folder, with its options")
+    max_test_batches: Optional[int] = option(
+        None, "validate on this many batches", shown="all", expert=True
+    )
+    amp: Optional[str] = option(
+        None, "mixed precision on GPUs", shown="float32", choices=("O1", "O2")
+    )
+    amp_dtype: str = option("float16", "of --amp", choices=("float16", "bfloat16"), expert=True)
+    grad_accum: int = option(1, "batches per optimizer step", expert=True)
+    ema: float = option(
+        0.0, "decay of an average of the weights, such as 0.999; 0: none", expert=True
+    )
+    resume: Optional[str] = option(
+        None, "continue the run in this folder with its own options", shown="a new run"
+    )
     dry_run: bool = option(False, "print the resolved options and stop")
-    checkpoint_path: Optional[str] = option(None, "start from all weights of this checkpoint")
+    checkpoint_path: Optional[str] = option(
+        None, "start from all weights of this checkpoint", shown="a new network"
+    )
 
     def __post_init__(self) -> None:
-        self.seed = self.seed or 0
         for name, smallest in LEAST.items():
             value = getattr(self, name)
             require(value is None or value >= smallest, f"--{name} is at least {smallest}")
         require(0 <= self.ema < 1, "--ema lies between 0 and 1, e.g. 0.999")
         require(self.learning_rate > 0, "--learning_rate is above 0")
 
-    def plain(self) -> Dict[str, Any]:
-        """The options as plain data, for opt.json and the checkpoints."""
-        return dataclasses.asdict(self)
-
     def resume_command(self) -> str:
         """What a person types to resume a run that was stopped."""
         return f"python work/scripts/{self.script} --resume {self.exp_dir}"
 
 
-Options = TypeVar("Options", bound=LoopFlags)
+RunFlags = TypeVar("RunFlags", bound=LoopFlags)
 
 
-def resolve(options: Options) -> Options:
+def resolve(options: RunFlags) -> RunFlags:
     """The options of the run that `--resume` names, except those that the user typed now; without it, `options`.
 
     Raises:

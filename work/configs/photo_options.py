@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
-from work.configs.options import BLENDS, ModelChoice, option, require
+from work.configs.options import BLENDS, ModelChoice, file_names, option, require
 from work.configs.target_age import Target, targets
 
 
@@ -13,6 +14,9 @@ from work.configs.target_age import Target, targets
 class PhotoOptions(ModelChoice):
     """Options of age_photo.py."""
 
+    paths: list[Path] = file_names(
+        "IN OUT", "a photo or a folder of photos, and a file name or a folder for the aged ones"
+    )
     target_age: str = option(
         "70", "years, 0 to 100; +20 or -15: relative to the estimated age; several: 20,50,+30"
     )

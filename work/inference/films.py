@@ -191,7 +191,7 @@ def film_between(sources: list[Path], target: Path, options: FilmOptions) -> int
     Raises:
         UserError: a photo that cannot be used; flags that are for ageing films.
     """
-    typed = {"target_age", "caption", "blend"} & getattr(options, "typed", frozenset())
+    typed = {"target_age", "caption", "blend"} & options.typed
     if typed:
         raise UserError(
             f"--{min(typed)} is for ageing films; --interpolate knows no ages or photos"

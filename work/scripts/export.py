@@ -26,7 +26,7 @@ class ExportOptions(ModelOptions):
     checkpoint_path: str = option("", "weights of SAM or pSp: .pdparams, or an official .pt")
     out: str = option("", "folder for the graphs; at 1024 px a format takes 2.2 GB")
     format: Optional[str] = option(
-        None, f"some of {','.join(ALL)} (default: all whose package is installed)"
+        None, f"some of {','.join(ALL)}", shown="all whose package is installed"
     )
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.command_line import parse_with_paths
+from work.configs.command_line import parse
 from work.configs.film_options import FilmOptions
 from work.errors import UserError, run
 
@@ -16,11 +16,11 @@ EXAMPLES = """%(prog)s me.jpg me.mp4 --caption
 %(prog)s faces films --side_by_side --format gif --film_size 256
 %(prog)s me.jpg me.webp --target_age 20,80 --seconds 4 --no-back
 %(prog)s --interpolate me.jpg you.jpg we.mp4"""
-PATHS = "a photo or a folder of photos, and the film (.mp4, .gif, .webp) or a folder for the films"
 
 
 def main(argv: list[str] | None = None) -> int:
-    paths, options = parse_with_paths(FilmOptions, argv, __doc__, EXAMPLES, "IN OUT", PATHS)
+    options = parse(FilmOptions, argv, __doc__, EXAMPLES)
+    paths = options.paths
     needed = 3 if options.interpolate else 2
     if len(paths) != needed:
         names = "two photos and OUT" if options.interpolate else "IN and OUT"

@@ -11,7 +11,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.options import Typed, option, require
+from work.configs.options import Options, option, require
 from work.errors import run
 from work.runtime import cpu_count
 
@@ -20,21 +20,24 @@ EXAMPLES = r"""%(prog)s --data_path=ffhq1024 --out_path=ffhq256
 
 
 @dataclass
-class PrepareOptions(Typed):
+class PrepareOptions(Options):
     """The flags of this script."""
 
     data_path: str = option("", "folder of aligned faces, searched recursively")
     out_path: str = option("", "folder for the resized ones, under the same relative paths")
     size: int = option(256, "pixels of a side; training reads 256")
     format: str = option("png", "png loses nothing, jpg takes a quarter", choices=("png", "jpg"))
-    workers: int = option(0, "threads; 0: one per core")
+    workers: int = option(0, "threads; 0: one per core", expert=True)
     age_groups: Optional[str] = option(
         None,
         "read ages too and count these groups, e.g. 00-20,20-40,60+ (coarse, fine: presets); "
         "writes OUT/train and OUT/test",
+        shown="no ages",
     )
     ages_csv: Optional[str] = option(
-        None, "a table with the columns file and age (default: ages.csv there, else the names)"
+        None,
+        "a table with the columns file and age",
+        shown="ages.csv in data_path, else the names of the files",
     )
     hold_out: int = option(0, "faces of each age group that go to OUT/test")
     seed: int = option(0, "which faces these are")

@@ -8,7 +8,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.command_line import parse_with_paths
+from work.configs.command_line import parse
 from work.configs.project_options import ProjectOptions
 from work.errors import UserError, run
 
@@ -19,14 +19,12 @@ EXAMPLES = """%(prog)s me.jpg --output projections --save_mp4
 
 
 def main(argv: list[str] | None = None) -> int:
-    paths, options = parse_with_paths(
-        ProjectOptions, argv, __doc__, EXAMPLES, "FILES...", "photos, or folders of photos"
-    )
-    if not paths:
+    options = parse(ProjectOptions, argv, __doc__, EXAMPLES)
+    if not options.paths:
         raise UserError("which photos? Name files or folders (see --help)")
     from work.projector.files import project_files
 
-    return project_files(paths, options)
+    return project_files(options.paths, options)
 
 
 if __name__ == "__main__":

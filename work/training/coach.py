@@ -37,7 +37,7 @@ class Coach:
 
     def __init__(self, options: LoopFlags, make_recipe: RecipeMaker, ranks: Optional[Ranks] = None):
         self.options, self.joined = options, ranks is None
-        self.ranks = ranks or join_ranks(options.device, options.seed or 0)
+        self.ranks = ranks or join_ranks(options.device, options.seed)
         self.recipe = make_recipe(options, self.ranks)
         self.files = RunFiles(options)
         if options.resume and self.ranks.first:
@@ -112,7 +112,7 @@ class Coach:
         self.state.precision.backward(loss / self.options.grad_accum)
 
     def _noise_seed(self, *key: int) -> int:
-        return int(generator(self.options.seed or 0, NOISE, *key).integers(2**31))
+        return int(generator(self.options.seed, NOISE, *key).integers(2**31))
 
     def _after_step(self, outcome: Outcome, pace: Pace) -> None:
         """Log, show, validate, save, as the intervals say."""

@@ -66,7 +66,7 @@ class SAMRecipe:
         options, ranks = self.options, self.ranks
         count = len(self.train_faces)
         shares = (first_batch, options.batch_size, ranks.rank, ranks.world)
-        return training_keys(count, options.seed or 0, *shares)
+        return training_keys(count, options.seed, *shares)
 
     def validation_keys(self) -> list[Keys]:
         """See Recipe."""

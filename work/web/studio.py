@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Callable
 
@@ -11,8 +10,6 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.configs.options import ModelChoice
-from work.configs.photo_options import PhotoOptions
 from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, TooManyPixels, read_image, save_image
 from work.datasets.transforms import to_picture
@@ -48,10 +45,7 @@ class Studio:
 
     def __init__(self, options: WebOptions):
         self.options = options
-        shared = {f.name: getattr(options, f.name) for f in fields(ModelChoice)}
-        photo_options = PhotoOptions(smallest=options.smallest, **shared)
-        photo_options.typed = getattr(options, "typed", frozenset())
-        self.ager = PhotoAger(photo_options)
+        self.ager = PhotoAger(options.photo_options())
 
     def open_photo(self, session: Session, path: Path, say: Say) -> int:
         """Read a photo and find its faces; the largest one is chosen. The number of faces.
