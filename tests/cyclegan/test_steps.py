@@ -11,9 +11,9 @@ from work.datasets.ages import parse_groups
 from work.errors import UserError
 from work.models.cyclegan.cyclegan import CycleGAN
 from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares
+from work.training.cyclegan.passes import CyclePasses, Weights
 from work.training.cyclegan.plans import GroupPlanner, Plan, YearsPlanner, batch_positions
 from work.training.cyclegan.pool import ImagePool
-from work.training.cyclegan.recipe import CycleRecipe, Weights
 
 
 def tensor(*values):
@@ -123,7 +123,7 @@ class Brightness(nn.Layer):
 @pytest.fixture
 def recipe():
     net = CycleGAN(2, 2, 1, conditioned=True, seed=0)
-    return CycleRecipe(net, Weights(), Brightness(), pool_size=0)
+    return CyclePasses(net, Weights(), Brightness(), pool_size=0)
 
 
 def test_a_generators_loss_leaves_the_discriminators_gradients_alone(recipe):
@@ -169,15 +169,15 @@ def test_the_wanted_age_is_the_estimated_one_plus_the_years(recipe):
 
 def test_group_gan_asks_that_a_face_of_the_target_group_stays():
     net, faces = CycleGAN(2, 2, 1), pictures(2, 64)
-    terms = CycleRecipe(net, Weights(), pool_size=0)(faces, Plan([]), lambda loss: None).terms
+    terms = CyclePasses(net, Weights(), pool_size=0)(faces, Plan([]), lambda loss: None).terms
     expected = (net.older(faces[1:]) - faces[1:]).abs().mean()
     assert float(terms["identity_older"]) == pytest.approx(float(expected), rel=1e-5)
-    without = CycleRecipe(net, Weights(identity=0), pool_size=0)(faces, Plan([]), lambda loss: None)
+    without = CyclePasses(net, Weights(identity=0), pool_size=0)(faces, Plan([]), lambda loss: None)
     assert "identity_older" not in without.terms
 
 
 def test_validation_leaves_the_pools_as_they_are():
-    recipe = CycleRecipe(CycleGAN(2, 2, 1), Weights())
+    recipe = CyclePasses(CycleGAN(2, 2, 1), Weights())
     recipe(pictures(4, 64), Plan([]), lambda loss: None)
     assert not recipe.pools["older"].faces
     recipe(pictures(4, 64), Plan([]), lambda loss: None, np.random.default_rng(0))

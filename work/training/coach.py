@@ -150,7 +150,7 @@ class Coach:
             state.best = measure
             if self.ranks.first:
                 self.files.save_network("best_model", state)
-        failure = self.recipe.failure(terms)
+        failure = self.recipe.failure(state.step, terms)
         if failure:
             raise UserError(f"step {state.step}: {failure}")
 

@@ -176,12 +176,12 @@ def build_objective(options: TrainOptions) -> Objective:
         lambdas,
         identity and IdentityLoss(identity),
         lpips,
-        AgingLoss(build_age_net(options)) if options.ages else None,
+        AgingLoss(build_age_net(options.age_net)) if options.ages else None,
     )
 
 
-def build_age_net(options: TrainOptions) -> nn.Layer:
+def build_age_net(name: str) -> nn.Layer:
     """DEX, or the small free network. SAM asks it for its sources' ages in any case."""
-    if options.age_net == "age_v1":
+    if name == "age_v1":
         return load_network("age_v1", find("age_v1", False))
     return load_network("dex_vgg", find("age_predictor", False))

@@ -14,12 +14,21 @@ Named = Mapping[str, paddle.Tensor]
 MASTER = "master/"  # marks the float32 weights that Adam keeps beside half-precision ones
 
 
-def make_optimizer(name: str, learning_rate: float, named: Named, half: bool = False) -> Any:
-    """Ranger or Adam over some named parameters; `half` keeps float32 weights of half-precision ones."""
+def make_optimizer(
+    name: str,
+    learning_rate: float,
+    named: Named,
+    half: bool = False,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> Any:
+    """Ranger or Adam over some named parameters; `half` keeps float32 weights of half-precision ones.
+
+    `betas` are Adam's.
+    """
     parameters = list(named.values())
     if name == "ranger":
         return Ranger(learning_rate, parameters, names=named, multi_precision=half)
-    return paddle.optimizer.Adam(learning_rate, parameters=parameters, multi_precision=half)
+    return paddle.optimizer.Adam(learning_rate, *betas, parameters=parameters, multi_precision=half)
 
 
 def state_of(optimizer: Any, named: Named) -> dict[str, np.ndarray]:

@@ -82,8 +82,8 @@ class Recipe(Protocol):
     def panel(self, outcome: Outcome) -> Image.Image:
         """A picture of a batch."""
 
-    def failure(self, terms: dict[str, float]) -> Optional[str]:
-        """Why a run with these terms of the validation is not worth going on with; None if it is."""
+    def failure(self, step: int, terms: dict[str, float]) -> Optional[str]:
+        """Why a run with these terms of a validation is not worth going on with; None if it is."""
 
 
 RecipeMaker = Callable[[Any, Ranks], Recipe]

@@ -99,6 +99,6 @@ class SAMRecipe:
         """See Recipe."""
         return panel(outcome)
 
-    def failure(self, terms: dict[str, float]) -> Optional[str]:
+    def failure(self, step: int, terms: dict[str, float]) -> Optional[str]:
         """See Recipe; only what is not finite is a failure here, and the loop sees to that."""
         return None

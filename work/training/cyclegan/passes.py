@@ -12,7 +12,7 @@ too, the generators meet the old discriminators, and these the faces that the ol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 import paddle
@@ -23,9 +23,8 @@ from work.models.cyclegan.cyclegan import GENERATORS, CycleGAN
 from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares
 from work.training.cyclegan.plans import Plan
 from work.training.cyclegan.pool import ImagePool
-from work.training.recipes import Outcome
+from work.training.recipes import Backward, Outcome
 
-Backward = Callable[[Tensor], None]
 OPPOSITE = {"older": "younger", "younger": "older"}
 
 
@@ -69,7 +68,7 @@ class Weights:
     age: float = 5.0  # FA-GAN: error of the estimated age, in decades
 
 
-class CycleRecipe:
+class CyclePasses:
     """The passes of one step.
 
     Args:
@@ -112,6 +111,19 @@ class CycleRecipe:
         outcome.output = paddle.concat([made[name] for name in sides])
         outcome.recovered = paddle.concat(recovered)
         outcome.terms["loss"] = outcome.terms["loss_older"] + outcome.terms["loss_younger"]
+        return outcome
+
+    def warm_up(self, faces: Tensor, plan: Plan, backward: Backward) -> Outcome:
+        """Only teach each generator to give back its sources; the discriminators learn nothing yet."""
+        outcome, made = Outcome({}, faces, faces), []
+        for name, side in self._sides(faces, plan).items():
+            output = side.there(getattr(self.net, name), side.sources)
+            loss = F.l1_loss(output, side.sources)
+            backward(loss)
+            outcome.terms[f"l1_{name}"] = loss.detach()
+            made.append((side.sources, output.detach()))
+        outcome.faces, outcome.output = (paddle.concat([*pair]) for pair in zip(*made))
+        outcome.terms["loss"] = outcome.terms["l1_older"] + outcome.terms["l1_younger"]
         return outcome
 
     def _sides(self, faces: Tensor, plan: Plan) -> dict[str, Side]:

@@ -31,7 +31,12 @@ class Plan:
 
 
 class Planner(Protocol):
-    """Makes the plan of a range of positions in the endless stream of sources of each direction."""
+    """Makes the plan of a range of positions in the endless stream of sources of each direction.
+
+    `groups` holds the indices of the faces of each group.
+    """
+
+    groups: list[np.ndarray]
 
     def plan(self, positions: range, key: Sequence[int] = ()) -> Plan:
         """The plan of some positions; `key` sets the draws apart from those of other uses of the same positions."""

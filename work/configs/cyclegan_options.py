@@ -1,0 +1,141 @@
+"""Options of training Group-GAN, FA-GAN and F-GAN, and which runs one command consists of."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Optional
+
+from work.configs.loop_options import LoopFlags
+from work.configs.options import option, require
+from work.datasets.ages import AgeGroup, parse_groups
+
+METHODS = ("group-gan", "fa-gan", "f-gan")
+FA = "fa"  # the name of FA-GAN's run
+
+
+@dataclass
+class CycleGANOptions(LoopFlags):
+    """Flags of train_cyclegan.py."""
+
+    script: ClassVar[str] = "train_cyclegan.py"
+
+    method: str = option(
+        "f-gan",
+        "group-gan: a CycleGAN for each pair of age groups; fa-gan: two networks that are told "
+        "ages and years; f-gan: both",
+        choices=METHODS,
+    )
+    groups: str = option(
+        "coarse",
+        "age groups, e.g. 00-20,20-40,60+; coarse is 00-20,20-40,40-60,60+ and "
+        "fine 30-40,40-50,50-60,60-70",
+    )
+    pairs: Optional[str] = option(
+        None, "pairs of groups to train, e.g. 20-40:60+,20-40:40-60 (default: all)"
+    )
+    only: Optional[str] = option(
+        None, "of the runs that the method has, these: fa, 20-40_60+, ..., separated by commas"
+    )
+    ages_csv: Optional[str] = option(
+        None, "file,age of the training faces (default: ages.csv there, else the names)"
+    )
+    test_ages_csv: Optional[str] = option(None, "the same of the test faces")
+    oldest: float = option(85.0, "FA-GAN: largest age in years that it is asked for")
+    crop: str = option(
+        "utkface",
+        "what the faces show: ffhq is the whole aligned face, utkface the tighter crop",
+        choices=("utkface", "ffhq"),
+    )
+    size: int = option(256, "pixels of a side that the networks see")
+    ngf: int = option(64, "channels of the generators at full size")
+    ndf: int = option(64, "channels of the discriminators' first layer")
+    blocks: Optional[int] = option(
+        None, "residual blocks of a generator (default: 9 from 256 px, else 6)"
+    )
+    cycle_lambda: float = option(10.0, "weight of the way there and back")
+    identity_lambda: float = option(5.0, "Group-GAN: a face of the target group stays as it is")
+    l1_lambda: float = option(1.0, "output against input: against inverted colours; 0 is off")
+    age_lambda: float = option(5.0, "FA-GAN: error of the estimated age, in decades")
+    age_net: str = option(
+        "age_v1", "FA-GAN's age network: age_v1 is free, dex_vgg DEX", choices=("age_v1", "dex_vgg")
+    )
+    pool_size: int = option(50, "earlier outputs that a discriminator is also shown")
+    warmup_steps: int = option(
+        0, "first steps in which the generators only learn to give back their input"
+    )
+    keep_collapsed: bool = option(False, "train on when all outputs have become alike")
+
+    exp_dir: str = option("exp/cyclegan", "folder of the runs, one folder in it for each")
+    train_root: Optional[str] = option(None, "folder of training faces of known ages")
+    test_root: Optional[str] = option(None, "folder of test faces of known ages")
+    batch_size: int = option(1, "faces to age and faces to rejuvenate at once on each device")
+    test_batch_size: int = option(8, "the same in validation")
+    learning_rate: float = option(
+        0.0002, "of Adam; constant for half of the steps, then linearly to 0"
+    )
+    max_steps: int = option(100000, "optimizer steps of each run")
+    ema: float = option(0.999, "decay of an average of the generators' weights; 0: none")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("train_root", "test_root"):
+            missing = f"--{name} is needed: a folder of faces of known ages"
+            require(bool(getattr(self, name)) or self.resume is not None, missing)
+        require(self.size >= 64 and self.size % 4 == 0, "--size is 64 or more, divisible by 4")
+        for name in ("ngf", "ndf", "blocks"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"--{name} is at least 1")
+        for name in ("cycle", "identity", "l1", "age"):
+            require(getattr(self, f"{name}_lambda") >= 0, f"--{name}_lambda is 0 or more")
+        require(self.pool_size >= 0, "--pool_size is 0 or more")
+        require(self.warmup_steps >= 0, "--warmup_steps is 0 or more")
+        require(self.amp != "O2", "--amp O2 is not for these networks; O1 is")
+        if self.resume is None:  # else what was saved decides
+            self.runs()
+
+    def age_groups(self) -> list[AgeGroup]:
+        """The groups that `groups` names."""
+        return parse_groups(self.groups)
+
+    def runs(self) -> list[str]:
+        """The names of the runs: "fa", and "20-40_60+" for a pair of groups.
+
+        Raises:
+            UserError: a pair or a run that there is not.
+        """
+        names = [FA] if self.method != "group-gan" else []
+        if self.method != "fa-gan":
+            names += [f"{young}_{old}" for young, old in self._pairs()]
+        chosen = [name.strip() for name in self.only.split(",")] if self.only else names
+        for name in chosen:
+            require(name in names, f"--only {name}: the runs are {', '.join(names)}")
+        return [name for name in names if name in chosen]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        names = [group.name for group in self.age_groups()]
+        if self.pairs is None:
+            return list(itertools.combinations(names, 2))
+        found = []
+        for text in self.pairs.split(","):
+            young, _, old = text.strip().partition(":")
+            known = young in names and old in names and names.index(young) < names.index(old)
+            require(known, f"--pairs {text}: YOUNG:OLD of the groups {', '.join(names)}")
+            found.append((young, old))
+        return found
+
+    def of_run(self, name: str) -> CycleGANOptions:
+        """The options of one of the runs, in its own folder; resumed if it has begun."""
+        folder = Path(self.exp_dir) / name
+        begun = (folder / "checkpoints" / "last.pdopt").exists()
+        resume = str(folder) if begun else None
+        return dataclasses.replace(self, exp_dir=str(folder), only=name, resume=resume)
+
+    def resume_command(self) -> str:
+        """See LoopFlags; it resumes all runs, not only the one in this folder."""
+        folder = Path(self.exp_dir)
+        return (
+            f"python work/scripts/{self.script} --resume {folder.parent if self.only else folder}"
+        )
