@@ -42,6 +42,12 @@ def test_generator_that_is_told_ages_equals_the_layers_by_hand():
     assert np.abs(found - expected).max() < 1e-4
 
 
+def test_a_residual_generator_adds_what_it_draws_to_the_face():
+    net, x = Generator(4, 1, residual=True), faces(1, 3, 16, 16)
+    expected = x + by_hand.generator(weights(net), x.astype(np.float64), 1)
+    assert np.abs(net(paddle.to_tensor(x)).numpy() - expected).max() < 1e-4
+
+
 def test_discriminator_equals_the_layers_by_hand():
     net, x = Discriminator(4), faces(2, 3, 64, 64)
     expected = by_hand.discriminator(weights(net), x.astype(np.float64))
@@ -86,7 +92,9 @@ def test_weights_start_with_a_deviation_of_2_percent():
             assert not values.any()
         elif values.size > 5000:
             assert abs(values.std() - 0.02) < 1e-3 and abs(values.mean()) < 1e-3
-    again, other = (CycleGAN(16, 16, 2, True, seed).older.last.weight.numpy() for seed in (5, 6))
+    again, other = (
+        CycleGAN(16, 16, 2, True, seed=seed).older.last.weight.numpy() for seed in (5, 6)
+    )
     assert np.array_equal(net.older.last.weight.numpy(), again)
     assert not np.array_equal(again, other)
 

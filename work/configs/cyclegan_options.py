@@ -55,6 +55,9 @@ class CycleGANOptions(LoopFlags):
     blocks: Optional[int] = option(
         None, "residual blocks of a generator (default: 9 from 256 px, else 6)"
     )
+    residual: bool = option(
+        False, "generators draw a change that is added to the face, not a whole new face"
+    )
     cycle_lambda: float = option(10.0, "weight of the way there and back")
     identity_lambda: float = option(5.0, "Group-GAN: a face of the target group stays as it is")
     l1_lambda: float = option(1.0, "output against input: against inverted colours; 0 is off")

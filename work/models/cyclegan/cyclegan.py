@@ -20,6 +20,7 @@ class CycleGAN(nn.Layer):
         ngf, ndf: channels of generators and discriminators.
         blocks: residual blocks of a generator.
         conditioned: the networks are told ages and years (FA-GAN); else each knows one change only (Group-GAN).
+        residual: see Generator.
         seed: of the first weights.
     """
 
@@ -29,12 +30,13 @@ class CycleGAN(nn.Layer):
         ndf: int = 64,
         blocks: int = 9,
         conditioned: bool = False,
+        residual: bool = False,
         seed: int = 0,
     ):
         super().__init__()
         self.conditioned = conditioned
         for name in GENERATORS:
-            setattr(self, name, Generator(ngf, blocks, 2 * conditioned))
+            setattr(self, name, Generator(ngf, blocks, 2 * conditioned, residual))
         for name in DISCRIMINATORS:
             setattr(self, name, Discriminator(ndf, int(conditioned)))
         draw_weights(self, np.random.default_rng([seed, 0]))

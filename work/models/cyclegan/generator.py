@@ -32,15 +32,17 @@ class Generator(nn.Layer):
         ngf: channels at full resolution; 4 times as many in the blocks.
         blocks: 9 for faces of 256 px, 6 below.
         planes: constant input channels beside RGB: 0, or 2 for an age and a change in years.
+        residual: the network draws a change that is added to the face. It starts as good as unchanged, where a
+            network that draws the whole face first has to learn, in thousands of steps, to copy it.
 
     A constant plane only shifts the first convolution's channels, and instance norm would take the shift away: the
     network would be blind to it. With planes the first convolution has a bias and no norm, so that what passes
     its ReLU depends on them.
     """
 
-    def __init__(self, ngf: int = 64, blocks: int = 9, planes: int = 0):
+    def __init__(self, ngf: int = 64, blocks: int = 9, planes: int = 0, residual: bool = False):
         super().__init__()
-        self.planes = planes
+        self.residual = residual
         self.first = Conv(3 + planes, ngf, 7, reflect=3, normed=not planes)
         self.down1 = Conv(ngf, 2 * ngf, 3, stride=2, padding=1)
         self.down2 = Conv(2 * ngf, 4 * ngf, 3, stride=2, padding=1)
@@ -52,7 +54,7 @@ class Generator(nn.Layer):
     def forward(
         self, faces: Tensor, ages: Optional[Tensor] = None, years: Optional[Tensor] = None
     ) -> Tensor:
-        """Faces [N, 3, H, W] in [-1, 1], sides divisible by 4 -> the same shape and range.
+        """Faces [N, 3, H, W] in [-1, 1], sides divisible by 4 -> the same shape and range, up to [-2, 2] if residual.
 
         Args:
             ages: estimated ages [N] in years, and `years` [N], the signed change; only for a network with planes.
@@ -65,7 +67,8 @@ class Generator(nn.Layer):
         for block in self.blocks:
             x = block(x)
         x = F.relu(self.up2(F.relu(self.up1(x))))
-        return F.tanh(self.last(x))
+        drawn = F.tanh(self.last(x))
+        return faces + drawn if self.residual else drawn
 
 
 def add_planes(faces: Tensor, *values: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ too, the generators meet the old discriminators, and these the faces that the ol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Callable, Optional
 
 import numpy as np
 import paddle
@@ -25,6 +25,7 @@ from work.training.cyclegan.plans import Plan
 from work.training.cyclegan.pool import ImagePool
 from work.training.recipes import Backward, Outcome
 
+Estimator = Callable[[Tensor], Tensor]
 OPPOSITE = {"older": "younger", "younger": "older"}
 
 
@@ -72,7 +73,7 @@ class CyclePasses:
     """The passes of one step.
 
     Args:
-        age_net: FA-GAN's frozen age estimator, with `predict_age`: faces [N, 3, H, W] -> years [N].
+        estimate: FA-GAN's frozen age network: faces [N, 3, H, W] -> years [N].
         pool_size: earlier outputs that each discriminator is shown.
     """
 
@@ -80,10 +81,11 @@ class CyclePasses:
         self,
         net: CycleGAN,
         weights: Weights,
-        age_net: Any = None,
+        estimate: Optional[Estimator] = None,
         pool_size: int = 50,
     ):
-        self.net, self.weights, self.age_net = net, weights, age_net
+        self.net, self.weights = net, weights
+        self.estimate = estimate or _no_ages
         self.pools = {name: ImagePool(pool_size) for name in GENERATORS}
 
     def __call__(
@@ -132,7 +134,7 @@ class CyclePasses:
             return {"older": Side(young, old), "younger": Side(old, young)}
         sources, reals = faces.chunk(2)
         with paddle.no_grad():
-            ages = self.age_net.predict_age(sources)
+            ages = self.estimate(sources)
         told = [ages, *(paddle.to_tensor(x) for x in (plan.years, plan.targets) if x is not None)]
         parts = [tensor.chunk(2) for tensor in (sources, reals, *told)]
         sides = zip(GENERATORS, zip(*parts))
@@ -152,7 +154,7 @@ class CyclePasses:
         }
         loss = terms["gan"] + weights.cycle * terms["cycle"] + weights.l1 * terms["l1"]
         if side.asked:
-            wanted, found = side.asked.ages + side.asked.years, self.age_net.predict_age(made)
+            wanted, found = side.asked.ages + side.asked.years, self.estimate(made)
             terms["age"] = F.l1_loss(found, wanted)
             loss = loss + weights.age * terms["age"] / 10
             _note(outcome, source_age=side.asked.ages, target_age=wanted, age_real=found.detach())
@@ -188,6 +190,10 @@ class CyclePasses:
         outcome.terms[f"judge_{name}"] = loss.detach()
         if made.shape[0] > 1:
             outcome.terms[f"diversity_{name}"] = diversity(made, side.sources).detach()
+
+
+def _no_ages(faces: Tensor) -> Tensor:
+    raise ValueError("a conditioned network needs an age estimator")
 
 
 def _note(outcome: Outcome, **numbers: Tensor) -> None:

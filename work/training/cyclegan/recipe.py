@@ -18,7 +18,7 @@ from work.models.checkpoint import load_state, read_checkpoint
 from work.models.cyclegan.cyclegan import DISCRIMINATORS, GENERATORS, CycleGAN
 from work.models.cyclegan.generator import blocks_for
 from work.training import networks
-from work.training.cyclegan.passes import CyclePasses, Weights
+from work.training.cyclegan.passes import CyclePasses, Estimator, Weights
 from work.training.cyclegan.plans import (
     GroupPlanner,
     Plan,
@@ -80,7 +80,8 @@ class CycleRecipe:
         options = self.options
         kind = "fa_gan" if self.conditioned else "group_gan"
         blocks = options.blocks or blocks_for(options.size)
-        net = CycleGAN(options.ngf, options.ndf, blocks, self.conditioned, self.seed)
+        shape = (options.ngf, options.ndf, blocks, self.conditioned, options.residual)
+        net = CycleGAN(*shape, self.seed)
         if whole:
             checkpoint = read_checkpoint(whole)
             if checkpoint.kind != kind:
@@ -102,16 +103,14 @@ class CycleRecipe:
         weights = Weights(
             options.cycle_lambda, options.identity_lambda, options.l1_lambda, options.age_lambda
         )
-        age_net = self._age_net() if self.conditioned else None
-        return CyclePasses(net, weights, age_net, options.pool_size)
+        estimate = self._estimator() if self.conditioned else None
+        return CyclePasses(net, weights, estimate, options.pool_size)
 
-    def _age_net(self) -> Any:
+    def _estimator(self) -> Estimator:
         net: Any = networks.build_age_net(self.options.age_net)
         if self.options.age_net == "age_v1" and self.options.crop == "utkface":
-            net = net.net  # the faces are as tight as it wants them already
-        for parameter in net.parameters():
-            parameter.stop_gradient = True
-        return net
+            return net.predict_chip_age  # the faces are as tight as it wants them
+        return net.predict_age
 
     def _player(self, name: str, parts: tuple[str, ...]) -> Player:
         prefixes = tuple(f"{part}." for part in parts)
@@ -133,7 +132,7 @@ class CycleRecipe:
         for batch in itertools.count(first_batch):
             yield self.plan(Place(TRAIN, batch, (), self.ranks.rank, self.ranks.world)).keys
 
-    def test_keys(self) -> list[Keys]:
+    def validation_keys(self) -> list[Keys]:
         """See Recipe; as many batches as it takes to see each face of the smaller groups."""
         count = min(map(len, self.planners[TEST].groups)) // self.options.test_batch_size or 1
         batches = min(count, self.options.max_test_batches or count)
