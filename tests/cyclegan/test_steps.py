@@ -179,3 +179,13 @@ def test_validation_leaves_the_pools_as_they_are():
     assert not recipe.pools["older"].faces
     recipe(pictures(4, 64), Plan([]), lambda loss: None, np.random.default_rng(0))
     assert len(recipe.pools["older"].faces) == 2
+
+
+def test_a_way_back_that_is_left_out_takes_nothing_and_counts_more_later(recipe):
+    plan = Plan([], np.array([20, -10], np.float32), np.array([60, 30], np.float32))
+    faces, losses = pictures(4, 64), {}
+    for cycle in (0.0, 1.0, 4.0):
+        outcome = recipe(faces, plan, lambda loss: None, cycle=cycle)
+        losses[cycle] = float(outcome.terms["loss_older"])
+        assert ("cycle_older" in outcome.terms) == (outcome.recovered is not None) == (cycle > 0)
+    assert losses[4.0] - losses[0.0] == pytest.approx(4 * (losses[1.0] - losses[0.0]), rel=1e-3)

@@ -59,7 +59,14 @@ def assert_same_run(a: Path, b: Path) -> None:
 
 @pytest.mark.parametrize("method, name", [("group-gan", "20-40_60+"), ("fa-gan", "fa")])
 def test_three_steps_and_three_more_are_six(method, name, data, tmp_path):
-    flags = [*SMALL, *data, f"--method={method}", "--batch_size=2", "--warmup_steps=1"]
+    flags = [
+        *SMALL,
+        *data,
+        f"--method={method}",
+        "--batch_size=2",
+        "--warmup_steps=1",
+        "--cycle_interval=2",
+    ]
     assert train(*flags, "--max_steps=6", f"--exp_dir={tmp_path / 'whole'}") == 0
     halves = tmp_path / "halves"
     assert train(*flags, "--max_steps=6", f"--exp_dir={halves}", "--resume", tmp_path / "no") == 2

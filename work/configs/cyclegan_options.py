@@ -59,6 +59,9 @@ class CycleGANOptions(LoopFlags):
         False, "generators draw a change that is added to the face, not a whole new face"
     )
     cycle_lambda: float = option(10.0, "weight of the way there and back")
+    cycle_interval: int = option(
+        1, "steps between ways there and back, whose weight is multiplied by it: saves time"
+    )
     identity_lambda: float = option(5.0, "Group-GAN: a face of the target group stays as it is")
     l1_lambda: float = option(1.0, "output against input: against inverted colours; 0 is off")
     age_lambda: float = option(5.0, "FA-GAN: error of the estimated age, in decades")
@@ -93,6 +96,7 @@ class CycleGANOptions(LoopFlags):
             require(value is None or value >= 1, f"--{name} is at least 1")
         for name in ("cycle", "identity", "l1", "age"):
             require(getattr(self, f"{name}_lambda") >= 0, f"--{name}_lambda is 0 or more")
+        require(self.cycle_interval >= 1, "--cycle_interval is at least 1")
         require(self.pool_size >= 0, "--pool_size is 0 or more")
         require(self.warmup_steps >= 0, "--warmup_steps is 0 or more")
         require(self.amp != "O2", "--amp O2 is not for these networks; O1 is")

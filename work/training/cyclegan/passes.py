@@ -94,24 +94,26 @@ class CyclePasses:
         plan: Plan,
         backward: Backward,
         rng: Optional[np.random.Generator] = None,
+        cycle: float = 1.0,
     ) -> Outcome:
         """Faces as the plan lists them, [2 N or 4 N, 3, H, W], through all passes; `backward` gets each loss.
 
         Args:
             rng: of the pools; None leaves them out and as they are (validation).
+            cycle: times the weight of the way back; 0 leaves it out.
         """
         sides = self._sides(faces, plan)
         outcome = Outcome({}, faces[: 2 * sides["older"].sources.shape[0]], faces)
         made, recovered = {}, []
         self.net.freeze_discriminators(True)
         for name, side in sides.items():
-            made[name], back = self._generator_step(name, side, backward, outcome)
-            recovered.append(back)
+            made[name], back = self._generator_step(name, side, backward, outcome, cycle)
+            recovered += back
         self.net.freeze_discriminators(False)
         for name, side in sides.items():
             self._discriminator_step(name, side, made[name], backward, outcome, rng)
         outcome.output = paddle.concat([made[name] for name in sides])
-        outcome.recovered = paddle.concat(recovered)
+        outcome.recovered = paddle.concat(recovered) if recovered else None
         outcome.terms["loss"] = outcome.terms["loss_older"] + outcome.terms["loss_younger"]
         return outcome
 
@@ -141,18 +143,20 @@ class CyclePasses:
         return {name: Side(x, real, Asked(*asked)) for name, (x, real, *asked) in sides}
 
     def _generator_step(
-        self, name: str, side: Side, backward: Backward, outcome: Outcome
-    ) -> tuple[Tensor, Tensor]:
-        """The faces that a generator made of its sources, and these after the way back."""
+        self, name: str, side: Side, backward: Backward, outcome: Outcome, cycle: float
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The faces that a generator made of its sources, and these after the way back, if it was taken."""
         generator, weights = getattr(self.net, name), self.weights
         made = side.there(generator, side.sources)
-        recovered = side.back(getattr(self.net, OPPOSITE[name]), made)
         terms = {
             "gan": least_squares(self._judged(name, made, side.asked), True),
-            "cycle": F.l1_loss(recovered, side.sources),
             "l1": F.l1_loss(made, side.sources),
         }
-        loss = terms["gan"] + weights.cycle * terms["cycle"] + weights.l1 * terms["l1"]
+        loss, recovered = terms["gan"] + weights.l1 * terms["l1"], []
+        if cycle > 0:
+            recovered = [side.back(getattr(self.net, OPPOSITE[name]), made)]
+            terms["cycle"] = F.l1_loss(recovered[0], side.sources)
+            loss = loss + cycle * weights.cycle * terms["cycle"]
         if side.asked:
             wanted, found = side.asked.ages + side.asked.years, self.estimate(made)
             terms["age"] = F.l1_loss(found, wanted)
@@ -164,7 +168,7 @@ class CyclePasses:
         backward(loss)
         outcome.terms.update({f"{term}_{name}": value.detach() for term, value in terms.items()})
         outcome.terms[f"loss_{name}"] = loss.detach()
-        return made.detach(), recovered.detach()
+        return made.detach(), [back.detach() for back in recovered]
 
     def _judged(self, name: str, faces: Tensor, asked: Optional[Asked]) -> Tensor:
         judge = getattr(self.net, f"judge_{name}")

@@ -157,7 +157,9 @@ class CycleRecipe:
         if place.key[0] < self.options.warmup_steps:
             return self.passes.warm_up(faces, plan, backward)
         rng = generator(self.seed, POOLS, *place.key, place.rank)
-        return self.passes(faces, plan, backward, rng)
+        interval = self.options.cycle_interval
+        cycle = float(interval) if place.key[0] % interval == 0 else 0.0
+        return self.passes(faces, plan, backward, rng, cycle)
 
     def term_names(self) -> list[str]:
         """See Recipe."""
