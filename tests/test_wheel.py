@@ -99,8 +99,8 @@ def test_the_command_runs(installed):
 
 
 def test_what_it_says_can_be_typed_without_a_clone(installed, tmp_path):
-    help_text = installed("paddle-sam", "convert", "--help")
-    assert f"(default: {tmp_path / 'cache'})" in help_text and ".py" not in help_text
+    help_text = "".join(installed("paddle-sam", "convert", "--help").split())  # lines may break
+    assert f"(default:{tmp_path / 'cache'})" in help_text and ".py" not in help_text
 
 
 def test_its_weights_are_read_from_another_folder(installed, environment):

@@ -28,7 +28,7 @@ GROUPS = {
     "Measure results": ("calc_losses_on_images", "calc_id_loss_parallel", "calc_age_error"),
     "Train": ("prepare_data", "train", "compile_ranger"),
     "Weights": ("get_weights", *CONVERTERS, "export"),
-    "Installation": ("install_paddle",),
+    "Installation": ("install_paddle", "check_install"),
 }
 USAGE = (
     "usage: paddle-sam COMMAND ...\n       paddle-sam COMMAND --help     its flags, with examples"

@@ -48,6 +48,11 @@ def load() -> None:
         print(f"note: slower without compiled operators: {error}", file=sys.stderr)
 
 
+def problem() -> Optional[str]:
+    """Why `load` has failed, None if it has not."""
+    return _loaded.get("problem")
+
+
 def prelu(x: Tensor, slope: Tensor, impl: str = "auto") -> Tensor:
     """x where it is positive, else slope * x, for x [N, C, H, W] and slope [C].
 
