@@ -6,9 +6,8 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.engines import mobile as mobile_engine
 from work.inference.engines import openvino_engine
-from work.inference.engines.cache import EngineUnavailable
+from work.inference.engines.engine import NotInstalled
 from work.inference.engines.mobile import EngineGenerator, fast_generator
 from work.loading import load_network
 from work.models.mobile_stylegan import MobileStyleGAN
@@ -74,18 +73,25 @@ def gradient(generator, codes, way: str, weight) -> np.ndarray:
 
 def test_without_openvino_paddle_draws_and_one_line_says_so(net, monkeypatch, capsys):
     def missing() -> str:
-        raise EngineUnavailable("openvino is not installed")
+        raise NotInstalled("openvino is not installed")
 
     monkeypatch.setattr(openvino_engine, "version", missing)
     assert fast_generator(net, "auto", "fp32") is net
     assert capsys.readouterr().err == ""
     assert fast_generator(net, "openvino", "fp32") is net
-    assert "Paddle computes instead of OpenVINO" in capsys.readouterr().err
+    assert "Paddle computes instead of openvino: openvino is not" in capsys.readouterr().err
+    assert fast_generator(net, "auto", "bf16") is net
+    assert capsys.readouterr().err == "note: Paddle draws in fp32; bf16 needs OpenVINO\n"
+
+
+def test_an_engine_without_this_generator_is_named(net, capsys):
+    assert fast_generator(net, "paddle-inference", "fp32") is net
+    assert "Paddle computes instead of paddle-inference" in capsys.readouterr().err
 
 
 def test_a_graph_that_draws_something_else_is_not_used(net, monkeypatch, capsys):
     real = openvino_engine.load
     monkeypatch.setattr(openvino_engine, "load", lambda *a: lambda *x: real(*a)(*x) * 1.02)
-    monkeypatch.setattr(mobile_engine.openvino_engine, "version", lambda: "another version")
+    monkeypatch.setattr(openvino_engine, "version", lambda: "another version")
     assert fast_generator(net, "openvino", "fp32") is net
     assert "off Paddle's" in capsys.readouterr().err

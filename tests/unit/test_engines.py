@@ -14,11 +14,12 @@ import pytest
 from work.configs.options import TestOptions
 from work.datasets.transforms import to_picture
 from work.faces.aligned import AlignedFace
-from work.inference.engines import cache as engines
-from work.inference.engines import openvino_engine, paddle_engine
-from work.inference.engines import sam as select
-from work.inference.engines.sam import load_sam
+from work.inference.engines import cache, openvino_engine, paddle_engine
+from work.inference.engines import sam as sam_on_engines
+from work.inference.engines.cache import relative_rms
+from work.inference.engines.engine import EngineUnavailable, NotInstalled, first_usable
 from work.inference.load import begin_early
+from work.inference.sam import load_sam
 from work.loading import load_psp
 from work.models.checkpoint import read_checkpoint
 
@@ -43,9 +44,9 @@ def load(path, **options):
 
 def use_only(engine, monkeypatch):
     """As if no other engine were installed."""
-    for name, module in select.ENGINES.items():
-        if name != engine:
-            reason = engines.NotInstalled(f"{name} is not installed")
+    for module in sam_on_engines.ENGINES:
+        if module.NAME != engine:
+            reason = NotInstalled(f"{module.NAME} is not installed")
             monkeypatch.setattr(module, "version", Mock(side_effect=reason))
 
 
@@ -57,16 +58,16 @@ def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
     model = load(tiny_sam, engine=engine)
     assert type(model.net.encoder).__name__ == "Graph"
     for found, wanted in zip(picture(model), expected):
-        assert engines.relative_rms(found, wanted) < 1e-4
+        assert relative_rms(found, wanted) < 1e-4
     (checks,) = home.glob(f"engines/*/{engine}.*/checks.json")
     assert len(json.loads(checks.read_text())) == 3
     # The second time nothing is built or compared, and "auto" takes the first that is installed.
-    monkeypatch.setattr(select, "_check", None)
+    monkeypatch.setattr(sam_on_engines, "_check", None)
     monkeypatch.setattr("work.inference.engines.sam_graph.encoder", None)
     use_only(engine, monkeypatch)
     again = load(tiny_sam)
     assert type(again.net.encoder).__name__ == "Graph"
-    assert engines.relative_rms(picture(again)[0], expected[0]) < 1e-4
+    assert relative_rms(picture(again)[0], expected[0]) < 1e-4
     assert again.random_codes(1).shape == [1, 4, 512]
     assert capsys.readouterr().err == ""
 
@@ -82,7 +83,7 @@ def test_a_wrong_graph_is_not_used(tiny_sam, home, monkeypatch, capsys):
     monkeypatch.setattr(paddle_engine, "version", lambda: "another version")
     model = load(tiny_sam, engine="paddle-inference")
     assert type(model.net.encoder).__name__ != "Graph"
-    assert "note: paddle-inference is not used: its" in capsys.readouterr().err
+    assert "note: Paddle computes instead of paddle-inference: its" in capsys.readouterr().err
 
 
 def test_a_graph_that_remembers_fails_the_check(tiny_sam, tmp_path):
@@ -93,9 +94,9 @@ def test_a_graph_that_remembers_fails_the_check(tiny_sam, tmp_path):
         kept.append(net.decode(paddle.to_tensor(x)).numpy())
         return kept[0]
 
-    checks = engines.Checks(tmp_path, "1")
-    select._check(checks, {"decoder": remembers}, {"decoder": (1, 4, 512)}, "fp32", net)
-    with pytest.raises(engines.EngineUnavailable, match="decoder"):
+    checks = cache.Checks(tmp_path, "1")
+    sam_on_engines._check(checks, {"decoder": remembers}, {"decoder": (1, 4, 512)}, "fp32", net)
+    with pytest.raises(EngineUnavailable, match="decoder"):
         checks.require({"decoder": "fp32"})
 
 
@@ -104,6 +105,38 @@ def test_without_engines_paddle_computes(tiny_sam, monkeypatch, capsys, choice, 
     use_only("paddle", monkeypatch)
     assert type(load(tiny_sam, engine=choice).net.encoder).__name__ != "Graph"
     assert ("openvino is not installed" in capsys.readouterr().err) == says
+
+
+def engines(*names):
+    return [Mock(NAME=name) for name in names]
+
+
+def test_auto_takes_the_first_engine_that_can_be_used_and_says_what_was_wrong(capsys):
+    def prepare(engine):
+        if engine.NAME == "first":
+            raise NotInstalled("first is not installed")
+        if engine.NAME == "second":
+            raise EngineUnavailable("its decoder is 0.1 off")
+        return f"graphs of {engine.NAME}"
+
+    paddle.device.set_device("cpu")
+    assert first_usable("auto", engines("first", "second", "third"), prepare) == "graphs of third"
+    note = "note: third computes instead of second: its decoder is 0.1 off\n"
+    assert capsys.readouterr().err == note
+
+
+@pytest.mark.parametrize("choice", ["paddle", "auto"])
+def test_engines_are_for_the_cpu_unless_one_is_named(choice, monkeypatch, capsys):
+    monkeypatch.setattr(paddle.device, "get_device", lambda: "gpu:0")
+    assert first_usable(choice, engines("one"), lambda engine: engine.NAME) is None
+    assert first_usable("one", engines("one"), lambda engine: engine.NAME) == "one"
+    assert capsys.readouterr().err == ""
+
+
+def test_an_engine_without_graphs_of_the_network_is_named(capsys):
+    assert first_usable("another", engines("one"), lambda engine: engine.NAME) is None
+    said = "note: Paddle computes instead of another: it has no graphs of this network\n"
+    assert capsys.readouterr().err == said
 
 
 def test_half_precision_where_an_engine_has_none(tiny_sam, home, monkeypatch, capsys):
@@ -115,10 +148,10 @@ def test_half_precision_where_an_engine_has_none(tiny_sam, home, monkeypatch, ca
 def test_a_changed_checkpoint_has_another_hash(tmp_path, home):
     path = tmp_path / "x.pdparams"
     path.write_bytes(b"one")
-    first = engines.file_hash(path)
-    assert engines.file_hash(path) == first
+    first = cache.file_hash(path)
+    assert cache.file_hash(path) == first
     path.write_bytes(b"other")
-    assert engines.file_hash(path) != first
+    assert cache.file_hash(path) != first
 
 
 def test_the_cache_keeps_what_was_used_last(tmp_path, home, monkeypatch):
@@ -127,7 +160,7 @@ def test_the_cache_keeps_what_was_used_last(tmp_path, home, monkeypatch):
     for i in (0, 1, 2, 0, 3):
         path = tmp_path / f"{i}.pdparams"
         path.write_text(str(i))
-        folder = engines.folder_for(path, "openvino")
+        folder = cache.folder_for(path, "openvino")
         folder.mkdir(exist_ok=True)
         os.utime(folder.parent, (len(folders), len(folders)))
         folders.append(folder)
@@ -135,7 +168,7 @@ def test_the_cache_keeps_what_was_used_last(tmp_path, home, monkeypatch):
 
 
 def test_nan_is_infinitely_wrong():
-    assert engines.relative_rms(np.array([np.nan]), np.ones(1)) == float("inf")
+    assert relative_rms(np.array([np.nan]), np.ones(1)) == float("inf")
 
 
 def test_graphs_begin_to_load_before_they_are_asked_for(tiny_sam, home, monkeypatch):
@@ -157,7 +190,7 @@ def test_graphs_that_will_not_be_used_are_not_loaded(tiny_sam, home, monkeypatch
     monkeypatch.setattr("work.inference.load.NVIDIA_DRIVER", str(tmp_path / "none"))
     begin = Mock()
     monkeypatch.setattr("work.inference.engines.openvino_engine.begin", begin)
-    if engines.checked_folder(tiny_sam, "openvino"):  # it is installed
+    if cache.checked_folder(tiny_sam, "openvino"):  # it is installed
         begin_early(TestOptions(**options))
         begin.assert_called_once()
         begin.reset_mock()

@@ -1,7 +1,7 @@
-"""A checkpoint as graphs for other programs: Paddle Inference, ONNX, OpenVINO; each compared with Paddle.
+"""Exports SAM or pSp as graphs for Paddle Inference, ONNX and OpenVINO, and compares each graph with Paddle.
 
-Three graphs of one face each, so that a server computes once per photo what does not depend on the age:
-`start` (SAM only), `encoder`, `generator`. docs/serving.md says how to run them.
+There are three graphs, for one face at a time: `start` (SAM only), which does not depend on the age, so that a server
+runs it once per photo; `encoder`; `generator`. docs/serving.md shows how to run them.
 """
 
 from __future__ import annotations
@@ -17,48 +17,47 @@ import paddle
 
 from work.errors import UserError
 from work.files import atomic_write
-from work.inference.engines import openvino_engine, paddle_engine
-from work.inference.engines import sam_graph as networks
-from work.inference.engines.cache import TOLERANCE, EngineUnavailable, relative_rms
+from work.inference.engines import openvino_engine, paddle_engine, sam_graph
+from work.inference.engines.cache import TOLERANCE, relative_rms
+from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run, Shapes
 from work.models.checkpoint import LazyState
 from work.models.psp import PSP, add_age_channel
 
-Run = Callable[..., np.ndarray]
 FACE, AGE = (1, 3, 256, 256), (1,)
 
 
 @dataclass
 class Part:
-    """A graph: the names and shapes of its inputs, what builds it from primitives, and what Paddle computes."""
+    """One of the graphs."""
 
-    inputs: dict[str, tuple[int, ...]]
+    inputs: Shapes
     output: str
-    graph: Callable[..., Any]
-    reference: Callable[..., paddle.Tensor]
+    graph: Callable[..., Any]  # makes it from primitives, see engines/ops.py
+    reference: Callable[..., paddle.Tensor]  # the same by Paddle
 
 
 def parts_of(net: PSP, weights: LazyState) -> dict[str, Part]:
-    """The graphs of SAM (`start`, `encoder`, `generator`) or pSp (the last two)."""
+    """The graphs of SAM (`start`, `encoder`, `generator`) or of pSp (the last two)."""
     n, mean = net.n_styles, net.latent_avg.numpy()[None]
     codes = (1, n, 512)
     own, generator = weights.part("encoder."), weights.part("decoder.")
 
     def start(ops, face):
         w = weights.part("pretrained_encoder.")
-        return ops.add(networks.encoder(ops, face, w, n), mean)
+        return ops.add(sam_graph.encoder(ops, face, w, n), mean)
 
     def sam_encoder(ops, face, age, start):
         plane = np.full((1, 1, 256, 256), 0.01, np.float32)
         plane = ops.mul(ops.reshape(age, [1, 1, 1, 1]), plane)
-        return ops.add(networks.encoder(ops, ops.concat([face, plane], 1), own, n), start)
+        return ops.add(sam_graph.encoder(ops, ops.concat([face, plane], 1), own, n), start)
 
     def psp_encoder(ops, face):
-        result = networks.encoder(ops, face, own, n)
+        result = sam_graph.encoder(ops, face, own, n)
         return ops.add(result, mean) if net.start_from_latent_avg else result
 
     parts = {}
     if net.start_from_encoded_w_plus:
-        parts["start"] = Part({"face": FACE}, "start", start, net.start_codes)
+        parts["start"] = Part({"face": FACE}, "start", start, net.pretrained_codes)
         inputs = {"face": FACE, "target_age": AGE, "start": codes}
         parts["encoder"] = Part(
             inputs, "w_plus", sam_encoder, lambda f, a, s: net.encode(add_age_channel(f, a), s)
@@ -66,13 +65,13 @@ def parts_of(net: PSP, weights: LazyState) -> dict[str, Part]:
     else:
         parts["encoder"] = Part({"face": FACE}, "w_plus", psp_encoder, net.encode)
     parts["generator"] = Part(
-        {"w_plus": codes}, "image", lambda ops, x: networks.decoder(ops, x, generator), net.decode
+        {"w_plus": codes}, "image", lambda ops, x: sam_graph.decoder(ops, x, generator), net.decode
     )
     return parts
 
 
 def examples(part: Part, latent_avg: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Seeded inputs: a smooth face-like picture, an age in years, codes near the mean latent."""
+    """Seeded inputs: a picture of flat squares, an age in years, codes near the mean latent."""
     rng = np.random.default_rng(seed)
     made = {
         "face": rng.uniform(-1, 1, (1, 3, 8, 8)).repeat(32, 2).repeat(32, 3),
@@ -94,14 +93,14 @@ def write_openvino(name: str, part: Part, folder: Path) -> Run:
 
 
 def write_onnx(name: str, part: Part, folder: Path) -> Optional[Run]:
-    """None: written, but there is no ONNX Runtime to run it."""
+    """Returns None if the graph is written but ONNX Runtime is not there to run it."""
     try:
         import onnx
         from onnx import TensorProto, helper
 
         from work.inference.engines.onnx_ops import OPSET, OnnxOps, Value
     except ImportError as error:
-        raise EngineUnavailable("onnx is not installed (pip install onnx onnxruntime)") from error
+        raise NotInstalled("onnx is not installed (pip install onnx onnxruntime)") from error
 
     def info(name, shape):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -127,19 +126,20 @@ FORMATS = {"paddle": write_paddle, "onnx": write_onnx, "openvino": write_openvin
 
 
 def export(net: PSP, weights: LazyState, out: Path, formats: list[str], optional: bool) -> int:
-    """Write `out/FORMAT/PART.*` and `out/export.json`; say for each part how far it is from Paddle.
+    """Write `out/FORMAT/PART.*` and `out/export.json`; print how far each part is from Paddle.
 
     Args:
         net: SAM or pSp with its weights, on the CPU.
         weights: its state by parameter name.
         formats: keys of FORMATS.
-        optional: formats whose package is missing are left out with a line.
+        optional: leave out formats whose package is missing, with a note.
 
     Returns:
-        The exit code: 1 if a graph differs from Paddle or (if not `optional`) a format cannot be written.
+        The exit code: 0; 1 if a graph differs from Paddle or, unless `optional`, a format cannot be written; 2 if that
+        is true of all formats.
 
     Raises:
-        UserError: a network without graphs.
+        UserError: the network has no graphs.
     """
     if net.learn_in_w:
         raise UserError("encoders into W (--learn_in_w) cannot be exported")
@@ -165,11 +165,11 @@ def export(net: PSP, weights: LazyState, out: Path, formats: list[str], optional
 
 @paddle.no_grad()
 def _export_part(chosen: str, name: str, part: Part, out: Path, net: PSP) -> Optional[float]:
-    """Write one graph and compare it on two inputs; the larger error, or None if nothing here can run it."""
+    """Write one graph and compare it on two inputs; returns the larger error, or None if nothing here can run it."""
     folder = out / chosen
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}.*"):
-        old.unlink()  # perhaps another checkpoint's
+        old.unlink()  # it may be another checkpoint's
     run = FORMATS[chosen](name, part, folder)
     if run is None:
         print(f"{chosen} {name}: written, not verified: onnxruntime is not installed")

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from work import runtime
 from work.configs.options import ModelChoice, with_saved
-from work.inference.engines import cache, openvino_engine
+from work.inference.engines import openvino_engine
+from work.inference.engines.cache import checked_folder
+from work.inference.engines.engine import EngineUnavailable
 
 if TYPE_CHECKING:
     from work.inference.model import AgeingModel
@@ -34,7 +36,7 @@ def load_model(options: ModelChoice) -> AgeingModel:
         refine = REFINE_STEPS if options.refine is None else options.refine
         blend = options.blend or "composite"
         return load_embedded(refine, blend, options.engine, options.precision)
-    from work.inference.engines.sam import load_sam
+    from work.inference.sam import load_sam
     from work.models.checkpoint import read_checkpoint
 
     source = Path(options.checkpoint_path)
@@ -50,7 +52,7 @@ def begin_early(options: ModelChoice) -> None:
         options.device == "auto" and not os.path.exists(NVIDIA_DRIVER)
     )
     if on_cpu and options.engine in ("auto", openvino_engine.NAME):
-        folder = cache.checked_folder(Path(options.checkpoint_path), openvino_engine.NAME)
+        folder = checked_folder(Path(options.checkpoint_path), openvino_engine.NAME)
         if folder:
-            with contextlib.suppress(cache.EngineUnavailable):  # `load_sam` will say so
+            with contextlib.suppress(EngineUnavailable):  # `load_sam` will say so
                 openvino_engine.begin(folder, options.precision)

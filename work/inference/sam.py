@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
+from work.configs.options import ModelChoice
 from work.faces.aligned import AlignedFace, stack
 from work.inference.composite import Composite, gates
+from work.inference.engines.sam import fast_sam
 from work.inference.film_paths import interpolate
 from work.inference.model import AgeingModel, Frames
-from work.loading import load_network
+from work.loading import load_network, load_psp
+from work.models.checkpoint import Checkpoint
 from work.models.psp import PSP, add_age_channel, face_pool
 
 
@@ -127,7 +132,7 @@ class SAM(AgeingModel):
     def invert(self, faces: Tensor) -> Tensor:
         """See AgeingModel; the frozen encoder's codes, or pSp's own."""
         if self.net.start_from_encoded_w_plus:
-            return self.net.start_codes(faces)  # type: ignore[return-value]  # never None here
+            return self.net.pretrained_codes(faces)
         return self.net.encode(faces)
 
     @paddle.no_grad()
@@ -135,3 +140,25 @@ class SAM(AgeingModel):
         """See AgeingModel; from one random z each."""
         w = self.net.decoder.style(paddle.randn([n, self.net.decoder.style_dim]))
         return w.unsqueeze(1).tile([1, self.n_styles, 1])
+
+
+def load_sam(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
+    """SAM or pSp on the engine that the options ask for, else on Paddle.
+
+    Args:
+        options: fields that are not None beat what the weights show.
+        source: the checkpoint's file.
+
+    Raises:
+        UserError: a checkpoint that cannot be used.
+    """
+    blend = options.blend or "generator"
+    found = fast_sam(checkpoint, options, source)
+    if found is not None:
+        return SAM(*found, blend)
+    model = SAM(load_psp(checkpoint, options, source), blend=blend)
+    if options.precision == "bf16" and paddle.device.get_device() == "cpu":
+        print("note: on a CPU Paddle computes in fp32", file=sys.stderr)
+    else:
+        model.autocast = options.precision == "bf16"
+    return model

@@ -38,7 +38,7 @@ class StartCodes:
         for i, key in enumerate(zip(batch.files, batch.flips)):
             row = self.known.get(key)
             if row is None:
-                row = self.net.start_codes(faces[i : i + 1])
+                row = self.net.pretrained_codes(faces[i : i + 1])
                 if len(self.known) < self.limit:
                     self.known[key] = row
             rows.append(row)

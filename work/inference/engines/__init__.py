@@ -1,7 +1,7 @@
-"""What computes in the place of Paddle's dygraph."""
+"""What computes the networks faster than Paddle's dygraph: graphs in OpenVINO or Paddle Inference."""
 
 import sys
 
-# Importing OpenVINO would fork a process that reports each import to Google Analytics. Whoever works with photos of
-# faces does not expect that; without this module OpenVINO is silent.
+# OpenVINO starts a process that reports each import to Google Analytics. Nobody who works with photos of faces expects
+# that; without this module OpenVINO is silent.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""Engines: the same networks, run by something faster than Paddle's dygraph, once they are shown to be equal.
+"""Keeps the graphs of engines in the per-user cache, and how far each is from Paddle.
 
-An engine is built once per checkpoint: its graphs lie in the per-user cache, named by the hash of the checkpoint.
-Before it is used for the first time, every graph is compared with Paddle's own forward pass. Nothing here imports
-Paddle, so that graphs can be loaded meanwhile.
+Graphs are built once per checkpoint, in a folder named by its hash. Before an engine is first used, each of its graphs
+is compared with Paddle's own forward pass. Nothing here imports Paddle, so that graphs can be loaded while it is
+imported.
 """
 
 from __future__ import annotations
@@ -12,35 +12,29 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional
+from typing import Mapping, Optional
 
 import numpy as np
 
 from work.downloads import cache_folder, sha256_of
 from work.files import atomic_write
+from work.inference.engines.engine import Engine, EngineUnavailable, Run
 
-# The largest root-mean-square error against Paddle, relative to the output's own, at which a graph is used.
-# bf16 keeps 8 bits: about 1 % for the encoder and 2 to 3 % for the decoder were measured.
+# A graph is used up to this root-mean-square error against Paddle, relative to Paddle's output.
+# bf16 keeps 8 bits: about 1 % was measured for the encoder and 2 to 3 % for the decoder.
 TOLERANCE = {"fp32": 1e-4, "bf16": 0.06}
-# In a gradient, activations on the edge of a ReLU may fall to either side.
+# In a gradient, activations close to zero may fall on either side of a ReLU's edge.
 GRADIENT_TOLERANCE = {"fp32": 0.01, "bf16": 0.1}
 
 CHECKS = "checks.json"
-# What graphs are made of; raise it when that changes, so that older ones are built again.
-GRAPHS = 2
+REVISION = (
+    2  # of how graphs are written; raise it when that changes, so that older ones are built again
+)
 KEEP = 3  # checkpoints whose graphs stay in the cache; those of SAM at 1024 px take 2.2 GB
 
 
-class EngineUnavailable(Exception):
-    """This engine cannot be used here; the message says why."""
-
-
-class NotInstalled(EngineUnavailable):
-    """Software that it needs is not there."""
-
-
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, 32 digits; kept beside size and time of change, so that it is computed once."""
+    """SHA-256 of a file, its first 32 digits; kept with the file's size and time, so that it is computed once."""
     hashes, key = _hashes(), _state(path)
     if key not in hashes:
         hashes[key] = sha256_of(path)[:32]
@@ -63,46 +57,44 @@ def _state(path: Path) -> str:
 
 
 def folder_for(checkpoint: Path, engine: str) -> Path:
-    """Where the graphs of a checkpoint lie. Those that were used least recently make room: KEEP stay."""
+    """The folder of a checkpoint's graphs, marked as used now. Only the KEEP checkpoints used last keep theirs."""
     folder = cache_folder() / "engines" / file_hash(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     os.utime(folder)
     others = [path for path in folder.parent.iterdir() if path.is_dir()]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-KEEP]:
         shutil.rmtree(path, ignore_errors=True)  # another process may be doing the same
-    for path in {*folder.glob(f"{engine}*")} - {folder / _graphs_of(engine)}:
+    for path in {*folder.glob(f"{engine}*")} - {folder / _revision_of(engine)}:
         shutil.rmtree(path, ignore_errors=True)
-    return folder / _graphs_of(engine)
+    return folder / _revision_of(engine)
 
 
-def _graphs_of(engine: str) -> str:
-    return f"{engine}.{GRAPHS}"
+def _revision_of(engine: str) -> str:
+    return f"{engine}.{REVISION}"
 
 
 def checked_folder(checkpoint: Path, engine: str) -> Optional[Path]:
-    """`folder_for` of a checkpoint whose graphs were built and checked earlier, else None; takes no time."""
+    """`folder_for`, if the checkpoint's graphs were built and checked in an earlier run, else None; takes no time."""
     known = _hashes().get(_state(checkpoint)) if checkpoint.is_file() else None
-    folder = cache_folder() / "engines" / known / _graphs_of(engine) if known else None
+    folder = cache_folder() / "engines" / known / _revision_of(engine) if known else None
     return folder if folder and (folder / CHECKS).is_file() else None
 
 
-def load_all(
-    engine: Any, precisions: Mapping[str, str], folder: Path
-) -> dict[str, Callable[..., np.ndarray]]:
-    """Load the graphs of these names and precisions; side by side in an engine that can, which halves the wait."""
+def load_all(engine: Engine, precisions: Mapping[str, str], folder: Path) -> dict[str, Run]:
+    """Load graphs by name, each in its precision; several at a time if the engine can, which halves the wait."""
     with ThreadPoolExecutor(engine.LOADERS) as pool:
         runs = pool.map(lambda name: engine.load(name, folder, precisions[name]), precisions)
         return dict(zip(precisions, runs))
 
 
 def relative_rms(found: np.ndarray, expected: np.ndarray) -> float:
-    """Root mean square of the difference over that of the expected values; infinite where not a number."""
+    """Root mean square of the difference, divided by that of the expected values; infinite instead of NaN."""
     error = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
     return float(error) if np.isfinite(error) else float("inf")
 
 
 class Checks:
-    """The measured errors of an engine's graphs, kept in the cache."""
+    """How far an engine's graphs are from Paddle, as measured; kept beside them."""
 
     def __init__(self, folder: Path, version: str):
         self.path, self.version = folder / CHECKS, version
@@ -114,7 +106,7 @@ class Checks:
         return f"{name} {precision} {self.version}"
 
     def missing(self, precisions: Mapping[str, str]) -> bool:
-        """Whether a graph of these names and precisions was not measured yet."""
+        """Whether one of these graphs, by name and precision, has not been measured yet."""
         return any(self.key(*graph) not in self.errors for graph in precisions.items())
 
     def record(self, name: str, precision: str, error: float) -> None:
@@ -123,7 +115,7 @@ class Checks:
             temporary.write_text(json.dumps(self.errors, indent=1))
 
     def require(self, precisions: Mapping[str, str]) -> None:
-        """Raise EngineUnavailable if a graph differs too much from Paddle."""
+        """Raise EngineUnavailable if one of these graphs differs too much from Paddle."""
         for name, precision in precisions.items():
             error = self.errors[self.key(name, precision)]
             allowed = GRADIENT_TOLERANCE if name.endswith("_back") else TOLERANCE

@@ -1,46 +1,47 @@
-"""The embedded model's generator on an engine, with the gradients that inverting photos needs."""
+"""The small generator on an engine, with the gradients that inverting photos needs."""
 
 from __future__ import annotations
 
 import sys
-from typing import Callable, Union
+from functools import partial
+from pathlib import Path
+from typing import Any, Union
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
-from work.inference.engines import cache as engines
 from work.inference.engines import openvino_engine
-from work.inference.engines.cache import Checks, EngineUnavailable
-from work.inference.engines.mobile_graph import MobileGraph
-from work.models.mobile_stylegan import MobileStyleGAN
+from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms
+from work.inference.engines.engine import Engine, Run, first_usable
+from work.inference.engines.mobile_graph import MobileGraph, Weights
+from work.inference.engines.ops import GradientOps, Node
+from work.models.mobile_stylegan import STYLE_DIM, MobileStyleGAN
 from work.models.pretrained import weights_path
 
-# Name of a graph: what it draws, and the size of the image. Those ending in `_back` are the ways back.
-GRAPHS = {
-    "full": ({}, 1024),
-    "half": ({"half": True}, 512),
-    "preview": ({"coarse": True}, 256),
-    "half_back": ({"half": True}, 512),
-    "preview_back": ({"coarse": True}, 256),
+# Graphs by name: the size of the picture, and how MobileGraph draws it.
+PICTURES: dict[str, tuple[int, dict[str, bool]]] = {
+    "full": (MobileStyleGAN.size, {}),
+    "half": (MobileStyleGAN.size // 2, {"half": True}),
+    "preview": (MobileStyleGAN.size // 4, {"coarse": True}),
 }
-# All but what is shown are drafts, for inverting photos and for reading ages. They use the CPU's quickest precision: in
-# bf16 the codes came as near to the photos in half of the time.
-SHOWN = "full"
-Run = Callable[..., np.ndarray]
+# Only full pictures are shown. The others are drafts for inverting photos and reading ages, so they have gradients, by
+# graphs called half_back and preview_back, and use the CPU's quickest precision: in bf16 the codes came as close to the
+# photos in half the time.
+SHOWN, DRAFTS = "full", ("half", "preview")
 
 
 class EngineGenerator:
-    """In the place of a MobileStyleGAN: w_plus [N, 23, 512] to images, run by graphs one sample at a time.
+    """Draws as a MobileStyleGAN does, with graphs, one sample at a time: w_plus [N, N_STYLES, 512] to images.
 
-    Half and preview images have gradients towards the codes.
+    Half and preview images have gradients with respect to the codes.
     """
 
     def __init__(self, net: MobileStyleGAN, runs: dict[str, Run]):
         self.map, self.runs = net.map, runs
 
     def __call__(self, w_plus: Tensor, half: bool = False) -> Tensor:
-        return self._draw("half", w_plus) if half else _rows(self.runs["full"], w_plus)
+        return self._draw("half", w_plus) if half else _rows(self.runs[SHOWN], w_plus)
 
     def preview(self, w_plus: Tensor) -> Tensor:
         return self._draw("preview", w_plus)
@@ -52,6 +53,7 @@ class EngineGenerator:
 
 
 def _rows(run: Run, *inputs: Tensor) -> Tensor:
+    """Run a graph on each sample of a batch."""
     arrays = [x.numpy() for x in inputs]
     rows = [run(*(x[i : i + 1] for x in arrays)) for i in range(len(arrays[0]))]
     return paddle.to_tensor(np.concatenate(rows))
@@ -61,13 +63,13 @@ class _Drawn(paddle.autograd.PyLayer):
     """An image whose gradient another graph computes."""
 
     @staticmethod
-    def forward(ctx, w_plus: Tensor, run: Run, back: Run) -> Tensor:
+    def forward(ctx: Any, w_plus: Tensor, run: Run, back: Run) -> Tensor:
         ctx.save_for_backward(w_plus)
         ctx.back = back
         return _rows(run, w_plus)
 
     @staticmethod
-    def backward(ctx, towards: Tensor) -> Tensor:
+    def backward(ctx: Any, towards: Tensor) -> Tensor:
         (w_plus,) = ctx.saved_tensor()
         return _rows(ctx.back, w_plus, towards)
 
@@ -75,43 +77,26 @@ class _Drawn(paddle.autograd.PyLayer):
 Generator = Union[MobileStyleGAN, EngineGenerator]
 
 
-def fast_generator(net: MobileStyleGAN, engine: str, precision: str) -> Generator:
-    """What draws faces: OpenVINO on a CPU where it is installed, else `net`.
+def fast_generator(net: MobileStyleGAN, choice: str, precision: str) -> Generator:
+    """The generator on the engine that is asked for; `net` itself if that cannot be used.
 
-    An engine that cannot be used, or that differs from Paddle, is replaced by `net`; one line says so if it was
-    asked for.
+    Args:
+        choice: `--engine`, see `first_usable`; OpenVINO alone has graphs of this generator.
+        precision: of what is shown, "fp32" or "bf16"; Paddle draws in fp32.
     """
-    on_cpu = paddle.device.get_device() == "cpu"
-    if engine == "paddle-inference":
-        print(
-            "note: Paddle draws: this generator has no graph for Paddle Inference", file=sys.stderr
-        )
-    if engine in ("auto", "openvino") and on_cpu:
-        try:
-            return _openvino(net, precision)
-        except EngineUnavailable as error:
-            if engine == "openvino" or precision == "bf16":
-                print(f"note: Paddle computes instead of OpenVINO: {error}", file=sys.stderr)
-    return net
+    found = first_usable(choice, [openvino_engine], partial(_on_engine, net, precision))
+    if found is None and precision == "bf16":
+        print("note: Paddle draws in fp32; bf16 needs OpenVINO", file=sys.stderr)
+    return found or net
 
 
-def _openvino(net: MobileStyleGAN, precision: str) -> EngineGenerator:
-    version = openvino_engine.version()
-    folder = engines.folder_for(weights_path("mobile_stylegan"), openvino_engine.NAME)
-    weights = {name: value.numpy() for name, value in net.state_dict().items()}
-    precisions = {**dict.fromkeys(GRAPHS, openvino_engine.quickest()), SHOWN: precision}
-    for name, (what, size) in GRAPHS.items():
-        inputs = {"w_plus": (1, net.n_styles, 512)}
-        if name.endswith("_back"):
-            inputs["towards"] = (1, 3, size, size)
-
-        def graph(ops, w_plus, *towards, what=what):
-            way = MobileGraph(ops, weights, w_plus)
-            image = way.image(**what)
-            return way.gradient(*towards) if towards else image
-
-        openvino_engine.build(name, inputs, graph, folder)
-    generator = EngineGenerator(net, engines.load_all(openvino_engine, precisions, folder))
+def _on_engine(net: MobileStyleGAN, precision: str, engine: Engine) -> EngineGenerator:
+    """The generator run by an engine's graphs, which are built and checked once. Raises EngineUnavailable."""
+    version = engine.version()
+    folder = folder_for(weights_path("mobile_stylegan"), engine.NAME)
+    precisions = dict.fromkeys(_build(net, engine, folder), engine.quickest())
+    precisions[SHOWN] = precision
+    generator = EngineGenerator(net, load_all(engine, precisions, folder))
     checks = Checks(folder, version)
     if checks.missing(precisions):
         _check(checks, generator, net, precisions)
@@ -119,17 +104,35 @@ def _openvino(net: MobileStyleGAN, precision: str) -> EngineGenerator:
     return generator
 
 
+def _build(net: MobileStyleGAN, engine: Engine, folder: Path) -> list[str]:
+    """Build all graphs, unless they are there; returns their names."""
+    weights = {name: value.numpy() for name, value in net.state_dict().items()}
+    codes = {"w_plus": (1, net.n_styles, STYLE_DIM)}
+    for name, (size, how) in PICTURES.items():
+        graph = partial(_graph, weights, how)
+        engine.build(name, codes, graph, folder)
+        if name in DRAFTS:
+            engine.build(f"{name}_back", {**codes, "towards": (1, 3, size, size)}, graph, folder)
+    return [*PICTURES, *(f"{name}_back" for name in DRAFTS)]
+
+
+def _graph(weights: Weights, how: dict, ops: GradientOps, w_plus: Node, *towards: Node) -> Node:
+    """Makes the graph of a picture or, given the node of the picture's gradient, of the codes' gradient."""
+    graph = MobileGraph(ops, weights, w_plus)
+    image = graph.image(**how)
+    return graph.gradient(*towards) if towards else image
+
+
 def _check(
     checks: Checks, found: EngineGenerator, net: MobileStyleGAN, precisions: dict[str, str]
 ) -> None:
-    """Draw the same codes with Paddle and by the graphs, there and back, and record how far they are apart."""
-    z = np.random.default_rng(0).standard_normal((net.n_styles, 512)).astype(np.float32)
+    """Record how far the graphs' pictures and gradients are from Paddle's, for the same codes."""
+    z = np.random.default_rng(0).standard_normal((net.n_styles, STYLE_DIM)).astype(np.float32)
     with paddle.no_grad():
         w_plus = net.map(paddle.to_tensor(z)).unsqueeze(0)
-        full = net(w_plus)
-    error = engines.relative_rms(found(w_plus).numpy(), full.numpy())
-    checks.record("full", precisions["full"], error)
-    for name in ("half", "preview"):
+        error = relative_rms(found(w_plus).numpy(), net(w_plus).numpy())
+    checks.record(SHOWN, precisions[SHOWN], error)
+    for name in DRAFTS:
         pairs = []
         for generator in (found, net):
             codes = w_plus.clone()
@@ -138,4 +141,4 @@ def _check(
             (gradient,) = paddle.grad([image.square().mean()], [codes])
             pairs.append((image.numpy(), gradient.numpy()))
         for graph, a, b in zip((name, f"{name}_back"), *pairs):
-            checks.record(graph, precisions[graph], engines.relative_rms(a, b))
+            checks.record(graph, precisions[graph], relative_rms(a, b))

@@ -1,14 +1,15 @@
-"""The small generator written over primitive operations, for engines that run graphs; see networks.py.
+"""The small generator as a graph of primitive operations, and its gradient.
 
-An engine knows no gradients, so the way back, which the inversion of photos needs, is written out, too.
+Engines do not differentiate, so the backward pass, which inverting photos needs, is written out as well.
 """
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 
+from work.inference.engines.ops import GradientOps, Node
 from work.models.mobile_stylegan import N_STYLES, WIDTHS
 
 Weights = Mapping[str, np.ndarray]
@@ -19,17 +20,19 @@ class MobileGraph:
     """Builds graphs of the generator.
 
     Args:
-        ops: the primitives, see openvino_ops.py.
+        ops: the primitives.
         w: the parameters of a MobileStyleGAN.
-        w_plus: the node of the codes [1, 23, 512].
+        w_plus: the codes [1, N_STYLES, 512].
     """
 
-    def __init__(self, ops: Any, w: Weights, w_plus: Any):
+    def __init__(self, ops: GradientOps, w: Weights, w_plus: Node):
         self.ops, self.w, self.w_plus = ops, w, w_plus
-        self.tape: list[tuple] = []  # what the way back needs, in the order of the way there
+        self.tape: list[
+            tuple
+        ] = []  # what the backward pass needs of each operation, in forward order
 
-    def image(self, half: bool = False, coarse: bool = False) -> Any:
-        """[1, 3, 1024, 1024]; their 512 px box-downsample with `half`; the 256 px preview with `coarse`."""
+    def image(self, half: bool = False, coarse: bool = False) -> Node:
+        """[1, 3, 1024, 1024]; with `half` its 512 px box-downsample; with `coarse` the 256 px preview."""
         ops, w = self.ops, self.w
         x = self._scaled(ops.constant(w["const"]), 0, "conv1.style")
         x = self._noisy(self._conv(x, w["conv1.weight"]), "conv1")
@@ -41,7 +44,7 @@ class MobileGraph:
             for i in (1, 2):
                 conv = f"{name}.conv{i}"
                 x = self._depthwise(x, w[f"{conv}.depthwise"])
-                # The scale commutes with the depthwise part and costs nothing behind it.
+                # The scale commutes with the depthwise part and costs nothing after it.
                 x = self._scaled(x, first + i, f"{conv}.style")
                 x = self._noisy(self._conv(x, w[f"{conv}.weight"]), conv, averages)
         x = self._scaled(x, N_STYLES - 1, "to_img.style")
@@ -50,10 +53,10 @@ class MobileGraph:
             return ops.add(self._conv(x, weight[::4]), bias[:, ::4])
         return self._haar(ops.add(self._conv(x, weight), bias))
 
-    def gradient(self, towards: Any) -> Any:
-        """The gradient [1, 23, 512] of the codes, given that of the image that was built before."""
-        ops, styles = self.ops, [None] * N_STYLES
-        g = towards
+    def gradient(self, towards: Node) -> Node:
+        """The gradient [1, N_STYLES, 512] with respect to the codes, given that of the image built before."""
+        ops, g = self.ops, towards
+        styles: list[Node] = [None] * N_STYLES
         for kind, *kept in reversed(self.tape):
             if kind == "scale":
                 x, s, index, weight = kept
@@ -73,42 +76,42 @@ class MobileGraph:
                 g = ops.conv(g, kept[0])
         return ops.concat([ops.reshape(g, [1, 1, -1]) for g in styles], axis=1)
 
-    def _scaled(self, x: Any, index: int, name: str) -> Any:
-        """Feature maps times the scales that the style of a layer gives them."""
+    def _scaled(self, x: Node, index: int, name: str) -> Node:
+        """Feature maps times the scales that a layer's style gives them."""
         ops, weight = self.ops, self.w[f"{name}.weight"]
         s = ops.matmul(ops.style(self.w_plus, index), weight)
         s = ops.reshape(ops.add(s, self.w[f"{name}.bias"].reshape(1, -1)), [1, -1, 1, 1])
         self.tape.append(("scale", x, s, index, weight))
         return ops.mul(x, s)
 
-    def _conv(self, x: Any, weight: np.ndarray) -> Any:
+    def _conv(self, x: Node, weight: np.ndarray) -> Node:
         self.tape.append(("conv", weight))
         return self.ops.conv(x, weight, pad=weight.shape[2] // 2)
 
-    def _depthwise(self, x: Any, weight: np.ndarray) -> Any:
+    def _depthwise(self, x: Node, weight: np.ndarray) -> Node:
         self.tape.append(("depthwise", weight))
         return self.ops.grouped(x, weight)
 
-    def _noisy(self, x: Any, name: str, averages: bool = False) -> Any:
-        """Bias, noise (which averages out at half the resolution) and leaky ReLU."""
+    def _noisy(self, x: Node, name: str, averages: bool = False) -> Node:
+        """Add bias and noise (which averages out at half the resolution); leaky ReLU."""
         style = self.ops.style(self.w_plus, 0)
-        x = self.ops.add(x, self.ops.apart(self.w[f"{name}.bias"], style))
+        x = self.ops.add(x, self.ops.hide_constant(self.w[f"{name}.bias"], style))
         if not averages:
             x = self.ops.add(x, self.w[f"{name}.noise"])
         y = self.ops.leaky(x, 0.2)
         self.tape.append(("leaky", y))
         return y
 
-    def _haar(self, x: Any) -> Any:
-        """Inverse Haar transform: a dense 1x1 convolution is quicker in engines than a grouped one."""
-        channels = x.get_output_partial_shape(0)[1].get_length()
+    def _haar(self, x: Node) -> Node:
+        """Inverse Haar transform; in engines a dense 1x1 convolution is quicker than a grouped one."""
+        channels = self.ops.count_channels(x)
         weight = np.kron(np.eye(channels // 4, dtype=np.float32), HAAR)[:, :, None, None]
         self.tape.append(("haar", weight))
         return self.ops.pixel_shuffle(self.ops.conv(x, weight))
 
-    def _averages(self, x: Any) -> Any:
-        """The LL bands: what the Haar transform's blocks of 2 x 2 pixels are on average."""
-        channels = x.get_output_partial_shape(0)[1].get_length()
+    def _averages(self, x: Node) -> Node:
+        """The LL bands: the means of the 2 x 2 pixels that the Haar transform would make."""
+        channels = self.ops.count_channels(x)
         weight = np.eye(channels, dtype=np.float32)[:, ::4, None, None]
         self.tape.append(("averages", weight))
         return self.ops.conv(x, weight.transpose(1, 0, 2, 3))

@@ -1,4 +1,4 @@
-"""The primitives of networks.py as ONNX nodes (operator set 13)."""
+"""The primitives of ops.py as ONNX nodes (operator set 13)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ OPSET = 13
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph; `channels` is known where a convolution made it."""
+    """A tensor of the graph; `channels` is known if a convolution made it."""
 
     name: str
     channels: int = 0
 
 
 class OnnxOps:
-    """Collects nodes and constants of an ONNX graph; arrays become initializers."""
+    """Ops in ONNX: collects the nodes of a graph and its constants, which are called initializers."""
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
 
     def constant(self, array: Any) -> Value:
-        """Arrays to initializers; values stay."""
         if isinstance(array, Value):
             return array
         return self._initializer(np.asarray(array, dtype=np.float32))
@@ -54,12 +53,10 @@ class OnnxOps:
         return self._node("Conv", *inputs, channels=weight.shape[0], **where)
 
     def conv_transpose(self, x: Value, weight: np.ndarray) -> Value:
-        """Stride 2, no padding; weight [O, I, 3, 3]."""
         swapped = weight.transpose(1, 0, 2, 3)
         return self._node("ConvTranspose", x, swapped, channels=weight.shape[0], strides=[2, 2])
 
     def depthwise(self, x: Value, kernel: np.ndarray) -> Value:
-        """Cross-correlate every channel of a convolution's result with one filter [kh, kw], padding 1."""
         weight = np.broadcast_to(kernel, (x.channels, 1, *kernel.shape))
         return self._node("Conv", x, weight, group=x.channels, pads=[1] * 4)
 
@@ -70,7 +67,6 @@ class OnnxOps:
         return self._node("Mul", x, y)
 
     def scale_shift(self, x: Value, scale: Any, shift: np.ndarray) -> Value:
-        """Maps times `scale` plus `shift`: arrays [C], or [1, C] for a scale that the graph computes."""
         if isinstance(scale, Value):
             scale = self.reshape(scale, [1, -1, 1, 1])
         else:
@@ -117,7 +113,6 @@ class OnnxOps:
         return self._node("Slice", x, *map(self._ints, what))
 
     def resize(self, x: Value, matrix: np.ndarray) -> Value:
-        """[N, C, s, s] -> [N, C, S, S] by a matrix [S, s] along both axes."""
         return self._node("MatMul", matrix, self.matmul(x, matrix.T))
 
     def pixel_shuffle(self, x: Value) -> Value:

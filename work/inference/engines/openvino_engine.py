@@ -1,24 +1,25 @@
-"""Graphs in OpenVINO: built from a checkpoint's own weights, kept in the per-user cache."""
+"""The engine "openvino": graphs in OpenVINO, on the CPU."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 import numpy as np
 
 from work import runtime
-from work.inference.engines.cache import EngineUnavailable, NotInstalled
+from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run, Shapes
+from work.inference.engines.ops import GradientOps
 
 NAME = "openvino"
-PRECISIONS = ("fp32", "bf16")
-LOADERS = 3  # graphs that are loaded at a time
-_begun: dict[tuple[Path, str], Future] = {}  # graphs (without .xml) and precisions
+PRECISIONS: tuple[str, ...] = ("fp32", "bf16")
+LOADERS = 3
+_begun: dict[tuple[Path, str], Future[Run]] = {}  # by graph (its path without .xml) and precision
 
 
 def version() -> str:
-    """The installed version. Raises EngineUnavailable without one."""
+    """See Engine."""
     try:
         import openvino
     except ImportError as error:
@@ -27,23 +28,15 @@ def version() -> str:
 
 
 def quickest() -> str:
-    """The precision in which this CPU computes fastest."""
+    """See Engine."""
     import openvino as ov
 
     capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bf16" if "BF16" in capabilities else "fp32"
 
 
-def build(
-    name: str,
-    inputs: Mapping[str, tuple[int, ...]],
-    graph: Callable[..., Any],
-    folder: Path,
-) -> None:
-    """Write `folder/NAME.xml` and `.bin`, whole, if they are not there; weights are stored in float32.
-
-    `graph` makes the output from the primitive operations and the inputs of these names and shapes.
-    """
+def build(name: str, inputs: Shapes, graph: Callable[..., Any], folder: Path) -> None:
+    """See Engine; writes `folder/NAME.xml` and `.bin`, with weights in float32."""
     if (folder / f"{name}.xml").is_file():
         return
     import openvino as ov
@@ -51,21 +44,22 @@ def build(
 
     from work.inference.engines.openvino_ops import OpenVinoOps
 
+    ops: GradientOps = OpenVinoOps()
     nodes = [op.parameter(list(shape), np.float32, x) for x, shape in inputs.items()]
     for node, x in zip(nodes, inputs):
         node.output(0).get_tensor().set_names({x})
-    result = graph(OpenVinoOps(), *nodes)
+    result = graph(ops, *nodes)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"unfinished-{name}.xml"
     ov.save_model(ov.Model([result], nodes, name), unfinished, compress_to_fp16=False)
     unfinished.with_suffix(".bin").replace(folder / f"{name}.bin")
-    unfinished.replace(folder / f"{name}.xml")  # last: its presence says that both are whole
+    unfinished.replace(folder / f"{name}.xml")  # last: where it is, both are whole
 
 
 def begin(folder: Path, precision: str) -> None:
-    """Begin to load all graphs of a folder in the background; `load` waits for those that were begun.
+    """Start loading all graphs of a folder in the background; `load` then waits for them.
 
-    OpenVINO is imported first: imports in several threads can lock each other out.
+    OpenVINO is imported first: imports in several threads can deadlock.
     """
     version()
     threads = ThreadPoolExecutor(LOADERS)
@@ -75,17 +69,13 @@ def begin(folder: Path, precision: str) -> None:
     threads.shutdown(wait=False)
 
 
-def load(name: str, folder: Path, precision: str, cached: bool = True) -> Callable[..., np.ndarray]:
-    """Compile a graph for this CPU; if `cached`, OpenVINO takes it from its own cache in `folder` the second time.
-
-    Returns:
-        A function from float32 arrays of the inputs' shapes to the output.
-    """
+def load(name: str, folder: Path, precision: str, cached: bool = True) -> Run:
+    """See Engine; if `cached`, OpenVINO keeps what it compiles in `folder`, and takes it from there the next time."""
     begun = _begun.pop((folder / name, precision), None) if cached else None
     return begun.result() if begun else _compile(name, folder, precision, cached)
 
 
-def _compile(name: str, folder: Path, precision: str, cached: bool) -> Callable[..., np.ndarray]:
+def _compile(name: str, folder: Path, precision: str, cached: bool) -> Run:
     import openvino as ov
 
     settings = {

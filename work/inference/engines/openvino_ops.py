@@ -1,4 +1,4 @@
-"""The primitives of networks.py as OpenVINO nodes."""
+"""The primitives of ops.py as OpenVINO nodes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from openvino import opset13 as op
 
 
 class OpenVinoOps:
-    """Builds an OpenVINO graph; arrays become constants."""
+    """GradientOps in OpenVINO; arrays become constants."""
 
     def constant(self, array: Any) -> Any:
-        """Arrays to constant nodes; nodes stay."""
         if isinstance(array, (ov.Node, ov.Output)):
             return array
         return op.constant(np.ascontiguousarray(array, dtype=np.float32))
@@ -25,20 +24,18 @@ class OpenVinoOps:
         return y if bias is None else self.add(y, np.reshape(bias, (1, -1, 1, 1)))
 
     def conv_transpose(self, x: Any, weight: np.ndarray) -> Any:
-        """Stride 2, no padding; weight [O, I, 3, 3]."""
-        weight = self.constant(weight.transpose(1, 0, 2, 3))
-        return op.convolution_backprop_data(x, weight, [2, 2])
+        swapped = self.constant(weight.transpose(1, 0, 2, 3))
+        return op.convolution_backprop_data(x, swapped, [2, 2])
 
     def depthwise(self, x: Any, kernel: np.ndarray) -> Any:
-        """Cross-correlate every channel with one filter [kh, kw], padding 1."""
-        channels = x.get_output_partial_shape(0)[1].get_length()
-        weight = np.broadcast_to(kernel, (channels, 1, 1, *kernel.shape))
-        return op.group_convolution(x, self.constant(weight), [1, 1], [1, 1], [1, 1], [1, 1])
+        return self.grouped(x, np.broadcast_to(kernel, (self.count_channels(x), 1, *kernel.shape)))
+
+    def count_channels(self, x: Any) -> int:
+        return x.get_output_partial_shape(0)[1].get_length()
 
     def grouped(self, x: Any, weight: np.ndarray) -> Any:
-        """Depthwise convolution with a filter per channel, weight [C, 1, 3, 3], padding 1."""
-        weight = self.constant(weight[:, :, None])
-        return op.group_convolution(x, weight, [1, 1], [1, 1], [1, 1], [1, 1])
+        ones = [1, 1]
+        return op.group_convolution(x, self.constant(weight[:, :, None]), ones, ones, ones, ones)
 
     def add(self, x: Any, y: Any) -> Any:
         return op.add(x, self.constant(y))
@@ -47,21 +44,14 @@ class OpenVinoOps:
         return op.multiply(x, self.constant(y))
 
     def scale_shift(self, x: Any, scale: Any, shift: np.ndarray) -> Any:
-        """Maps times `scale` plus `shift`: arrays [C], or [1, C] for a scale that the graph computes."""
         computed = isinstance(scale, (ov.Node, ov.Output))
-        shift = self.apart(shift, scale) if computed else np.reshape(shift, (1, -1, 1, 1))
+        shift = self.hide_constant(shift, scale) if computed else np.reshape(shift, (1, -1, 1, 1))
         scale = self.reshape(self.constant(scale), [1, -1, 1, 1])
         return self.add(self.mul(x, scale), shift)
 
-    def apart(self, bias: np.ndarray, node: Any) -> Any:
-        """A bias [C] as a node [1, C, 1, 1] that OpenVINO does not take for a constant.
-
-        Where a noise map is added next, it would add the two once and for all: constants as large as the feature maps,
-        400 MB in all at 1024 px, to be loaded in the place of small ones.
-
-        Args:
-            node: any node [1, K] that depends on the input.
-        """
+    def hide_constant(self, bias: np.ndarray, node: Any) -> Any:
+        # If a noise map is added next, OpenVINO would add the two constants when it compiles the graph, and store and
+        # load sums as large as the feature maps, 400 MB in all at 1024 px.
         zero = self.mul(self.channels(node, 0, 1), 0.0)
         return self.reshape(self.add(zero, np.reshape(bias, (1, -1))), [1, -1, 1, 1])
 
@@ -87,11 +77,9 @@ class OpenVinoOps:
         return op.reduce_mean(x, op.constant([2, 3]), keep_dims=True)
 
     def sum(self, x: Any) -> Any:
-        """Over both axes of space."""
         return op.reduce_sum(x, op.constant([2, 3]), keep_dims=True)
 
     def slope(self, y: Any, slope: float) -> Any:
-        """The derivative of a leaky ReLU whose output is y: 1 where it is positive, else `slope`."""
         positive = op.greater(y, self.constant([0.0]))
         return op.select(positive, self.constant([1.0]), self.constant([slope]))
 
@@ -114,7 +102,6 @@ class OpenVinoOps:
         return op.slice(x, *[op.constant(np.array(v, np.int64)) for v in what])
 
     def resize(self, x: Any, matrix: np.ndarray) -> Any:
-        """[N, C, s, s] -> [N, C, S, S] by a matrix [S, s] along both axes."""
         y = op.matmul(x, self.constant(matrix.T), False, False)
         return op.matmul(self.constant(matrix), y, False, False)
 

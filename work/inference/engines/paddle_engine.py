@@ -1,22 +1,27 @@
-"""SAM's graphs in Paddle Inference with oneDNN: what Paddle has for CPUs, where its dygraph runs no oneDNN kernel."""
+"""The engine "paddle-inference": graphs in Paddle Inference with oneDNN.
+
+That is Paddle's own way to be fast on a CPU; its dygraph runs no oneDNN kernels.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 import numpy as np
 import paddle
 
 from work import runtime
-from work.inference.engines.cache import NotInstalled
+from work.inference.engines.engine import NotInstalled, Run, Shapes
+from work.inference.engines.ops import Ops
 
 NAME = "paddle-inference"
-PRECISIONS = ("fp32",)
-LOADERS = 1  # graphs that are loaded at a time
+# In bf16 the encoder's PReLU returns NaN in Paddle 3.3.1, and 2.6.2 refuses the graph.
+PRECISIONS: tuple[str, ...] = ("fp32",)
+LOADERS = 1
 
-# The first crashes on the encoder in Paddle 3.3.1. The others fold our batch norms, which stand for a product
-# and a sum and whose scale the graph computes, into weights that are constant.
+# The first crashes on the encoder in Paddle 3.3.1. The others fold batch norms into constant weights; ours stand for
+# a product and a sum whose scale the graph computes (see PaddleOps.scale_shift).
 HARMFUL_PASSES = (
     "conv_activation_onednn_fuse_pass",
     "conv2d_bn_fuse_pass",
@@ -34,7 +39,7 @@ HARMFUL_PASSES = (
 
 
 def version() -> str:
-    """Paddle's version. Raises EngineUnavailable where it is built without oneDNN (ARM)."""
+    """See Engine; a Paddle built without oneDNN (for ARM) does not count as installed."""
     from paddle.inference import Config
 
     config = Config()
@@ -44,23 +49,21 @@ def version() -> str:
     return f"paddle {paddle.__version__}"
 
 
+def quickest() -> str:
+    """See Engine."""
+    return PRECISIONS[0]
+
+
 def model_file(name: str, folder: Path) -> Path:
-    """Where the program of a graph lies: Paddle 3 writes .json, 2.6 .pdmodel; the weights are in .pdiparams."""
+    """The file of a graph's program: .json in Paddle 3, .pdmodel in 2.6. Its weights are beside it, in .pdiparams."""
     json = paddle.__version__.split(".")[0] != "2"
     return folder / f"{name}{'.json' if json else '.pdmodel'}"
 
 
 def build(
-    name: str,
-    inputs: Mapping[str, tuple[int, ...]],
-    graph: Callable[..., Any],
-    folder: Path,
-    plain: bool = False,
+    name: str, inputs: Shapes, graph: Callable[..., Any], folder: Path, plain: bool = False
 ) -> None:
-    """Write the program `name` and its weights, whole, if they are not there; see openvino_engine.build.
-
-    `plain`: also right under Paddle's own passes that `load` deletes.
-    """
+    """See Engine; with `plain` the graph is also right under the passes of Paddle that `load` deletes."""
     target = model_file(name, folder)
     if target.is_file():
         return
@@ -68,7 +71,8 @@ def build(
 
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"unfinished-{name}"
-    static, ops = paddle.static, PaddleOps(plain)
+    static, paddle_ops = paddle.static, PaddleOps(plain)
+    ops: Ops = paddle_ops
     main, start, scope = static.Program(), static.Program(), static.Scope()
     paddle.enable_static()
     try:
@@ -77,23 +81,16 @@ def build(
             result = graph(ops, *nodes)
             executor = static.Executor(paddle.CPUPlace())
             executor.run(start)
-            ops.fill(scope)
+            paddle_ops.fill(scope)
             static.save_inference_model(str(unfinished), nodes, [result], executor, program=main)
     finally:
         paddle.disable_static()
     unfinished.with_suffix(".pdiparams").replace(folder / f"{name}.pdiparams")
-    unfinished.with_suffix(target.suffix).replace(target)  # last: it says that both are whole
+    unfinished.with_suffix(target.suffix).replace(target)  # last: where it is, both are whole
 
 
-def load(name: str, folder: Path, precision: str = "fp32") -> Callable[..., np.ndarray]:
-    """Prepare a program for this CPU.
-
-    `precision` is one of PRECISIONS: in bf16 the encoder's PReLU returns NaN in Paddle 3.3.1, and 2.6.2 refuses
-    the graph.
-
-    Returns:
-        A function from float32 arrays of the inputs' shapes to the output.
-    """
+def load(name: str, folder: Path, precision: str = "fp32") -> Run:
+    """See Engine."""
     from paddle import inference
 
     config = inference.Config(str(model_file(name, folder)), str(folder / f"{name}.pdiparams"))

@@ -1,6 +1,6 @@
-"""The primitives of networks.py as nodes of a static Paddle program.
+"""The primitives of ops.py as variables of a static Paddle program.
 
-All products of matrices are 2-D: with oneDNN a broadcast one of 2-D by 4-D was measured 13 % off.
+All matrix products are 2-D: with oneDNN, a broadcast product of 2-D by 4-D was measured to be 13 % off.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import paddle.nn.functional as F
 
 
 class PaddleOps:
-    """Adds operations to the current static program; arrays become its parameters, filled in by `fill`.
+    """Ops in Paddle: adds operations to the current static program; arrays become parameters.
 
     Args:
-        plain: not only for the configuration of paddle_engine.py, where a batch norm is faster.
+        plain: give right results under Paddle's default passes too, not only as paddle_engine.py configures them.
     """
 
     def __init__(self, plain: bool = False) -> None:
@@ -24,7 +24,7 @@ class PaddleOps:
         self.values: dict[str, np.ndarray] = {}
 
     def constant(self, array: Any) -> Any:
-        """Arrays to parameters, which get their values later; variables stay."""
+        """See Ops; a parameter gets its values from `fill`."""
         if not isinstance(array, (np.ndarray, np.generic, list)):
             return array
         array = np.ascontiguousarray(array, dtype=np.float32)
@@ -36,7 +36,7 @@ class PaddleOps:
         )
 
     def fill(self, scope: Any) -> None:
-        """Put the arrays into the parameters that the start-up program has made."""
+        """Put the arrays into the parameters, once the start-up program has made them."""
         for name, array in self.values.items():
             scope.find_var(name).get_tensor().set(array, paddle.CPUPlace())
 
@@ -47,11 +47,9 @@ class PaddleOps:
         return F.conv2d(x, self.constant(weight), bias, stride=stride, padding=pad)
 
     def conv_transpose(self, x: Any, weight: np.ndarray) -> Any:
-        """Stride 2, no padding; weight [O, I, 3, 3]."""
         return F.conv2d_transpose(x, self.constant(weight.transpose(1, 0, 2, 3)), stride=2)
 
     def depthwise(self, x: Any, kernel: np.ndarray) -> Any:
-        """Cross-correlate every channel with one filter [kh, kw], padding 1."""
         channels = x.shape[1]
         weight = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
         return F.conv2d(x, self.constant(weight), padding=1, groups=channels)
@@ -63,11 +61,8 @@ class PaddleOps:
         return paddle.multiply(x, self.constant(y))
 
     def scale_shift(self, x: Any, scale: Any, shift: np.ndarray) -> Any:
-        """Maps times `scale` plus `shift`: arrays [C], or [1, C] for a scale that the graph computes.
-
-        One pass over memory as a batch norm of mean 0 and variance 1, which Paddle's default passes would fold
-        into the convolution before it as if the scale were constant.
-        """
+        # A batch norm of mean 0 and variance 1 takes one pass over memory. Paddle's default passes would fold it into
+        # the convolution before it, as if the scale were constant.
         channels = x.shape[1]
         if self.plain:
             scale = paddle.reshape(self.constant(scale), [1, channels, 1, 1])
@@ -113,7 +108,6 @@ class PaddleOps:
         return paddle.reshape(w_plus[:, index : index + 1], [-1, 512])
 
     def resize(self, x: Any, matrix: np.ndarray) -> Any:
-        """[N, C, s, s] -> [N, C, S, S] by a matrix [S, s] along both axes."""
         channels, large, small = x.shape[1], *matrix.shape
         across = self.constant(matrix.T)
         for rows in (small, large):

@@ -1,103 +1,126 @@
-"""From a checkpoint to the fastest engine that computes what Paddle computes."""
+"""SAM and pSp on the fastest engine that computes what Paddle computes."""
 
 from __future__ import annotations
 
 import sys
+import threading
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Optional
 
 import numpy as np
 import paddle
+from paddle import Tensor, nn
 
 from work.configs.options import ModelChoice
-from work.inference.engines import cache as engines
-from work.inference.engines import openvino_engine, paddle_engine
-from work.inference.engines import sam_graph as networks
-from work.inference.engines import sam_parts as sam_graphs
-from work.inference.engines.cache import Checks, EngineUnavailable, NotInstalled
-from work.inference.sam import SAM
+from work.inference.engines import openvino_engine, paddle_engine, sam_graph
+from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms
+from work.inference.engines.engine import Engine, EngineUnavailable, Run, Shapes, first_usable
+from work.inference.engines.ops import Node, Ops
 from work.loading import load_psp, set_latent_avg, shape_psp
 from work.models.checkpoint import Checkpoint, load_state
 from work.models.psp import PSP
 
-ENGINES = {"openvino": openvino_engine, "paddle-inference": paddle_engine}  # the fastest first
+ENGINES: tuple[Engine, ...] = (openvino_engine, paddle_engine)  # the fastest first
 
 
-def load_sam(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
-    """SAM or pSp on the engine that the options ask for.
+class Graph(nn.Layer):
+    """A loaded graph as a layer: tensors in, tensors out, one sample at a time."""
 
-    "auto" is on a CPU the first of ENGINES that is installed and passes its check, else Paddle. An engine that
-    cannot be used is replaced by the next; one line on stderr says so, unless nobody asked for it.
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run, self.lock = run, threading.Lock()  # a graph computes one sample at a time
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.astype("float32").numpy()
+        with self.lock:
+            return paddle.to_tensor(
+                np.concatenate([self.run(rows[i : i + 1]) for i in range(len(rows))])
+            )
+
+
+def fast_sam(
+    checkpoint: Checkpoint, options: ModelChoice, source: Path
+) -> Optional[tuple[PSP, Graph]]:
+    """The network with graphs for encoders, and the graph that decodes; None if Paddle itself has to compute.
+
+    Args:
+        options: `engine` and `precision` choose, see `first_usable`; the others beat what the weights show.
+        source: the checkpoint's file.
 
     Raises:
         UserError: a checkpoint that cannot be used.
     """
-    names = [options.engine] if options.engine in ENGINES else []
-    if options.engine == "auto" and paddle.device.get_device() == "cpu":
-        names = list(ENGINES)
-    for name in names:
-        try:
-            return _graphs(ENGINES[name], checkpoint, options, source)
-        except EngineUnavailable as error:
-            if options.engine != "auto" or not isinstance(error, NotInstalled):
-                print(f"note: {name} is not used: {error}", file=sys.stderr)
-    return _paddle(checkpoint, options, source)
+    return first_usable(options.engine, ENGINES, partial(_on_engine, checkpoint, options, source))
 
 
-def _paddle(checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
-    model = SAM(load_psp(checkpoint, options, source), blend=options.blend or "generator")
-    if options.precision == "bf16" and paddle.device.get_device() == "cpu":
-        print("note: on a CPU Paddle computes in fp32", file=sys.stderr)
-    else:
-        model.autocast = options.precision == "bf16"
-    return model
-
-
-def _graphs(engine: Any, checkpoint: Checkpoint, options: ModelChoice, source: Path) -> SAM:
-    """The network with its parts replaced by the graphs of an engine, which are built and checked once."""
+def _on_engine(
+    checkpoint: Checkpoint, options: ModelChoice, source: Path, engine: Engine
+) -> tuple[PSP, Graph]:
+    """Build, load and check the graphs of an engine; they are built and checked once. Raises EngineUnavailable."""
     version, precision = engine.version(), options.precision
     if precision not in engine.PRECISIONS:
-        print(f"note: {engine.NAME} computes in {engine.PRECISIONS[0]}", file=sys.stderr)
         precision = engine.PRECISIONS[0]
+        print(f"note: {engine.NAME} computes in {precision}", file=sys.stderr)
     net = shape_psp(checkpoint, options, source, encoders=False)
     if net.learn_in_w:
-        raise EngineUnavailable("encoders in W have no graph")
-    shapes = sam_graphs.graph_inputs(net)
-    folder = engines.folder_for(source, engine.NAME)
+        raise EngineUnavailable("it has no graphs of encoders into W")
+    shapes = _input_shapes(net)
+    folder = folder_for(source, engine.NAME)
     for name, shape in shapes.items():
-        graph = _graph(name, checkpoint.state_dict.part(f"{name}."), net.n_styles)
-        engine.build(name, {"x": shape}, graph, folder)
-    load_state(net.decoder.style, checkpoint.state_dict.part("decoder.style."), str(source))
-    set_latent_avg(net, checkpoint, str(source))
+        weights = checkpoint.state_dict.part(f"{name}.")
+        engine.build(name, {"x": shape}, partial(_graph, name, weights, net.n_styles), folder)
+    load_state(net.decoder.style, checkpoint.state_dict.part("decoder.style."), source)
+    set_latent_avg(net, checkpoint, source)
     precisions = dict.fromkeys(shapes, precision)
-    runs = engines.load_all(engine, precisions, folder)
+    runs = load_all(engine, precisions, folder)
     checks = Checks(folder, version)
     if checks.missing(precisions):
         _check(checks, runs, shapes, precision, load_psp(checkpoint, options, source))
     checks.require(precisions)
-    return SAM(net, sam_graphs.attach(net, runs), options.blend or "generator")
+    net.encoder = Graph(runs["encoder"])
+    if net.start_from_encoded_w_plus:
+        net.pretrained_encoder = Graph(runs["pretrained_encoder"])
+    return net, Graph(runs["decoder"])
 
 
-def _graph(name: str, weights, n_styles: int):
-    """What makes the graph of an encoder or the decoder."""
+def _input_shapes(net: PSP) -> Shapes:
+    """The graphs that a network needs, by the names of its parts, and the shape of their input."""
+    shapes = {"encoder": (1, net.input_nc, 256, 256), "decoder": (1, net.n_styles, 512)}
+    if net.start_from_encoded_w_plus:
+        shapes["pretrained_encoder"] = (1, 3, 256, 256)
+    return shapes
+
+
+def _graph(name: str, weights: sam_graph.Weights, n_styles: int, ops: Ops, x: Node) -> Node:
+    """Makes the graph of an encoder or the decoder."""
     if name == "decoder":
-        return lambda ops, x: networks.decoder(ops, x, weights)
-    return lambda ops, x: networks.encoder(ops, x, weights, n_styles)
+        return sam_graph.decoder(ops, x, weights)
+    return sam_graph.encoder(ops, x, weights, n_styles)
 
 
 @paddle.no_grad()
-def _check(checks: Checks, runs: dict, shapes: dict, precision: str, net: PSP) -> None:
+def _check(checks: Checks, runs: dict[str, Run], shapes: Shapes, precision: str, net: PSP) -> None:
     """Run every graph and Paddle's own network on the same inputs and record how far they are apart.
 
-    On two inputs one after the other: a graph that keeps what it made of the first passes with one.
+    Twice, on different inputs: a graph that wrongly keeps something from its first input would pass with one.
     """
-    layers = {"encoder": net.encoder, "decoder": net.decode}
+    layers: dict[str, Callable[..., Any]] = {"encoder": net.encoder, "decoder": net.decode}
     if "pretrained_encoder" in shapes:
         layers["pretrained_encoder"] = net.pretrained_encoder
     for name, shape in shapes.items():
         errors = []
         for seed in (0, 1):
-            x = sam_graphs.sample_input(name, shape, net, seed)
+            x = _sample_input(name, shape, net, seed)
             expected = layers[name](paddle.to_tensor(x)).numpy()
-            errors.append(engines.relative_rms(np.asarray(runs[name](x)), expected))
+            errors.append(relative_rms(np.asarray(runs[name](x)), expected))
         checks.record(name, precision, max(errors))
+
+
+def _sample_input(name: str, shape: tuple[int, ...], net: PSP, seed: int) -> np.ndarray:
+    """A seeded input for the comparison: codes near the mean latent, or a picture of flat squares."""
+    rng = np.random.default_rng(seed)
+    if name == "decoder":
+        return (net.latent_avg.numpy()[None] + rng.normal(0, 0.5, shape)).astype(np.float32)
+    coarse = rng.uniform(-1, 1, (*shape[:2], 8, 8))
+    return coarse.repeat(shape[2] // 8, axis=2).repeat(shape[3] // 8, axis=3).astype(np.float32)

@@ -1,20 +1,20 @@
-"""SAM's two networks written once over a handful of primitive operations, for engines that run graphs.
+"""SAM's encoder and decoder as graphs of primitive operations, which serve every engine and every export.
 
-Everything constant is folded: batch norm into the convolutions it follows, run-time scales and sqrt(2) into weights,
-the first convolutions of all style heads of a level into one. The style scales the feature map here, not the
-weight: graph engines prepare constant weights once, and a batch needs no groups.
+Everything constant is folded: batch norm into the convolution before it, run-time scales and sqrt(2) into weights, the
+first convolutions of all style heads of a level into one. The style scales the feature map, not the weight: engines
+prepare constant weights once, and a batch needs no groups.
 
-An `ops` object (see openvino_ops.py, onnx_ops.py) supplies the primitives; `weights` maps this package's parameter
-names to arrays.
+`ops` makes the nodes (see ops.py), `w` maps this package's parameter names to arrays.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 
+from work.inference.engines.ops import Node, Ops
 from work.models.encoders.irse import STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 from work.models.ops.upfirdn2d import make_kernel, phase_filters
@@ -24,7 +24,7 @@ BLUR = make_kernel([1, 3, 3, 1]) * 4
 
 
 def _norm(w: Weights, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Batch norm in evaluation as scale and shift, [C] each."""
+    """Batch norm in evaluation mode as scale and shift, [C] each."""
     scale = w[f"{name}.weight"] / np.sqrt(w[f"{name}._variance"] + 1e-5)
     return scale, w[f"{name}.bias"] - w[f"{name}._mean"] * scale
 
@@ -33,8 +33,8 @@ def _by_output(scale: np.ndarray) -> np.ndarray:
     return scale.reshape(-1, 1, 1, 1)
 
 
-def _block(ops: Any, x: Any, w: Weights, name: str, stride: int, widens: bool) -> Any:
-    """One bottleneck of IR-SE50. Its first batch norm stays: zero padding comes after it."""
+def _block(ops: Ops, x: Node, w: Weights, name: str, stride: int, widens: bool) -> Node:
+    """One bottleneck of IR-SE50. Its first batch norm cannot be folded: zero padding comes after it."""
     shortcut = x
     if widens:
         scale, shift = _norm(w, f"{name}.shortcut_layer.1")
@@ -56,7 +56,7 @@ def _block(ops: Any, x: Any, w: Weights, name: str, stride: int, widens: bool) -
 
 
 def _interpolation(size: int) -> np.ndarray:
-    """Bilinear up-sampling by two with aligned corners along one axis, as a matrix [2 * size, size]."""
+    """Bilinear up-sampling by two along one axis, corners aligned, as a matrix [2 * size, size]."""
     matrix = np.zeros((2 * size, size), np.float32)
     for row in range(2 * size):
         place = row * (size - 1) / (2 * size - 1)
@@ -66,7 +66,7 @@ def _interpolation(size: int) -> np.ndarray:
     return matrix
 
 
-def encoder(ops: Any, x: Any, w: Weights, n_styles: int) -> Any:
+def encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     """Inputs [N, C, 256, 256] -> codes [N, n_styles, 512]; `w` holds a GradualStyleEncoder's parameters."""
     scale, shift = _norm(w, "input_layer.1")
     x = ops.conv(x, w["input_layer.0.weight"] * _by_output(scale), shift, pad=1)
@@ -88,8 +88,8 @@ def encoder(ops: Any, x: Any, w: Weights, n_styles: int) -> Any:
     return ops.concat([ops.reshape(code, [-1, 1, 512]) for code in codes], axis=1)
 
 
-def _heads(ops: Any, x: Any, w: Weights, styles: range, spatial: int) -> list:
-    """The style heads that read one map; their first convolutions are one wide one."""
+def _heads(ops: Ops, x: Node, w: Weights, styles: range, spatial: int) -> list[Node]:
+    """The style heads that read one map; their first convolutions are joined into a wide one."""
     if not len(styles):
         return []
     weight = np.concatenate([w[f"styles.{s}.convs.0.weight"] for s in styles])
@@ -108,7 +108,7 @@ def _heads(ops: Any, x: Any, w: Weights, styles: range, spatial: int) -> list:
     return codes
 
 
-def decoder(ops: Any, w_plus: Any, w: Weights) -> Any:
+def decoder(ops: Ops, w_plus: Node, w: Weights) -> Node:
     """w_plus [N, n_styles, 512] -> images [N, 3, S, S] with the stored noise; `w` a Generator's parameters."""
     levels = sum(name.startswith("to_rgbs.") and name.endswith(".conv.weight") for name in w)
     x = ops.constant(w["input.input"])
@@ -122,13 +122,13 @@ def decoder(ops: Any, w_plus: Any, w: Weights) -> Any:
     return skip
 
 
-def _modulation(ops: Any, style: Any, w: Weights, name: str) -> Any:
+def _modulation(ops: Ops, style: Node, w: Weights, name: str) -> Node:
     scale = w[f"{name}.modulation.weight"] / math.sqrt(512)
     return ops.add(ops.matmul(style, scale), w[f"{name}.modulation.bias"].reshape(1, -1))
 
 
-def _styled(ops: Any, x: Any, style: Any, w: Weights, name: str, index: int, up: bool) -> Any:
-    """Modulate, convolve (and up-sample), demodulate, noise, bias, leaky ReLU; sqrt(2) is folded."""
+def _styled(ops: Ops, x: Node, style: Node, w: Weights, name: str, index: int, up: bool) -> Node:
+    """Modulate, convolve (and up-sample), demodulate, add noise and bias, leaky ReLU; sqrt(2) is folded."""
     weight = w[f"{name}.conv.weight"][0]
     weight = weight / math.sqrt(weight[0].size)
     s = _modulation(ops, style, w, f"{name}.conv")
@@ -146,7 +146,7 @@ def _styled(ops: Any, x: Any, style: Any, w: Weights, name: str, index: int, up:
     return ops.leaky(x, 0.2)
 
 
-def _to_rgb(ops: Any, x: Any, style: Any, w: Weights, name: str, skip: Any) -> Any:
+def _to_rgb(ops: Ops, x: Node, style: Node, w: Weights, name: str, skip: Node) -> Node:
     weight = w[f"{name}.conv.weight"][0]
     s = _modulation(ops, style, w, f"{name}.conv")
     x = ops.mul(x, ops.reshape(s, [-1, weight.shape[1], 1, 1]))
