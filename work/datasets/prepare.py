@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -60,7 +61,7 @@ def prepare(
     _check_names(paths, targets)
     result = Prepared()
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        jobs = pool.map(lambda pair: _one(*pair, size), zip(paths, targets))
+        jobs = pool.map(_one, paths, targets, repeat(size))
         for made in progress(jobs, total=len(paths)):
             if isinstance(made, ImageError):
                 result.failed.append(made)

@@ -62,8 +62,8 @@ class Picture:
         if not len(boxes):
             return paddle.zeros([0, 3, size, size])
         number = paddle.to_tensor(np.array([len(boxes)], np.int32))
-        boxes = paddle.to_tensor(boxes.astype(np.float32))
-        return paddle.vision.ops.roi_align(self.pixels, boxes, number, size, aligned=True)
+        corners = paddle.to_tensor(boxes.astype(np.float32))
+        return paddle.vision.ops.roi_align(self.pixels, corners, number, size, aligned=True)
 
     def back(self, points: np.ndarray) -> np.ndarray:
         """Points [..., 2] of this picture in the pixels of the image as it was given."""
