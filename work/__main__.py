@@ -23,10 +23,11 @@ GROUPS = {
         "inference_side_by_side",
         "reference_guided_inference",
         "style_mixing",
+        "inference_cyclegan",
         "project",
     ),
     "Measure results": ("calc_losses_on_images", "calc_id_loss_parallel", "calc_age_error"),
-    "Train": ("prepare_data", "train", "compile_ranger"),
+    "Train": ("prepare_data", "train", "train_cyclegan", "compile_ranger"),
     "Weights": ("get_weights", *CONVERTERS, "export"),
     "Installation": ("install_paddle", "check_install"),
 }

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import ClassVar, Optional
 
 from work.configs.loop_options import LoopFlags
-from work.configs.options import option, require
+from work.configs.options import METHODS, option, require
 from work.datasets.ages import AgeGroup, parse_groups
 
-METHODS = ("group-gan", "fa-gan", "f-gan")
 FA = "fa"  # the name of FA-GAN's run
 
 

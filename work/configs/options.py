@@ -10,6 +10,7 @@ from work.configs.target_age import Target, targets
 from work.errors import UserError
 
 LIFESPAN = "0,10,20,30,40,50,60,70,80,90,100"
+METHODS = ("group-gan", "fa-gan", "f-gan")
 BLENDS = ("composite", "generator")
 FROM_WEIGHTS = "as the checkpoint says"
 
@@ -100,8 +101,16 @@ class ModelChoice(ModelOptions, RunOptions):
 
     checkpoint_path: Optional[str] = option(
         None,
-        "weights of SAM or pSp: .pdparams, or an official .pt, which is converted as it is read",
+        "weights of SAM or pSp: .pdparams, or an official .pt, which is converted as it is read; "
+        "or the folder of a run of train_cyclegan.py",
         shown="the embedded model, fetched through pip once",
+    )
+    method: Optional[str] = option(
+        None,
+        "a baseline instead: networks of train_cyclegan.py, the package's small ones without "
+        "--checkpoint_path",
+        shown="none; of such a run, the most that it has",
+        choices=METHODS,
     )
     blend: Optional[str] = option(
         None,

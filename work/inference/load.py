@@ -19,6 +19,7 @@ from work.inference.engines.engine import EngineUnavailable
 if TYPE_CHECKING:
     from work.inference.model import AgeingModel
 
+GANS = "ageing_gans"  # kind of a checkpoint of baselines
 NVIDIA_DRIVER = "/proc/driver/nvidia"
 
 
@@ -30,6 +31,9 @@ def load_model(options: ModelChoice) -> AgeingModel:
     """
     begin_early(options)
     runtime.setup(options.device, options.seed)
+    folder = options.checkpoint_path is not None and Path(options.checkpoint_path).is_dir()
+    if options.method or folder:
+        return _load_baseline(options)
     if options.checkpoint_path is None:
         from work.inference.embedded.model import REFINE_STEPS, load_embedded
 
@@ -41,12 +45,21 @@ def load_model(options: ModelChoice) -> AgeingModel:
 
     source = Path(options.checkpoint_path)
     checkpoint = read_checkpoint(source)
+    if checkpoint.kind == GANS:
+        return _load_baseline(options)
     return load_sam(checkpoint, with_saved(options, checkpoint.opts), source)
+
+
+def _load_baseline(options: ModelChoice) -> AgeingModel:
+    from work.inference.baselines import load_baseline
+
+    path = options.checkpoint_path
+    return load_baseline(Path(path) if path else None, options.method, options.blend or "composite")
 
 
 def begin_early(options: ModelChoice) -> None:
     """Begin to load the checkpoint's graphs of an earlier run, if it looks as if they will be used."""
-    if options.checkpoint_path is None:
+    if options.checkpoint_path is None or options.method:
         return
     on_cpu = options.device == "cpu" or (
         options.device == "auto" and not os.path.exists(NVIDIA_DRIVER)
