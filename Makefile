@@ -1,9 +1,10 @@
 # make demo   install into .venv and age real faces          make test   install and run all tests
-# make lint   style and types                                make clean  remove .venv and the demo's output
+# make lint   style and types                                make fuzz   damaged files for every reader (a minute)
+# make clean  remove .venv and the demo's output
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-.PHONY: demo test test-paddle26 lint clean
+.PHONY: demo test test-paddle26 fuzz lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m work.scripts.demo
@@ -19,6 +20,9 @@ endif
 # The newest GPU build on PyPI is 2.6.2: what must hold there is tested there.
 test-paddle26: .venv-paddle26/.installed
 	.venv-paddle26/bin/python -m pytest tests/parity
+
+fuzz: $(VENV)/.test-installed
+	$(BIN)/python -m tests.fuzz
 
 lint: $(VENV)/.test-installed
 	$(BIN)/python -m ruff check --fix . && $(BIN)/python -m ruff format . && $(BIN)/python -m mypy
@@ -45,4 +49,4 @@ $(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-w
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-paddle26 demo_output
+	rm -rf $(VENV) .venv-paddle26 demo_output fuzz_failures

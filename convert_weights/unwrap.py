@@ -42,7 +42,10 @@ def unwrap(source: Source) -> Contents:
     """Sort a checkpoint's entries. Raises BadFile for entries that no rule names."""
     data = source.data
     if not isinstance(data, dict) or not data:
-        raise BadFile(f"{source.path}: holds a {type(data).__name__}, not a dictionary of weights")
+        found = "a tensor" if isinstance(data, TENSORS) else f"a {type(data).__name__}"
+        raise BadFile(
+            f"{source.path}: holds {'nothing' if data == {} else found}, not a dictionary of weights"
+        )
     state, rest = _split(data)
     state = _flatten(state)
     own = isinstance(rest.get("kind"), str) and "state_dict" in data

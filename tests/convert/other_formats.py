@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Sequence
 
 GRAPH = """<net><layers>
@@ -49,3 +50,26 @@ def onnx_tensor(
 
 def onnx_model(*tensors: bytes) -> bytes:
     return field(1, 8) + field(7, b"".join(field(5, tensor) for tensor in tensors))
+
+
+def mapping_xml() -> str:
+    """The mapping network of random-face in small: 8 times MatMul, Add, PReLU, Multiply over the same constants.
+
+    Its .bin holds float32: 512 x 512 weights, 512 biases, the slope, the gain.
+    """
+    layers = ['<layer id="0" name="z" type="Parameter"/>']
+    constants = (("512,512", 0), ("512", 2**20), ("1", 2**20 + 2048), ("1", 2**20 + 2052))
+    for index, (shape, offset) in enumerate(constants, 1):
+        size = 4 * math.prod(map(int, shape.split(",")))
+        data = f'<data element_type="f32" shape="{shape}" offset="{offset}" size="{size}"/>'
+        layers.append(f'<layer id="{index}" name="c{index}" type="Const">{data}</layer>')
+    edges: list[str] = []
+    last = 0
+    for index in range(8):
+        for step, kind in enumerate(("MatMul", "Add", "PReLU", "Multiply"), 1):
+            own = 10 * (index + 1) + step
+            layers.append(f'<layer id="{own}" name="{kind}_{index}" type="{kind}"/>')
+            for port, source in enumerate((last, step)):
+                edges.append(f'<edge from-layer="{source}" to-layer="{own}" to-port="{port}"/>')
+            last = own
+    return f"<net><layers>{''.join(layers)}</layers><edges>{''.join(edges)}</edges></net>"
