@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Union
 
+import numpy as np
 import paddle
 from paddle import Tensor
 from paddle.nn import Layer
@@ -22,6 +22,7 @@ from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.mtcnn import MTCNN
 from work.models.pretrained import weights_path
 from work.models.psp import PSP
+from work.models.shapes import generator_shape, generator_size, input_channels
 from work.models.stylegan2.generator import Generator
 
 # The networks of the table of known weights that stand alone.
@@ -146,7 +147,7 @@ def _shown_by_weights(checkpoint: Checkpoint) -> Dict[str, Any]:
     weights = checkpoint.state_dict
     return {
         "output_size": generator_size(weights.part("decoder.")),
-        "input_nc": weights.tensors["encoder.input_layer.0.weight"].shape[1],
+        "input_nc": input_channels(weights.part("encoder.")),
         "start_from_encoded_w_plus": any(k.startswith("pretrained_encoder.") for k in weights),
         "start_from_latent_avg": checkpoint.kind == "psp" and checkpoint.latent_avg is not None,
         "learn_in_w": "encoder.linear.weight" in weights,
@@ -163,7 +164,7 @@ def set_latent_avg(
     if not (net.start_from_encoded_w_plus or net.start_from_latent_avg):
         return
     if checkpoint is not None and checkpoint.latent_avg is not None:
-        average = paddle.to_tensor(checkpoint.latent_avg, dtype="float32").reshape([-1, 512])
+        average = _saved_latent(checkpoint.latent_avg, checkpoint.state_dict.source)
     else:
         if source:
             print(
@@ -174,6 +175,15 @@ def set_latent_avg(
     if average.shape[0] != net.n_styles:
         average = average[:1].tile([net.n_styles, 1])
     net.latent_avg.set_value(average)
+
+
+def _saved_latent(latent: np.ndarray, source: Union[str, Path]) -> Tensor:
+    """A checkpoint's mean latent, [N, 512]. Raises UserError for another shape than that or [512]."""
+    if latent.ndim > 2 or latent.shape[-1:] != (512,) or not len(latent):
+        raise UserError(
+            f"{source}: its latent_avg has shape {list(latent.shape)} instead of [N, 512]"
+        )
+    return paddle.to_tensor(latent, dtype="float32").reshape([-1, 512])
 
 
 @paddle.no_grad()
@@ -197,25 +207,3 @@ def load_generator(checkpoint: Checkpoint, source: Union[str, Path]) -> Generato
     load_state(generator, checkpoint.state_dict, source)
     freeze(generator)
     return generator
-
-
-def generator_shape(weights: Any) -> Dict[str, Any]:
-    """The arguments of `Generator` that a LazyState of its weights shows."""
-    size = generator_size(weights)
-    last = weights.tensors[f"to_rgbs.{generator_levels(weights) - 1}.conv.weight"].shape[2]
-    return {
-        "size": size,
-        "style_dim": weights.tensors["style.1.weight"].shape[0],
-        "n_mlp": sum(name.startswith("style.") and name.endswith(".weight") for name in weights),
-        "channel_multiplier": last * size // 16384 if size > 32 else 2,
-    }
-
-
-def generator_levels(names: Iterable[str]) -> int:
-    """How many times a StyleGAN2 with parameters of these names doubles its 4 px."""
-    return sum(name.startswith("to_rgbs.") and name.endswith(".conv.weight") for name in names)
-
-
-def generator_size(names: Iterable[str]) -> int:
-    """Pixels of the pictures of a StyleGAN2 with parameters of these names."""
-    return 4 * 2 ** generator_levels(names)

@@ -136,8 +136,24 @@ def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Pat
         source: where the weights come from, for the error.
 
     Raises:
-        UserError: a short list of what is missing, unknown or of another shape; the layer is
-            unchanged then.
+        UserError: as `compare_state`; the layer is unchanged then.
+    """
+    compare_state(layer, state_dict, source)
+    for name, parameter in layer.state_dict().items():
+        dtype = str(parameter.dtype).rpartition(".")[2]
+        array = state_dict[name]
+        parameter.set_value(
+            np.asarray(array if isinstance(array, np.ndarray) else array.numpy()).astype(
+                dtype, copy=False
+            )
+        )
+
+
+def compare_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Path]) -> None:
+    """Check that a state dict has a layer's names and shapes; no numbers are read.
+
+    Raises:
+        UserError: a short list of what is missing, unknown or of another shape.
     """
     own = layer.state_dict()
     shapes = _shapes(state_dict)
@@ -154,14 +170,6 @@ def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Pat
         name = type(layer).__name__
         raise UserError(
             f"{source}: does not fit {name} ({count}): {', '.join(problems[:MOST])}{more}"
-        )
-    for name, parameter in own.items():
-        dtype = str(parameter.dtype).rpartition(".")[2]
-        array = state_dict[name]
-        parameter.set_value(
-            np.asarray(array if isinstance(array, np.ndarray) else array.numpy()).astype(
-                dtype, copy=False
-            )
         )
 
 

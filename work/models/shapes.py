@@ -6,7 +6,7 @@ The limits are generous for real networks. They keep a small file from asking fo
 from __future__ import annotations
 
 import re
-from typing import Dict
+from typing import Any, Dict
 
 from work.errors import UserError
 from work.models.lazy_state import LazyState
@@ -15,7 +15,7 @@ MAX_LEVELS = 8  # 4 px doubled to 1024
 MAX_STYLE_DIM, MAX_MLP, MAX_MULTIPLIER, MAX_CHANNELS = 2048, 16, 4, 64
 
 
-def generator_shape(weights: LazyState) -> Dict[str, int]:
+def generator_shape(weights: LazyState) -> Dict[str, Any]:
     """The arguments of a StyleGAN2 `Generator` with these weights.
 
     Raises:
@@ -23,7 +23,7 @@ def generator_shape(weights: LazyState) -> Dict[str, int]:
     """
     size = generator_size(weights)
     last = weights.shape(f"to_rgbs.{_levels(weights) - 1}.conv.weight", rank=5)[2]
-    shape = {
+    shape: Dict[str, Any] = {
         "size": size,
         "style_dim": weights.shape("style.1.weight", rank=2)[0],
         "n_mlp": _count(weights, r"style\.\d+\.weight"),
