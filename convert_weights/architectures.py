@@ -101,6 +101,15 @@ def w_encoder(input_nc: int) -> Iterator[Entry]:
     yield from ir_body(IR_50, True)
 
 
+def w_plus_encoder(input_nc: int, n_styles: int) -> Iterator[Entry]:
+    """pSp's encoder that reads all styles off its last features (BackboneEncoderUsingLastLayerIntoWPlus)."""
+    yield from ir_input(input_nc)
+    yield from batch_norm("output_layer_2.0", 512)
+    yield from layer("output_layer_2.3", 512, 512 * 7 * 7)
+    yield from layer("linear", n_styles * STYLE_DIM, 512)
+    yield from ir_body(IR_50, True)
+
+
 def generator_channels(multiplier: int) -> Dict[int, int]:
     """Feature channels per resolution in px."""
     wide = {size: 512 for size in (4, 8, 16, 32)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -190,9 +191,10 @@ def _optional(table: Sequence[Rule], name: str) -> bool:
 def _check_latent(kind: str, latent: Optional[Tensor], entries: Sequence[Entry]) -> List[str]:
     if latent is None:
         return []
-    styles = sum(
-        name.startswith("encoder.styles.") and name.endswith(".linear.bias") for name, _ in entries
-    )
+    head = re.compile(
+        r"encoder\.(styles\.\d+\.)?linear\.bias"
+    )  # one for each style, or one for all
+    styles = sum(shape[0] for name, shape in entries if head.fullmatch(name)) // 512
     allowed: List[Shape] = [(512,), (1, 512)] + ([(styles, 512)] if styles else [])
     if kind not in ("sam", "psp", "stylegan2"):
         return ["unknown latent_avg"]

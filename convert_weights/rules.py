@@ -63,8 +63,12 @@ ENCODER = IR_BODY + [
     Rule("styles.#.linear.weight", op=TRANSPOSE),
     Rule("styles.#.linear.bias"),
     Rule("latlayer#.*"),
-    Rule("linear.weight", op=TRANSPOSE),  # pSp into W has this instead of the styles
+    Rule(
+        "linear.weight", op=TRANSPOSE
+    ),  # pSp's encoders without a pyramid have this instead of the styles
     Rule("linear.bias"),
+    Rule("output_layer_2.3.weight", op=TRANSPOSE),
+    Rule("output_layer_2.*"),
 ]
 GENERATOR = [
     Rule("*.kernel", op=DROP_FIR),
@@ -184,6 +188,10 @@ def expected(kind: str, shapes: Mapping[str, Shape]) -> Tuple[List[Entry], str]:
     n_styles = n_styles_of(size)
     first = tuple(shapes.get("encoder.input_layer.0.weight", ()))
     input_nc = first[1] if len(first) == 4 and 1 <= first[1] <= 64 else {"sam": 4, "psp": 3}[kind]
+    if kind == "psp" and "encoder.output_layer_2.3.weight" in shapes:
+        encoder = arch.w_plus_encoder(input_nc, n_styles)
+        about = f"{text}, {n_styles} styles off the last features"
+        return arch.under("encoder.", encoder) + entries, about
     if kind == "psp" and "encoder.linear.weight" in shapes:
         return arch.under("encoder.", arch.w_encoder(input_nc)) + entries, f"{text}, in W"
     entries = arch.under("encoder.", arch.style_encoder(input_nc, n_styles)) + entries

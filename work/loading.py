@@ -128,7 +128,7 @@ def shape_psp(
         )
     shown = _shown_by_weights(checkpoint)
     chosen = {
-        name: value if getattr(options, name) is None else getattr(options, name)
+        name: value if getattr(options, name, None) is None else getattr(options, name)
         for name, value in shown.items()
     }
     for name in ("output_size", "input_nc"):
@@ -145,12 +145,14 @@ def shape_psp(
 
 def _shown_by_weights(checkpoint: Checkpoint) -> Dict[str, Any]:
     weights = checkpoint.state_dict
+    last_features = "encoder.output_layer_2.0.weight" in weights
     return {
         "output_size": generator_size(weights.part("decoder.")),
         "input_nc": input_channels(weights.part("encoder.")),
         "start_from_encoded_w_plus": any(k.startswith("pretrained_encoder.") for k in weights),
         "start_from_latent_avg": checkpoint.kind == "psp" and checkpoint.latent_avg is not None,
-        "learn_in_w": "encoder.linear.weight" in weights,
+        "learn_in_w": "encoder.linear.weight" in weights and not last_features,
+        "last_features": last_features,
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from convert_weights import architectures as arch
 from convert_weights import rules
 from convert_weights.plan import make_plan
-from convert_weights.reader import SAFETENSORS
+from convert_weights.reader import PADDLE, SAFETENSORS
 from convert_weights.tensors import BadFile
 from tests.convert.helpers import (
     MANIFESTS,
@@ -118,6 +118,20 @@ def test_psp_in_w():
         dict((item.old, item.rule.op) for item in plan.items)["encoder.linear.weight"]
         == rules.TRANSPOSE
     )
+
+
+@pytest.mark.parametrize("latent", [(4, 512), (512,)])
+def test_psp_off_the_last_features(latent):
+    """The encoder BackboneEncoderUsingLastLayerIntoWPlus."""
+    state = small_psp(encoder=arch.w_plus_encoder(3, 4))
+    plan = make_plan(fake_source({"state_dict": state, "latent_avg": fake_tensor(latent)}))
+    assert plan.kind == "psp" and plan.about == "8 px, 4 styles off the last features"
+    shapes = {name: tensor.shape for name, tensor in plan.state().items()}
+    assert shapes["encoder.output_layer_2.3.weight"] == (512 * 7 * 7, 512)
+    assert shapes["encoder.linear.weight"] == (512, 4 * 512)
+    assert shapes["encoder.output_layer_2.0._mean"] == (512,)
+    again = make_plan(fake_source({n: fake_tensor(s) for n, s in shapes.items()}, PADDLE))
+    assert {n: t.shape for n, t in again.state().items()} == shapes
 
 
 @pytest.mark.parametrize(

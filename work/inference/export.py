@@ -141,8 +141,10 @@ def export(net: PSP, weights: LazyState, out: Path, formats: list[str], optional
     Raises:
         UserError: the network has no graphs.
     """
-    if net.learn_in_w:
-        raise UserError("encoders into W (--learn_in_w) cannot be exported")
+    if not net.has_pyramid:
+        raise UserError(
+            "only encoders with a feature pyramid (GradualStyleEncoder) can be exported"
+        )
     about: dict[str, Any] = {"output_size": net.output_size, "n_styles": net.n_styles}
     parts, failed = parts_of(net, weights), 0
     for chosen in formats:

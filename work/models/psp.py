@@ -14,6 +14,7 @@ from paddle import Tensor, nn
 
 from work.models.encoders.psp_encoders import (
     BackboneEncoderUsingLastLayerIntoW,
+    BackboneEncoderUsingLastLayerIntoWPlus,
     GradualStyleEncoder,
 )
 from work.models.stylegan2.generator import Generator, n_styles
@@ -29,6 +30,7 @@ class PSP(nn.Layer):
         start_from_encoded_w_plus: they are offsets from the frozen pSp encoder's codes (SAM).
         learn_in_w: one style for all layers: the encoder predicts W, not W+.
         encoders: build them; without, empty layers hold their places for the graphs of an engine.
+        last_features: the encoder reads all styles off its last features, without a pyramid (a baseline of pSp).
 
     Departure from the reference: `train()` reaches only the encoder that is trained. The reference puts the frozen
     parts into training mode too, and their batch-norm statistics drift.
@@ -42,6 +44,7 @@ class PSP(nn.Layer):
         start_from_encoded_w_plus: bool = True,
         learn_in_w: bool = False,
         encoders: bool = True,
+        last_features: bool = False,
     ):
         super().__init__()
         if start_from_latent_avg and start_from_encoded_w_plus:
@@ -52,9 +55,14 @@ class PSP(nn.Layer):
         self.start_from_latent_avg = start_from_latent_avg
         self.start_from_encoded_w_plus = start_from_encoded_w_plus
         self.n_styles, self.learn_in_w = n_styles(output_size), learn_in_w
+        self.has_pyramid = not (learn_in_w or last_features)
         self.encoder: nn.Layer = nn.Layer()
         if encoders and learn_in_w:
             self.encoder = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", input_nc)
+        elif encoders and last_features:
+            self.encoder = BackboneEncoderUsingLastLayerIntoWPlus(
+                50, "ir_se", input_nc, self.n_styles
+            )
         elif encoders:
             self.encoder = GradualStyleEncoder(50, "ir_se", input_nc, self.n_styles)
         self.decoder = Generator(output_size)

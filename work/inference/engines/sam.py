@@ -63,8 +63,8 @@ def _on_engine(
         precision = engine.PRECISIONS[0]
         print(f"note: {engine.NAME} computes in {precision}", file=sys.stderr)
     net = shape_psp(checkpoint, options, source, encoders=False)
-    if net.learn_in_w:
-        raise EngineUnavailable("it has no graphs of encoders into W")
+    if not net.has_pyramid:
+        raise EngineUnavailable("it has graphs of encoders with a feature pyramid only")
     shapes = _input_shapes(net)
     folder = folder_for(source, engine.NAME)
     for name, shape in shapes.items():

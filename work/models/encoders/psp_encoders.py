@@ -1,4 +1,4 @@
-"""The feature-pyramid style encoder of pSp (Richardson et al. 2021, section 3), which SAM uses too."""
+"""The feature-pyramid style encoder of pSp (Richardson et al. 2021, section 3), which SAM uses too; its baselines."""
 
 from __future__ import annotations
 
@@ -95,6 +95,32 @@ class BackboneEncoderUsingLastLayerIntoW(nn.Layer):
         for block in self.body:
             x = block(x)
         return self.linear(x.mean(axis=[2, 3])).unsqueeze(1)
+
+
+class BackboneEncoderUsingLastLayerIntoWPlus(nn.Layer):
+    """All codes from the last feature map, through two linear layers: the baseline that pSp calls naive W+."""
+
+    def __init__(
+        self, num_layers: int = 50, mode: str = "ir_se", input_nc: int = 3, n_styles: int = 18
+    ):
+        super().__init__()
+        self.n_styles = n_styles
+        self.input_layer = input_layer(input_nc)
+        self.body = body(num_layers, se=mode == "ir_se")
+        self.output_layer_2 = nn.Sequential(
+            nn.BatchNorm2D(512),
+            nn.AdaptiveAvgPool2D((7, 7)),
+            nn.Flatten(),
+            nn.Linear(512 * 7 * 7, 512),
+        )
+        self.linear = EqualLinear(512, 512 * n_styles)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [N, input_nc, 256, 256] in [-1, 1] -> codes [N, n_styles, 512]."""
+        x = self.input_layer(x)
+        for block in self.body:
+            x = block(x)
+        return self.linear(self.output_layer_2(x)).reshape([-1, self.n_styles, 512])
 
 
 def _upsample_to(x: Tensor, like: Tensor) -> Tensor:
