@@ -7,14 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from work.datasets.ages import (
-    age_in_name,
-    group_of,
-    hold_out,
-    members,
-    parse_groups,
-    read_ages,
-)
+from work.configs.age_groups import group_of, parse_groups
+from work.datasets.ages import age_in_name, hold_out, members, read_ages
 from work.errors import UserError
 
 

@@ -7,8 +7,8 @@ import paddle
 import pytest
 from PIL import Image
 
+from work.configs.age_groups import parse_groups
 from work.configs.options import TestOptions
-from work.datasets.ages import parse_groups
 from work.errors import UserError, run
 from work.faces.align import UTKFACE_TEMPLATE, align
 from work.faces.aligned import AlignedFace

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from work.datasets.ages import parse_groups
+from work.configs.age_groups import parse_groups
 from work.errors import UserError
 from work.models.cyclegan.cyclegan import CycleGAN
 from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares

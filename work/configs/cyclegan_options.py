@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Optional
 
+from work.configs.age_groups import AgeGroup, parse_groups
 from work.configs.loop_options import LoopFlags
 from work.configs.options import METHODS, option, require
-from work.datasets.ages import AgeGroup, parse_groups
 
 FA = "fa"  # the name of FA-GAN's run
 

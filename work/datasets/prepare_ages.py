@@ -8,7 +8,8 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from work.datasets.ages import TABLE, AgeGroup, hold_out, members, read_ages
+from work.configs.age_groups import AgeGroup
+from work.datasets.ages import TABLE, hold_out, members, read_ages
 from work.datasets.images import find_images
 from work.datasets.prepare import Prepared, prepare
 from work.files import atomic_write

@@ -13,7 +13,7 @@ import paddle.nn.functional as F
 from paddle import Tensor
 from PIL import Image
 
-from work.datasets.ages import AgeGroup, group_of, parse_groups
+from work.configs.age_groups import AgeGroup, group_of, parse_groups
 from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.faces.align import UTKFACE_TEMPLATE, ffhq_quad

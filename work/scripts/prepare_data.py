@@ -60,7 +60,7 @@ class PrepareOptions(Options):
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(PrepareOptions, argv, __doc__, EXAMPLES)
-    from work.datasets.ages import parse_groups
+    from work.configs.age_groups import parse_groups
     from work.datasets.prepare import prepare
     from work.datasets.prepare_ages import prepare_ages
 

@@ -7,7 +7,8 @@ from typing import Optional, Protocol, Sequence
 
 import numpy as np
 
-from work.datasets.ages import AgeGroup, members
+from work.configs.age_groups import AgeGroup
+from work.datasets.ages import members
 from work.datasets.training import AGES, generator, sample
 from work.errors import UserError
 

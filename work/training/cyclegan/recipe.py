@@ -10,8 +10,9 @@ import numpy as np
 import paddle
 from PIL import Image
 
+from work.configs.age_groups import parse_groups
 from work.configs.cyclegan_options import FA, CycleGANOptions
-from work.datasets.ages import parse_groups, read_ages
+from work.datasets.ages import read_ages
 from work.datasets.training import Batch, FaceFolder, generator
 from work.errors import UserError
 from work.models.checkpoint import load_state, read_checkpoint
