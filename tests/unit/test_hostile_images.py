@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from work.datasets.folders import Faces, Report
+from work.datasets.folders import ImageFolder
 from work.datasets.images import FORMATS, ImageError, find_images, open_image, read_image
 from work.errors import UserError
+from work.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8))
@@ -117,9 +118,9 @@ def odd_files(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs on this system")
 def test_what_is_no_regular_file_is_named_and_the_rest_is_read(odd_files):
     start, report = time.time(), Report()
-    found = list(Faces(odd_files, 1, 2, report).batches())
+    found = list(ImageFolder(odd_files, read_image, report, 1, 2).batches())
     assert time.time() - start < 5
-    assert [face.path.name for batch, _ in found for face in batch] == ["m.png"]
+    assert [name.name for names, _ in found for name in names] == ["m.png"]
     reasons = {error.path.name: error.reason for error in report.failed}
     for name in ("fifo.jpg", "socket.jpg", "device.jpg"):
         assert reasons.pop(name) == "cannot be read (not a regular file)"
