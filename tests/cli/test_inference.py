@@ -202,3 +202,21 @@ def test_help_is_fast_from_everywhere(command, where):
     ).stderr
     assert "paddle" not in loaded.replace("paddle_sam", "")
     assert seconds < 5  # 0.2 s on an idle machine
+
+
+def test_super_resolution_shrinks_the_inputs_first(model, tiny_sam, photos, tmp_path):
+    """pSp's --resize_factors: a folder per factor; pairs show the file, what the network saw, and the result."""
+    from work.datasets.degrade import lower_resolution
+
+    flags = ["--resize_factors=8", "--target_age=40", "--couple_outputs", "--resize_outputs"]
+    assert call(inference, tiny_sam, photos / "c.png", tmp_path, *flags) == 0
+    low = lower_resolution(read_image(photos / "c.png"), 8)
+    low.save(tmp_path / "low.png")
+    expected = expected_face(model, tmp_path / "low.png", 40)
+    result = cells(tmp_path / "inference_results/downsampling_8/40/c.png")[0][0]
+    assert np.abs(result - expected).max() <= 1
+    shown = cells(tmp_path / "inference_coupled/downsampling_8/40/c.png")[0]
+    assert len(shown) == 3
+    assert np.array_equal(shown[0], np.asarray(read_image(photos / "c.png")))
+    assert np.abs(shown[1] - np.asarray(low, np.int16)).max() <= 1
+    assert np.array_equal(shown[2], result)

@@ -13,6 +13,7 @@ LIFESPAN = "0,10,20,30,40,50,60,70,80,90,100"
 METHODS = ("group-gan", "fa-gan", "f-gan")
 BLENDS = ("composite", "generator")
 FROM_WEIGHTS = "as the checkpoint says"
+RESIZE_FACTORS = "1,2,4,8,16,32"
 
 
 def option(
@@ -150,6 +151,12 @@ class TestOptions(ModelChoice):
     resize_outputs: bool = option(False, "save faces at 256 instead of 1024 pixels")
     test_batch_size: int = option(2, "faces that are computed at once")
     test_workers: int = option(2, "threads that read images ahead of the network", expert=True)
+    resize_factors: Optional[str] = option(
+        None,
+        "super-resolution by a pSp: shrink each input by this factor first, then to 256 pixels again",
+        shown="inputs as they are",
+        expert=True,
+    )
     n_images: Optional[int] = option(None, "stop after this many images", shown="all")
     n_outputs_to_generate: int = option(5, "style mixing: random styles for each image")
     mix_alpha: Optional[float] = option(
@@ -177,11 +184,24 @@ class TestOptions(ModelChoice):
         )
         self.ages  # noqa: B018  (the properties check what they parse)
         self.mask  # noqa: B018
+        self.resize_factor  # noqa: B018
 
     @property
     def ages(self) -> list[Target]:
         """The target ages; their texts name the output folders."""
         return targets(self.target_age)
+
+    @property
+    def resize_factor(self) -> int | None:
+        """The one factor of `resize_factors`."""
+        if self.resize_factors is None:
+            return None
+        factors = parse_factors(self.resize_factors)
+        require(
+            len(factors) == 1,
+            f"--resize_factors {self.resize_factors}: one factor at a time, e.g. 8",
+        )
+        return factors[0]
 
     @property
     def mask(self) -> list[int] | None:
@@ -194,6 +214,16 @@ class TestOptions(ModelChoice):
             f"--latent_mask {self.latent_mask}: e.g. 8,9,10",
         )
         return [int(layer) for layer in layers]
+
+
+def parse_factors(text: str) -> list[int]:
+    """The factors of "1,2,4". Raises UserError for one that is not a power of 2 up to 32."""
+    words = [word.strip() for word in text.split(",")]
+    allowed = RESIZE_FACTORS.split(",")
+    require(
+        all(word in allowed for word in words), f"--resize_factors {text}: some of {RESIZE_FACTORS}"
+    )
+    return [int(word) for word in words]
 
 
 def require(condition: bool, message: str) -> None:

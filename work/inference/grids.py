@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,10 +15,11 @@ from PIL import Image
 
 from work.configs.options import TestOptions
 from work.configs.target_age import Target
+from work.datasets.degrade import lower_resolution
 from work.datasets.folders import ImageFolder, Writer
 from work.datasets.transforms import to_picture
 from work.errors import UserError
-from work.faces.aligned import AlignedFace, read_aligned
+from work.faces.aligned import ENCODED, AlignedFace, read_aligned
 from work.files import atomic_write
 from work.inference.model import AgeingModel
 from work.models.psp import mix_styles
@@ -48,7 +50,7 @@ class GridRun:
         options = self.options
         folder = ImageFolder(
             options.data_path,
-            _read_prepared,
+            partial(_read_prepared, factor=options.resize_factor),
             self.report,
             options.test_batch_size,
             options.test_workers,
@@ -66,6 +68,13 @@ class GridRun:
         """The input as the network saw it (256 px), at the size of a cell."""
         return resize_cell(to_picture(face.values()), self.size)
 
+    def draw_inputs(self, face: AlignedFace) -> list[Cell]:
+        """The input, after the file itself if that has more pixels (`resize_factors`)."""
+        shown = [self.draw_input(face)]
+        if self.options.resize_factor and face.path:
+            shown.insert(0, np.asarray(read_aligned(face.path).picture(self.size)))
+        return shown
+
     def age(self, batch: Batch, years: paddle.Tensor) -> list[Cell]:
         """Each face at its target age [N]."""
         images = self.model.transform(batch.encoded, years, self.options.resize_outputs)
@@ -79,9 +88,15 @@ class GridRun:
         return [resize_cell(to_picture(image), self.size) for image in images.numpy()]
 
 
-def _read_prepared(path: Path) -> AlignedFace:
-    """An aligned face whose input for the encoders is computed in the reading thread."""
+def _read_prepared(path: Path, factor: Optional[int] = None) -> AlignedFace:
+    """An aligned face whose input for the encoders is computed in the reading thread.
+
+    Args:
+        factor: the input has this much less resolution than the file.
+    """
     face = read_aligned(path)
+    if factor:
+        face = AlignedFace(lower_resolution(face.picture(ENCODED), factor), path=path)
     face.values()
     return face
 
@@ -99,9 +114,11 @@ def join_row(cells: Sequence[Cell]) -> Image.Image:
 def age_folder(model: AgeingModel, options: TestOptions) -> int:
     """One folder per target age under `inference_results`, pairs under `inference_coupled`.
 
+    With `resize_factors` both have a folder for the factor, and a pair is led by the file itself, as in pSp.
     Returns the exit code. `stats.txt` gets the mean and deviation of the seconds per batch and age.
     """
     run, out = GridRun(model, options), Path(options.exp_dir)
+    factor = f"downsampling_{options.resize_factor}" if options.resize_factor else ""
     seconds: list[float] = []
     with Writer() as writer:
         for batch in run.batches():
@@ -112,10 +129,10 @@ def age_folder(model: AgeingModel, options: TestOptions) -> int:
                 seconds.append(time.perf_counter() - start)
                 for name, face, result in zip(batch.names, batch.faces, results):
                     picture = Image.fromarray(result)
-                    writer.save(picture, out / "inference_results" / age.text / name)
+                    writer.save(picture, out / "inference_results" / factor / age.text / name)
                     if options.couple_outputs:
-                        pair = join_row([run.draw_input(face), result])
-                        writer.save(pair, out / "inference_coupled" / age.text / name)
+                        pair = join_row([*run.draw_inputs(face), result])
+                        writer.save(pair, out / "inference_coupled" / factor / age.text / name)
     if seconds:
         with atomic_write(out / "stats.txt") as path:
             path.write_text(f"Runtime {np.mean(seconds):.4f}+-{np.std(seconds):.4f}\n")
