@@ -33,7 +33,7 @@ class Ager:
 
     Args:
         checkpoint_path: weights of SAM or pSp; the embedded model by default.
-        options: fields of `PhotoOptions`, e.g. device="gpu", refine=0, blend="generator", largest=True.
+        options: fields of `PhotoOptions`, e.g. device="gpu", quality="draft", blend="generator", largest=True.
 
     Raises:
         UserError: an option, a photo or weights that cannot be used; one line that says what to do.

@@ -109,7 +109,8 @@ class Progress(Generic[T]):
         """Count `n` more."""
         self.done += n
         if self.bar is not None:
-            self.bar.update(n)
+            self.bar.n = _tidy(self.done)
+            self.bar.update(0)
 
     def reach(self, done: float) -> None:
         """Count up to `done`, which may be less than before: then nothing moves."""
@@ -136,10 +137,17 @@ class Progress(Generic[T]):
         return ", ".join([*words, self.note] if self.note else words)
 
     def _count(self) -> str:
-        return f"{self.done:g}{f'/{self.total:g}' if self.total is not None else ''} {self.unit}"
+        total = f"/{_tidy(self.total)}" if self.total is not None else ""
+        return f"{_tidy(self.done)}{total} {self.unit}"
 
     def _print(self, text: str) -> None:
         print(f"{self.label}: {text}" if self.label else text, file=sys.stderr, flush=True)
+
+
+def _tidy(count: float) -> float:
+    """A count with at most two decimals, and none if it is whole."""
+    rounded = round(count, 2)
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def spoken(seconds: float) -> str:

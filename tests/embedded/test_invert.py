@@ -61,6 +61,12 @@ def test_the_face_comes_nearer_and_codes_stay_together(inverter):
     assert spread < 0.05 * found.square().mean().item()
 
 
+def test_every_step_is_told(inverter):
+    told = []
+    inverter.refine(paddle.zeros([1, 3, 256, 256]), paddle.ones([1, 23, 512]), 4, told.append)
+    assert told == [0.25, 0.5, 0.75, 1.0]
+
+
 def test_no_step_is_the_encoder_alone(inverter):
     start = paddle.ones([1, 23, 512])
     face = paddle.zeros([1, 3, 256, 256])

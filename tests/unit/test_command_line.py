@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from work.api import Ager
 from work.configs.command_line import parse
 from work.configs.film_options import FilmOptions
-from work.configs.options import TestOptions, flags
+from work.configs.options import STEPS, TestOptions, flags
 from work.configs.photo_options import PhotoOptions
 from work.configs.project_options import ProjectOptions
 from work.configs.train_options import TrainOptions
 from work.configs.web_options import WebOptions
+from work.errors import UserError
 from work.scripts.export import ExportOptions
 from work.scripts.prepare_data import PrepareOptions
 
@@ -127,7 +129,20 @@ def test_the_steps_that_help_shows_are_the_models():
     from work.inference.embedded.model import REFINE_STEPS
 
     shown = {f.name: f.metadata["shown"] for f in flags(PhotoOptions)}
-    assert shown["refine"] == str(REFINE_STEPS)
+    assert f"{REFINE_STEPS} for good" in shown["refine"]
+
+
+def test_quality_is_a_word_and_refine_beats_it(capsys):
+    def steps(*typed):
+        return parse(PhotoOptions, list(typed), "", "").steps
+
+    assert steps() == STEPS["good"] and steps("--quality=draft") == 0
+    assert steps("--quality=best", "--refine=3") == 3
+    with pytest.raises(UserError, match="--quality 95: one of draft, good, best.*--jpeg_quality"):
+        PhotoOptions(quality="95")
+    with pytest.raises(UserError, match="--quality superb"):
+        Ager(quality="superb")
+    assert Ager(quality="draft").options.steps == 0
 
 
 def test_options_of_the_page_become_those_of_a_photo():

@@ -33,6 +33,16 @@ def test_batches_keep_the_order_and_the_last_incomplete_one(tmp_path, workers):
     assert [error.path.name for error in report.failed] == ["03.png", "05.png"]
 
 
+def test_the_bar_moves_within_a_batch(tmp_path, capsys):
+    make(tmp_path, 3)
+    folder = ImageFolder(tmp_path, read_image, Report(), 2)
+    done = []
+    for _ in folder.batches():
+        folder.move(0.5)
+        done.append(folder._bar.done)
+    assert done == [1.0, 2.5] and capsys.readouterr().err.startswith("3/3 img in")
+
+
 def test_n_images_and_a_single_file(tmp_path):
     make(tmp_path, 3)
     assert len(ImageFolder(tmp_path, read_image, Report(), n_images=2).paths) == 2

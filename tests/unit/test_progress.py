@@ -35,6 +35,16 @@ def test_a_log_gets_a_line_now_and_then_and_the_seconds_at_the_end(capsys):
     assert re.fullmatch(r"ageing: 3/3 photo in 0\.\d s", lines[-1])
 
 
+def test_a_part_of_an_item_counts(capsys):
+    with progress(total=2, unit="photo", every=0.1) as bar:
+        bar.reach(1 / 3)
+        bar.reach(0.2)  # never back
+        time.sleep(0.15)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("0.33/2 photo, 0.1 s, about")
+    assert lines[-1].startswith("0.33/2 photo in")
+
+
 def test_items_pass_through_and_are_counted(capsys):
     assert list(progress(["a", "b"])) == ["a", "b"]
     assert list(progress(iter("abc"), unit="frame")) == ["a", "b", "c"]  # of unknown number

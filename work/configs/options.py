@@ -12,6 +12,7 @@ from work.errors import UserError
 LIFESPAN = "0,10,20,30,40,50,60,70,80,90,100"
 METHODS = ("group-gan", "fa-gan", "f-gan")
 BLENDS = ("composite", "generator")
+STEPS = {"draft": 0, "good": 56, "best": 112}  # the embedded model's gradient steps per face
 FROM_WEIGHTS = "as the checkpoint says"
 RESIZE_FACTORS = "1,2,4,8,16,32"
 
@@ -119,8 +120,16 @@ class ModelChoice(ModelOptions, RunOptions):
         shown="composite for the embedded model, generator for SAM, as in the official code",
         choices=BLENDS,
     )
+    quality: str = option(
+        "good",
+        "embedded model: draft takes a few seconds per face, best is more alike and takes twice as long as good",
+        choices=tuple(STEPS),
+    )
     refine: Optional[int] = option(
-        None, "embedded model: gradient steps per face; 0 is fast, more is more alike", shown="56"
+        None,
+        "embedded model: gradient steps per face, instead of --quality",
+        shown=", ".join(f"{steps} for {name}" for name, steps in STEPS.items()),
+        expert=True,
     )
     engine: str = option(
         "auto",
@@ -136,7 +145,16 @@ class ModelChoice(ModelOptions, RunOptions):
     )
 
     def __post_init__(self) -> None:
+        require(
+            self.quality in STEPS,
+            f"--quality {self.quality}: one of {', '.join(STEPS)} (of JPEG files: --jpeg_quality)",
+        )
         require(self.refine is None or self.refine >= 0, "--refine is a number of steps from 0")
+
+    @property
+    def steps(self) -> int:
+        """The embedded model's gradient steps per face."""
+        return STEPS[self.quality] if self.refine is None else self.refine
 
 
 @dataclass

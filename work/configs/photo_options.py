@@ -29,11 +29,11 @@ class PhotoOptions(ModelChoice):
     blend: Optional[str] = option(
         "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
     )
-    quality: int = option(95, "of JPEG and WebP, 1 to 100")
+    jpeg_quality: int = option(95, "of JPEG and WebP files, 1 to 100", expert=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(1 <= self.quality <= 100, "--quality lies between 1 and 100")
+        require(1 <= self.jpeg_quality <= 100, "--jpeg_quality lies between 1 and 100")
         self.targets  # noqa: B018  (checks what was typed)
 
     @property

@@ -13,7 +13,7 @@ from PIL import Image
 
 from work import runtime
 from work.datasets.images import ImageError, find_images, save_image
-from work.progress import progress
+from work.progress import Progress, progress
 from work.report import Report
 
 
@@ -47,6 +47,8 @@ class ImageFolder:
         self.paths = find_images(root)[:n_images]
         self.names = result_names(self.paths, root)
         self._keep_own_share()
+        self._bar: Optional[Progress[None]] = None
+        self._before, self._handed_out = 0.0, 0
 
     def _keep_own_share(self) -> None:
         """Under Paddle's launcher, every so many batches: whole ones, so that the results are the same."""
@@ -73,11 +75,17 @@ class ImageFolder:
             while ahead:
                 yield ahead.popleft().result()
 
+    def move(self, share: float) -> None:
+        """Move the progress bar: so much of the current batch is done, 0 to 1."""
+        assert self._bar is not None
+        self._bar.reach(self._before + share * self._handed_out)
+
     def batches(self) -> Iterator[tuple[list[Path], list[Any]]]:
         """Yield the names of a batch's results and what `read` returned for each, under a progress bar."""
         names: list[Path] = []
         images: list[Any] = []
         with progress(total=len(self.paths), unit="img") as bar:
+            self._bar = bar
             for name, image in zip(self.names, self._read_ahead()):
                 if isinstance(image, ImageError):
                     self.report.failed.append(image)
@@ -86,12 +94,17 @@ class ImageFolder:
                 names.append(name)
                 images.append(image)
                 if len(names) == self.batch_size:
-                    yield names, images
-                    bar.update(len(names))
+                    yield self._hand_out(names), images
+                    self.move(1)
                     names, images = [], []
             if names:
-                yield names, images
-                bar.update(len(names))
+                yield self._hand_out(names), images
+                self.move(1)
+
+    def _hand_out(self, names: list[Path]) -> list[Path]:
+        assert self._bar is not None
+        self._before, self._handed_out = self._bar.done, len(names)
+        return names
 
 
 def result_names(paths: list[Path], root: Path) -> list[Path]:

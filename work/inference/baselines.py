@@ -19,6 +19,7 @@ from work.errors import UserError
 from work.faces.align import UTKFACE_TEMPLATE, ffhq_quad
 from work.faces.aligned import AlignedFace, stack
 from work.inference.model import AgeingModel
+from work.inference.steps import OnStep, unheard
 from work.installation import PACKAGE_FOLDER
 from work.loading import load_network
 from work.models.checkpoint import Checkpoint
@@ -119,7 +120,13 @@ class Baseline(AgeingModel):
         self.generators: dict[tuple[str, str], Generator] = {}
 
     @paddle.no_grad()
-    def encode(self, faces: Sequence[AlignedFace], w_plus: Optional[Tensor] = None) -> EncodedFaces:
+    def encode(
+        self,
+        faces: Sequence[AlignedFace],
+        w_plus: Optional[Tensor] = None,
+        steps: Optional[int] = None,
+        on_step: OnStep = unheard,
+    ) -> EncodedFaces:
         """See AgeingModel; there are no codes."""
         crops = paddle.to_tensor(np.stack([self._crop(face.picture(SEEN)) for face in faces]))
         tight = self.box is not None and hasattr(self.age_net, "predict_chip_age")

@@ -20,7 +20,7 @@ from work.errors import UserError
 from work.faces.aligned import AlignedFace, FaceReader
 from work.inference.film_paths import interpolate, place_frames
 from work.inference.load import load_model
-from work.inference.model import AgeingModel, Frames
+from work.inference.model import AgeingModel, Frames, invert_each
 from work.progress import progress
 from work.report import Report
 
@@ -136,7 +136,8 @@ def film_ages(source: Path, target: Path, options: FilmOptions) -> int:
     for path, name in names.items():
         try:
             face = read(path)
-            encoded = model.encode([face])
+            with progress(total=1, unit="face", label=f"learning {path.name}", leave=False) as bar:
+                encoded = model.encode([face], on_step=bar.reach)
             stations = find_stations(model, encoded, path, options)
         except ImageError as error:
             report.failed.append(error)
@@ -210,7 +211,7 @@ def film_between(sources: list[Path], target: Path, options: FilmOptions) -> int
 
 def draw_between(model: AgeingModel, faces: Sequence[AlignedFace]) -> Frames:
     """From one inverted face (position 0) to another (1), by the generator's own pictures."""
-    codes = paddle.concat([model.invert(face.tensor()) for face in faces])
+    codes = paddle.concat(invert_each(model, faces))
 
     def draw(positions: np.ndarray) -> paddle.Tensor:
         return model.render(interpolate(codes, [0.0, 1.0], positions))

@@ -21,7 +21,8 @@ from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.aligned import ENCODED, AlignedFace, read_aligned
 from work.files import atomic_write
-from work.inference.model import AgeingModel
+from work.inference.model import AgeingModel, invert_each
+from work.inference.steps import LearnThenDraw
 from work.models.psp import mix_styles
 from work.report import Report
 
@@ -38,11 +39,15 @@ class Batch:
 
 
 class GridRun:
-    """One pass over a folder: batches come in, cells are made of them, pictures are written behind."""
+    """One pass over a folder: batches come in, cells are made of them, pictures are written behind.
 
-    def __init__(self, model: AgeingModel, options: TestOptions):
+    Args:
+        draws: how often each batch is drawn.
+    """
+
+    def __init__(self, model: AgeingModel, options: TestOptions, draws: int):
         self.model, self.options = model, options
-        self.report = Report()
+        self.report, self.draws = Report(), draws
         self.size = 256 if options.resize_outputs else 1024  # px of a cell, as in the reference
 
     def batches(self) -> Iterator[Batch]:
@@ -57,7 +62,8 @@ class GridRun:
             options.n_images,
         )
         for names, faces in folder.batches():
-            yield Batch(names, faces, self.model.encode(faces))
+            self.work = LearnThenDraw(folder.move, self.draws)
+            yield Batch(names, faces, self.model.encode(faces, on_step=self.work.learn))
             self.report.done += len(names)
 
     def start_rows(self, batch: Batch) -> list[list[Cell]]:
@@ -85,6 +91,7 @@ class GridRun:
         return self._to_cells(self.model.render(w_plus, self.options.resize_outputs))
 
     def _to_cells(self, images: paddle.Tensor) -> list[Cell]:
+        self.work.draw()
         return [resize_cell(to_picture(image), self.size) for image in images.numpy()]
 
 
@@ -117,7 +124,7 @@ def age_folder(model: AgeingModel, options: TestOptions) -> int:
     With `resize_factors` both have a folder for the factor, and a pair is led by the file itself, as in pSp.
     Returns the exit code. `stats.txt` gets the mean and deviation of the seconds per batch and age.
     """
-    run, out = GridRun(model, options), Path(options.exp_dir)
+    run, out = GridRun(model, options, len(options.ages)), Path(options.exp_dir)
     factor = f"downsampling_{options.resize_factor}" if options.resize_factor else ""
     seconds: list[float] = []
     with Writer() as writer:
@@ -141,7 +148,8 @@ def age_folder(model: AgeingModel, options: TestOptions) -> int:
 
 def make_lifespan_grids(model: AgeingModel, options: TestOptions) -> int:
     """One row per face under `inference_side_by_side`: the input, then one face per target age."""
-    run, out = GridRun(model, options), Path(options.exp_dir) / "inference_side_by_side"
+    run = GridRun(model, options, len(options.ages))
+    out = Path(options.exp_dir) / "inference_side_by_side"
     with Writer() as writer:
         for batch in run.batches():
             rows = run.start_rows(batch)
@@ -159,11 +167,12 @@ def make_reference_grids(model: AgeingModel, options: TestOptions) -> int:
 
     The upper row shows the references, the lower one the input and a result below each reference.
     """
-    run, out = GridRun(model, options), Path(options.exp_dir) / "reference_guided_inference"
     references = [read_aligned(path) for path in _list_references(options.ref_images_paths_file)]
-    styles = [model.invert(face.tensor()) for face in references]
-    shown = [run.draw_input(face) for face in references]
+    run = GridRun(model, options, len(options.ages) * len(references))
+    out = Path(options.exp_dir) / "reference_guided_inference"
     _check_mask(model, options.mask)
+    styles = invert_each(model, references)
+    shown = [run.draw_input(face) for face in references]
     with Writer() as writer:
         for batch in run.batches():
             for age in options.ages:
@@ -211,7 +220,8 @@ def make_mixing_grids(model: AgeingModel, options: TestOptions) -> int:
         )
     _check_mask(model, options.mask)
     age = options.ages[0]
-    run, out = GridRun(model, options), Path(options.exp_dir) / "style_mixing" / age.text
+    run = GridRun(model, options, options.n_outputs_to_generate)
+    out = Path(options.exp_dir) / "style_mixing" / age.text
     with Writer() as writer:
         for batch in run.batches():
             w_plus = _codes(model, batch, age)

@@ -35,11 +35,10 @@ def load_model(options: ModelChoice) -> AgeingModel:
     if options.method or folder:
         return _load_baseline(options)
     if options.checkpoint_path is None:
-        from work.inference.embedded.model import REFINE_STEPS, load_embedded
+        from work.inference.embedded.model import load_embedded
 
-        refine = REFINE_STEPS if options.refine is None else options.refine
         blend = options.blend or "composite"
-        return load_embedded(refine, blend, options.engine, options.precision)
+        return load_embedded(options.steps, blend, options.engine, options.precision)
     from work.inference.sam import load_sam
     from work.models.checkpoint import read_checkpoint
 

@@ -13,6 +13,8 @@ from paddle import Tensor
 from work.configs.target_age import Target
 from work.errors import UserError
 from work.faces.aligned import AlignedFace
+from work.inference.steps import OnStep, unheard
+from work.progress import progress
 
 Frames = Callable[[np.ndarray], Tensor]
 
@@ -28,20 +30,30 @@ class AgeingModel(ABC):
         n_styles: codes of a face; 0 for a model without a generator.
         knows_age: False for a pSp, which draws faces at their own age only.
         composites: the pictures are the photo with the change blended in, not the generator's own.
+        refines: faces are learned by gradient steps, whose number is the caller's choice between speed and likeness.
     """
 
     output_size: int
     n_styles: int = 0
     knows_age: bool = True
     composites: bool = False
+    refines: bool = False
 
     @abstractmethod
-    def encode(self, faces: Sequence[AlignedFace], w_plus: Optional[Tensor] = None) -> Any:
+    def encode(
+        self,
+        faces: Sequence[AlignedFace],
+        w_plus: Optional[Tensor] = None,
+        steps: Optional[int] = None,
+        on_step: OnStep = unheard,
+    ) -> Any:
         """All that does not depend on the target age, for N faces.
 
         Args:
             faces: the model takes from each as many pixels as it can use.
             w_plus: the faces' codes [N, n_styles, 512], where they are known already (the projector's).
+            steps: gradient steps per face; the model's own number by default. Ignored by models that take none.
+            on_step: told how far it is; models for which this is a matter of a second may leave it alone.
         """
 
     @abstractmethod
@@ -81,8 +93,10 @@ class AgeingModel(ABC):
         """w_plus [N, n_styles, 512] -> the generator's pictures [N, 3, S, S], 256 px with `resize`."""
         raise self._no_generator()
 
-    def invert(self, faces: Tensor) -> Tensor:
-        """Faces [N, 3, 256, 256] in [-1, 1] -> their w_plus [N, n_styles, 512], without ageing."""
+    def invert(
+        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
+    ) -> Tensor:
+        """Faces [N, 3, 256, 256] in [-1, 1] -> their w_plus [N, n_styles, 512], without ageing; else as `encode`."""
         raise self._no_generator()
 
     def random_codes(self, n: int) -> Tensor:
@@ -94,3 +108,15 @@ class AgeingModel(ABC):
             "this model has no generator, which mixing, projecting and interpolating need; "
             "choose SAM (--checkpoint_path) or the embedded model"
         )
+
+
+def invert_each(model: AgeingModel, faces: Sequence[AlignedFace]) -> list[Tensor]:
+    """The w_plus [1, n_styles, 512] of each face, under a progress bar."""
+    codes = []
+    with progress(total=len(faces), unit="face", label="inverting", leave=False) as bar:
+        for i, face in enumerate(faces):
+            codes.append(
+                model.invert(face.tensor(), on_step=lambda share, i=i: bar.reach(i + share))
+            )
+            bar.reach(i + 1)
+    return codes

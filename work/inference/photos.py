@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import paddle
 from PIL import Image
@@ -20,6 +20,7 @@ from work.faces.aligned import AlignedFace
 from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
 from work.inference.load import load_model
+from work.inference.steps import LearnThenDraw, OnStep, unheard, within
 from work.progress import progress, say
 from work.report import Report
 
@@ -53,9 +54,15 @@ class PhotoAger:
         chosen = sorted(chosen, key=lambda points: points[:, 0].mean())
         return [AlignedFace(photo, ffhq_quad(points), points) for points in chosen]
 
-    def learn(self, face: AlignedFace) -> Subject:
-        """What the model knows about a face: the slow part, which all target ages share."""
-        encoded = self.model.encode([face])
+    def learn(
+        self, face: AlignedFace, steps: Optional[int] = None, on_step: OnStep = unheard
+    ) -> Subject:
+        """What the model knows about a face: the slow part, which all target ages share.
+
+        Args:
+            steps, on_step: see `AgeingModel.encode`.
+        """
+        encoded = self.model.encode([face], steps=steps, on_step=on_step)
         return Subject(face, self.model.ages(encoded)[0], encoded)
 
     def age(self, subject: Subject, years: float) -> NewFace:
@@ -82,33 +89,39 @@ def age_photos(source: Path, target: Path, options: PhotoOptions) -> int:
     names = [target] if single else [target / name for name in result_names(paths, source)]
     ager, report = PhotoAger(options), Report()
     with progress(total=len(paths), unit="photo") as bar:
-        for path, name in zip(paths, names):
+        for number, (path, name) in enumerate(zip(paths, names)):
+            bar.set_note(path.name)
             try:
-                _age_file(ager, path, name)
+                _age_file(ager, path, name, lambda share, n=number: bar.reach(n + share))
                 report.done += 1
             except ImageError as error:
                 report.failed.append(error)
-            bar.update()
+            bar.reach(number + 1)
     return report.finish(target)
 
 
-def _age_file(ager: PhotoAger, path: Path, name: Path) -> None:
+def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> None:
     options, targets = ager.options, ager.options.targets
     photo = read_image(path)
     faces = ager.find(photo)
     if not faces:
         raise ImageError(path, f"no face of {options.smallest:g} px or more found")
-    subjects = [ager.learn(face) for face in faces]
+    if options.per_face and len(targets) > len(faces):
+        raise ImageError(path, f"{len(targets)} target ages for {len(faces)} faces")
+    work, count = LearnThenDraw(on_step, 1 if options.per_face else len(targets)), len(faces)
+    subjects = [
+        ager.learn(face, on_step=within(work.learn, i / count, (i + 1) / count))
+        for i, face in enumerate(faces)
+    ]
     ages = ", ".join(f"{subject.age:.0f}" for subject in subjects)
     say(f"{path}: {len(subjects)} face(s), estimated at {ages} years")
     if options.per_face:
-        if len(targets) > len(subjects):
-            raise ImageError(path, f"{len(targets)} target ages for {len(subjects)} faces")
-        save_image(ager.age_photo(photo, subjects, targets), name, options.quality)
+        save_image(ager.age_photo(photo, subjects, targets), name, options.jpeg_quality)
         return
     for target in targets:
         aged = ager.age_photo(photo, subjects, [target] * len(subjects))
         out = name
         if len(targets) > 1:
             out = name.with_name(f"{name.stem}_{target.text}{name.suffix}")
-        save_image(aged, out, options.quality)
+        save_image(aged, out, options.jpeg_quality)
+        work.draw()

@@ -18,6 +18,7 @@ from work.inference.composite import Composite, gates
 from work.inference.engines.sam import fast_sam
 from work.inference.film_paths import interpolate
 from work.inference.model import AgeingModel, Frames
+from work.inference.steps import OnStep, unheard
 from work.loading import load_network, load_psp
 from work.models.checkpoint import Checkpoint
 from work.models.psp import PSP, add_age_channel, face_pool
@@ -63,8 +64,14 @@ class SAM(AgeingModel):
         return paddle.amp.auto_cast(enable=self.autocast, dtype="bfloat16")
 
     @paddle.no_grad()
-    def encode(self, faces: Sequence[AlignedFace], w_plus: Optional[Tensor] = None) -> EncodedFaces:
-        """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages."""
+    def encode(
+        self,
+        faces: Sequence[AlignedFace],
+        w_plus: Optional[Tensor] = None,
+        steps: Optional[int] = None,
+        on_step: OnStep = unheard,
+    ) -> EncodedFaces:
+        """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages, in one step."""
         inputs = stack(faces)
         if w_plus is None:
             with self._precision():
@@ -129,7 +136,9 @@ class SAM(AgeingModel):
         return draw
 
     @paddle.no_grad()
-    def invert(self, faces: Tensor) -> Tensor:
+    def invert(
+        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
+    ) -> Tensor:
         """See AgeingModel; the frozen encoder's codes, or pSp's own."""
         if self.net.start_from_encoded_w_plus:
             return self.net.pretrained_codes(faces)

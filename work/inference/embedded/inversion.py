@@ -9,6 +9,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.inference.steps import OnStep, unheard
+
 PREVIEWED = 0.7  # share of the steps that are made on the generator's cheap preview
 
 
@@ -72,7 +74,7 @@ class Inverter(nn.Layer):
         loss = loss + weights.common * (white - middle).square().mean()
         return loss + weights.prior * middle.square().mean()
 
-    def refine(self, face: Tensor, white: Tensor, steps: int) -> Tensor:
+    def refine(self, face: Tensor, white: Tensor, steps: int, on_step: OnStep = unheard) -> Tensor:
         """Whitened codes [1, n_styles, 512] after `steps` Adam steps towards the photo `face` [1, 3, 256, 256]."""
         if steps < 1:
             return white
@@ -93,6 +95,7 @@ class Inverter(nn.Layer):
                 optimizer.set_lr(rate * rate_share(step, steps))
                 optimizer.step()
                 optimizer.clear_grad()
+            on_step((step + 1) / steps)
         return (middle + offsets).detach()
 
 

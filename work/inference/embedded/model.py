@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -11,7 +12,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-from work.configs.options import BLENDS
+from work.configs.options import BLENDS, STEPS
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, stack
 from work.inference.composite import Composite, gates
@@ -21,6 +22,7 @@ from work.inference.embedded.inversion import Inverter
 from work.inference.embedded.readings import Readings
 from work.inference.engines.mobile import fast_generator
 from work.inference.model import AgeingModel
+from work.inference.steps import OnStep, unheard, within
 from work.loading import load_lpips, load_network
 from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.checkpoint import load_state, read_checkpoint
@@ -29,7 +31,9 @@ from work.models.pretrained import PACKAGE_FOLDER
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-REFINE_STEPS = 56
+REFINE_STEPS = STEPS["good"]
+CALIBRATION = 6.0  # gradient steps that take about as long as a photo's calibration
+PROBES = 16  # renders of a calibration, roughly
 READ_SIZE = 256  # px at which renders are read and inversion works
 
 
@@ -57,6 +61,7 @@ class EmbeddedModel(AgeingModel):
 
     output_size = MobileStyleGAN.size
     n_styles = MobileStyleGAN.n_styles
+    refines = True
 
     def __init__(
         self,
@@ -72,33 +77,53 @@ class EmbeddedModel(AgeingModel):
         self.path, self.aims, self.refine = path, aims, refine
         self.composites = blend == "composite"
 
-    def invert(self, faces: Tensor) -> Tensor:
-        """See AgeingModel; by the encoder and `refine` gradient steps."""
+    def invert(
+        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
+    ) -> Tensor:
+        """See AgeingModel; by the encoder and gradient steps, `refine` by default."""
+        steps, count = self.refine if steps is None else steps, len(faces)
         with paddle.no_grad():
             start = self.encoder(faces)
-        white = [
-            self.inverter.refine(faces[i : i + 1], start[i : i + 1], self.refine)
-            for i in range(len(faces))
-        ]
+        white = []
+        for i in range(count):
+            part = within(on_step, i / count, (i + 1) / count)
+            white.append(self.inverter.refine(faces[i : i + 1], start[i : i + 1], steps, part))
         with paddle.no_grad():
             return self.inverter.to_w_plus(paddle.concat(white))
 
     def encode(
-        self, faces: Sequence[AlignedFace], w_plus: Optional[Tensor] = None
+        self,
+        faces: Sequence[AlignedFace],
+        w_plus: Optional[Tensor] = None,
+        steps: Optional[int] = None,
+        on_step: OnStep = unheard,
     ) -> list[CalibratedFace]:
         """See AgeingModel; every face is inverted, unless its codes are known, and calibrated."""
-        inputs = stack(faces)
-        codes = self.invert(inputs) if w_plus is None else w_plus
+        steps = self.refine if steps is None else steps
+        inverted = 0.0 if w_plus is not None else steps / (steps + CALIBRATION)
+        if w_plus is None:
+            w_plus = self.invert(stack(faces), steps, within(on_step, 0.0, inverted))
+        on_step(inverted)
+        encoded = []
         with paddle.no_grad():
-            return [self._calibrate(face, codes[i : i + 1]) for i, face in enumerate(faces)]
+            for i, face in enumerate(faces):
+                start, end = (inverted + (1 - inverted) * k / len(faces) for k in (i, i + 1))
+                encoded.append(
+                    self._calibrate(face, w_plus[i : i + 1], within(on_step, start, end))
+                )
+                on_step(end)
+        return encoded
 
-    def _calibrate(self, face: AlignedFace, w_plus: Tensor) -> CalibratedFace:
+    def _calibrate(self, face: AlignedFace, w_plus: Tensor, on_step: OnStep) -> CalibratedFace:
         inverted, photo = self.inverter.generator(w_plus), face.tensor()
         small = F.avg_pool2d(inverted, self.output_size // READ_SIZE).clip(-1, 1)
         readings = Readings(self.reader, photo, small, self.composites)
         blend = Composite(photo, small) if self.composites else None
 
+        probes = itertools.count(1)
+
         def probe(shift: np.ndarray, step: float) -> Rung:
+            on_step(min(1.0, next(probes) / PROBES))
             codes = self._moved(w_plus, shift, step)
             aged = F.avg_pool2d(self.inverter.generator(codes, half=True), 2).clip(-1, 1)
             return readings.read_rung(shift, aged, _blend(blend, aged, step > 0), step > 0)

@@ -1,0 +1,38 @@
+"""How far a piece of work is: the models tell it step by step, and bars, logs and the web page listen."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+OnStep = Callable[[float], None]  # is told the share that is done, 0 to 1
+LEARNING = 0.8  # of one item's time goes into learning its faces, where the model refines them
+
+
+def unheard(share: float) -> None:
+    """Nobody listens."""
+
+
+def within(on_step: OnStep, start: float, end: float) -> OnStep:
+    """A listener for one part of the whole, which reaches from the share `start` to `end`."""
+    return lambda share: on_step(start + (end - start) * share)
+
+
+class LearnThenDraw:
+    """The share of one item whose faces are learned first and then drawn a number of times.
+
+    A model that learns in no time never calls `learn`, and drawing makes up the whole.
+    """
+
+    def __init__(self, on_step: OnStep, draws: int):
+        self.on_step, self.draws = on_step, draws
+        self.learned, self.drawn = 0.0, 0
+
+    def learn(self, share: float) -> None:
+        """This share of the learning is done."""
+        self.learned = LEARNING * share
+        self.on_step(self.learned)
+
+    def draw(self) -> None:
+        """One more drawing is done."""
+        self.drawn += 1
+        self.on_step(self.learned + (1 - self.learned) * min(1.0, self.drawn / self.draws))
