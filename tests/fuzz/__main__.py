@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))  # as pytest does
 
-from tests.fuzz import checkpoints
+from tests.fuzz import checkpoints, images
 from tests.fuzz.run import fuzz
 
-TARGETS = {target.name: target for target in checkpoints.TARGETS}
+TARGETS = {target.name: target for target in (*checkpoints.TARGETS, *images.TARGETS)}
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from work.errors import UserError
 def test_damaged_files_are_read_or_refused(tmp_path, name):
     refused, failures = fuzz(TARGETS[name], 0, 0, 40, tmp_path / "failures")
     assert not failures
-    assert refused > 0
+    assert refused > 0 or name == "exif"  # a photo with damaged EXIF is still a photo
 
 
 @pytest.mark.parametrize("name", [n for n, t in TARGETS.items() if t.words])

@@ -148,3 +148,12 @@ def test_a_name_with_a_nul_is_named():
 def test_photos_with_damaged_exif_are_read(tmp_path, exif):
     GOOD.save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(np.asarray(read_image(tmp_path / "a.png")), np.asarray(GOOD))
+
+
+def test_float_pixels_beyond_all_bounds_make_no_noise(tmp_path, recwarn):
+    """Found by fuzzing: two warnings of numpy about an overflow."""
+    values = np.zeros((20, 20), np.float32)
+    values[0, :4] = np.nan, -np.inf, -3e38, 0.5
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    found = np.asarray(read_image(tmp_path / "a.tif"))[0, :5, 0]
+    assert list(found) == [0, 0, 0, 128, 0] and not recwarn.list

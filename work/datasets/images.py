@@ -34,7 +34,7 @@ WRITABLE = {
 # Pillow warns about large photos at 89 megapixels; below our own limit they are not suspicious.
 Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS)
 # What it finds odd in a file that it can read (corrupt EXIF, unknown tags) is no news to a person.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageError(UserError):
@@ -159,7 +159,7 @@ def save_image(image: Image.Image, path: str | Path, quality: int = 95) -> Path:
     """
     path = _writable_name(Path(path))
     try:
-        data = _encoded(image, WRITABLE[path.suffix.lower()], quality)
+        data = encoded(image, WRITABLE[path.suffix.lower()], quality)
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
     except (OSError, ValueError) as error:  # ValueError: more pixels than the format can hold
@@ -168,8 +168,8 @@ def save_image(image: Image.Image, path: str | Path, quality: int = 95) -> Path:
     return path
 
 
-def _encoded(image: Image.Image, format: str, quality: int) -> bytes:
-    """The file's content, made in memory: Pillow's own JPEG writer does not notice when the disk is full."""
+def encoded(image: Image.Image, format: str, quality: int) -> bytes:
+    """A file's content, made in memory: Pillow's own JPEG writer does not notice when the disk is full."""
     options: dict[str, Any] = {}
     if format in ("JPEG", "WEBP"):
         options = {"quality": quality, "subsampling": 0}  # the second is read by JPEG only
@@ -233,9 +233,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """16 and 32 bits per pixel (modes I;16, I) span 0 to 65535; floats (mode F) 0 to 1, or 0 to 255."""
-    values: np.ndarray = np.asarray(image, dtype=np.float32)
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32)).clip(0, 65535)
     if image.mode == "F":
-        values = values * 255 if np.nanmax(values) <= 1 else values
+        values = values * 255 if values.max() <= 1 else values
     else:
         values = values / 257
-    return Image.fromarray(np.nan_to_num(values).round().clip(0, 255).astype(np.uint8))
+    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
