@@ -8,7 +8,8 @@ from PIL import Image, ImageFilter
 
 from work.faces.align import crop_matrix, cut, ffhq_quad
 from work.faces.boxes import evened, squared, suppressed, turned_back
-from work.faces.paste import NewFace, head_weight, paste
+from work.faces.head_mask import head_mask
+from work.faces.paste import NewFace, paste
 
 UPRIGHT = np.array([[100.0, 100], [160, 100], [130, 135], [108, 165], [152, 165]])
 
@@ -38,7 +39,7 @@ def psnr(a, b, where):
 
 def mask(size):
     at = (np.arange(size) + 0.5) / size
-    return head_weight(at[None, :], at[:, None])
+    return head_mask(at[None, :], at[:, None])
 
 
 def test_quad_of_an_upright_face_by_hand():
@@ -120,7 +121,7 @@ def test_a_changed_face_arrives_and_the_rest_is_untouched(photo, half, size):
     pasted = paste(photo, [NewFace(new, quad)])
     assert psnr(cut(pasted, quad, size).image, new, mask(size) == 1) > 30
     x, y = np.meshgrid(np.arange(400) + 0.5, np.arange(300) + 0.5)
-    outside = head_weight(*NewFace(new, quad).to_crop(x, y)) == 0
+    outside = head_mask(*NewFace(new, quad).to_crop(x, y)) == 0
     assert 0.2 < outside.mean() < 0.95
     assert np.array_equal(np.asarray(pasted)[outside], np.asarray(photo)[outside])
     assert (np.asarray(pasted) != np.asarray(photo)).any(axis=2)[~outside].mean() > 0.9

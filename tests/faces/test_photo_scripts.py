@@ -112,7 +112,8 @@ def age_photo(tiny_sam, monkeypatch, capsys):
 def test_age_photo_changes_heads_only(age_photo, folder, tmp_path):
     from work.faces.align import ffhq_quad
     from work.faces.detect import FaceDetector
-    from work.faces.paste import NewFace, head_weight
+    from work.faces.head_mask import head_mask
+    from work.faces.paste import NewFace
 
     out = tmp_path / "aged.png"
     assert (
@@ -133,7 +134,7 @@ def test_age_photo_changes_heads_only(age_photo, folder, tmp_path):
     landmarks = FaceDetector()(Image.fromarray(before)).landmarks
     assert len(landmarks) == 2
     for points in landmarks:
-        head = head_weight(*NewFace(None, ffhq_quad(points)).to_crop(x, y)) > 0
+        head = head_mask(*NewFace(None, ffhq_quad(points)).to_crop(x, y)) > 0
         assert (before[head] != after[head]).any(axis=1).mean() > 0.5
         heads |= head
     assert np.array_equal(before[~heads], after[~heads]) and heads.mean() < 0.7

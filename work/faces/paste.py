@@ -14,10 +14,8 @@ import numpy as np
 from PIL import Image
 
 from work.faces.align import crop_matrix, cut, doubled, per_channel, sample
+from work.faces.head_mask import head_mask
 
-HALF_WIDTH, HALF_HEIGHT = 0.41, 0.48  # of the head mask, in units of the crop's side
-CENTRE_Y = 0.51
-FEATHER = 0.22  # the share of its radius over which the mask fades
 BORDER = 0.15  # in units of the crop's side: between two faces, the zone that they share
 SMALL = 128  # px: slow changes over the face are looked at on a small picture
 RIM_BLUR = 0.08  # in units of the crop's side: over so much the rim's colours spread
@@ -44,13 +42,6 @@ class NewFace:
         """Where pixels (x, y) of the photo lie in the crop, 0..1 across and down."""
         (a, b, c), (d, e, f), _ = np.linalg.inv(crop_matrix(self.quad, 1))
         return a * x + b * y + c, d * x + e * y + f
-
-
-def head_weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """The head mask at positions 0..1 across an FFHQ-aligned crop: 1 over the head, softly to exactly 0 around it."""
-    radius = (np.abs(u - 0.5) / HALF_WIDTH) ** 2.5 + (np.abs(v - CENTRE_Y) / HALF_HEIGHT) ** 2.5
-    ramp = np.clip((1 - radius ** (1 / 2.5)) / FEATHER, 0, 1)
-    return ramp * ramp * (3 - 2 * ramp)
 
 
 def paste(photo: Image.Image, faces: Sequence[NewFace]) -> Image.Image:
@@ -93,7 +84,7 @@ def _paste_strip(original, result: np.ndarray, box, face: NewFace, others, layer
 def _weight(face: NewFace, others, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The face's mask [h, w] at the pixels (x, y), without what belongs to the other faces."""
     u, v = face.to_crop(x, y)
-    weight = head_weight(u, v)
+    weight = head_mask(u, v)
     for other in others:
         p, q = other.to_crop(x, y)
         nearer = np.hypot(p - 0.5, q - 0.5) - np.hypot(u - 0.5, v - 0.5)
@@ -131,7 +122,7 @@ class _Layers:
 def _rim_match(difference: np.ndarray) -> np.ndarray:
     """Colours that the new face lacks along the mask's rim, spread over the crop [SMALL, SMALL, 3]."""
     at = (np.arange(SMALL) + 0.5) / SMALL
-    weight = head_weight(at[None, :], at[:, None])[..., None]
+    weight = head_mask(at[None, :], at[:, None])[..., None]
     rim = weight * (1 - weight)
     return _blurred(difference * rim, RIM_BLUR) / _blurred(rim, RIM_BLUR)
 

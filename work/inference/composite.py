@@ -14,6 +14,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from work.faces.head_mask import head_mask
+
 LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image's side
 EDIT_BLUR = 9 / 512
 GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
@@ -40,17 +42,13 @@ def blur(images: Tensor, sigma: float) -> Tensor:
 
 
 def head_template(size: int) -> Tensor:
-    """[1, 1, size, size]: 1 over the head of an FFHQ-aligned face, falling softly to exactly 0 around it."""
+    """The head mask at every pixel of an aligned picture, [1, 1, size, size]."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
-    across = np.abs(axis - 0.5)[None, :] / 0.41
-    down = np.abs(axis - 0.52)[:, None] / 0.49
-    radius = (across**2.5 + down**2.5) ** (1 / 2.5)
-    ramp = np.clip((1 - radius) / 0.22, 0, 1)
-    return paddle.to_tensor((ramp * ramp * (3 - 2 * ramp))[None, None].astype(np.float32))
+    return paddle.to_tensor(head_mask(axis[None, :], axis[:, None])[None, None].astype(np.float32))
 
 
-def head_mask(photo: Tensor, inverted: Tensor) -> Tensor:
-    """The template, lowered where the generator could not draw what the photo shows: hands, hats, hair ends."""
+def mask_change(photo: Tensor, inverted: Tensor) -> Tensor:
+    """The head mask, lowered where the generator could not draw what the photo shows: hands, hats, hair ends."""
     miss = blur((photo - inverted).abs().mean(axis=1, keepdim=True), 14 / 512)
     return head_template(photo.shape[-1]) * paddle.exp(-((miss / OCCLUSION) ** 2))
 
@@ -82,7 +80,7 @@ class Composite:
         self.inverted = self._as_photo(inverted)
         missed = photo - self.inverted
         colours = blur(missed, LOW_PASS)
-        self.mask = head_mask(photo, self.inverted)
+        self.mask = mask_change(photo, self.inverted)
         self.rest = photo + self.mask * (colours - photo)
         self.detail = self.mask * (missed - colours)
 

@@ -1,0 +1,123 @@
+"""The Python API, and what a further ageing model needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import paddle
+import pytest
+from PIL import Image
+
+from work import Ager
+from work.configs.target_age import Target
+from work.errors import UserError
+from work.faces.align import crop_matrix
+from work.faces.aligned import AlignedFace
+from work.faces.detect import Faces
+from work.inference import photos as photo_flow
+from work.inference.model import AgeingModel
+
+
+class Brightener(AgeingModel):
+    """A whole ageing model: the older, the brighter."""
+
+    output_size = 32
+    composites = True
+
+    def __init__(self):
+        self.learned = 0
+
+    def encode(self, faces, w_plus=None):
+        self.learned += len(faces)
+        return [face.tensor(self.output_size) for face in faces]
+
+    def ages(self, encoded):
+        return [40.0 for _ in encoded]
+
+    def transform(self, encoded, target_ages, resize=False):
+        return paddle.concat(encoded) * 0 + (target_ages / 50 - 1).reshape([-1, 1, 1, 1])
+
+
+class TwoFaces:
+    """A detector that finds the same two faces everywhere."""
+
+    def __call__(self, photo):
+        first = np.array([[20, 40], [40, 40], [30, 50], [22, 62], [38, 62]], float)
+        points = np.stack([first + [80, 0], first])
+        boxes = np.array([[90.0, 20, 130, 80], [10, 20, 50, 80]])
+        return Faces(boxes, points, np.ones(2))
+
+
+@pytest.fixture
+def ager(monkeypatch):
+    monkeypatch.setattr(photo_flow, "load_model", lambda options: Brightener())
+    monkeypatch.setattr(photo_flow, "FaceDetector", TwoFaces)
+    return Ager()
+
+
+@pytest.fixture
+def photo():
+    return Image.new("RGB", (140, 100), (60, 60, 60))
+
+
+def test_a_photo_is_aged_by_path_picture_or_array(ager, photo, tmp_path):
+    photo.save(tmp_path / "me.png")
+    aged = np.asarray(ager.photo(photo, 100))
+    assert aged.shape == (100, 140, 3) and aged.max() == 255 and (aged == 60).mean() > 0.2
+    for same in (str(tmp_path / "me.png"), tmp_path / "me.png", np.asarray(photo)):
+        assert (np.asarray(ager.photo(same, 100)) == aged).all()
+    assert ager.engine.model.learned == 2  # each face once
+
+
+def test_ages_may_be_relative_and_one_for_each_face(ager, photo):
+    assert ager.ages(photo) == [40.0, 40.0]
+    same = np.asarray(ager.photo(photo, "+10"))
+    assert (same == np.asarray(ager.photo(photo, 50))).all()
+    left = np.asarray(ager.photo(photo, [100]))  # the face on the right stays
+    assert left[:, :55].max() == 255 and (left[:, 90:] == 60).all()
+    with pytest.raises(UserError, match="3 target ages for 2 faces"):
+        ager.photo(photo, [1, 2, 3])
+    with pytest.raises(UserError, match="--target_age 130"):
+        ager.photo(photo, 130)
+    with pytest.raises(UserError, match="uint8"):
+        ager.photo(np.zeros((8, 8)), 30)
+
+
+def test_a_lifespan_and_a_film(ager, photo, tmp_path):
+    young, old = ager.lifespan(photo, [0, 100])
+    assert young.size == (32, 32) and np.asarray(young).max() == 0 and np.asarray(old).min() == 255
+    out = ager.film(photo, tmp_path / "me.gif", ages=(0, 100), seconds=0.8, fps=10, size=16)
+    with Image.open(out) as film:
+        assert film.n_frames == 8 and film.size == (16, 16)
+
+
+def test_only_the_last_photos_are_remembered(ager, photo):
+    for level in range(6):
+        ager.ages(Image.new("RGB", photo.size, (level, 0, 0)))
+    ager.ages(Image.new("RGB", photo.size, (5, 0, 0)))
+    assert ager.engine.model.learned == 12
+    ager.ages(Image.new("RGB", photo.size, (0, 0, 0)))
+    assert ager.engine.model.learned == 14
+
+
+def test_a_model_without_a_generator_says_so():
+    model = Brightener()
+    for call in (lambda: model.render(None), lambda: model.invert(None), lambda: model.codes(0, 0)):
+        with pytest.raises(UserError, match="no generator"):
+            call()
+    encoded = model.encode([AlignedFace(Image.new("RGB", (9, 9)))])
+    assert float(model.target_years(encoded, Target("+20"))) == 60
+    assert model.frames(encoded, [0, 100])(np.array([0.0, 50.0])).shape == [2, 3, 32, 32]
+
+
+def test_an_aligned_face_knows_its_corners():
+    face = AlignedFace(Image.new("RGB", (20, 10)))
+    np.testing.assert_allclose(crop_matrix(face.corners(), 10)[:2, :2], [[2, 0], [0, 1]])
+
+
+def test_importing_the_package_does_not_import_paddle():
+    code = "import sys; from work import Ager; Ager(refine=0); print('paddle' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
