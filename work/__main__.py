@@ -26,7 +26,12 @@ GROUPS = {
         "inference_cyclegan",
         "project",
     ),
-    "Measure results": ("calc_losses_on_images", "calc_id_loss_parallel", "calc_age_error"),
+    "Measure results": (
+        "calc_losses_on_images",
+        "calc_id_loss_parallel",
+        "calc_age_error",
+        "compare_methods",
+    ),
     "Train": ("prepare_data", "train", "train_cyclegan", "compile_ranger"),
     "Weights": ("get_weights", *CONVERTERS, "export"),
     "Installation": ("install_paddle", "check_install"),
