@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 
 from convert_weights.plan import Converted, make_plan
 from tests.convert.helpers import fake_source, fake_tensor, official, run
-from work.configs.options import ModelOptions
+from work.configs.options import ModelChoice, ModelOptions
 from work.errors import UserError
+from work.inference.engines.sam import fast_sam
 from work.loading import load_generator, load_psp, set_latent_avg
 from work.models.checkpoint import Checkpoint, read_checkpoint
 from work.models.lazy_state import LazyState
@@ -147,15 +149,17 @@ def test_a_mean_latent_of_another_shape(shape):
 
 @pytest.mark.parametrize("damage", ["missing", "shape", "rank"])
 @pytest.mark.parametrize("part", ["encoder.", "decoder.", "pretrained_encoder."])
-def test_one_tensor_of_a_whole_network_is_damaged(part, damage):
+@pytest.mark.parametrize("load", [load_psp, fast_sam])
+def test_one_tensor_of_a_whole_network_is_damaged(load, part, damage):
     tensors = make_plan(fake_source(official("sam_64"))).state()
     name = [each for each in tensors if each.startswith(part)][20]
     old = tensors.pop(name)
     shape = (*old.shape, 1) if damage == "rank" else (77, *old.shape[1:])
     if damage != "missing":
         tensors[name] = Converted(fake_tensor(shape))
+    checkpoint = Checkpoint("sam", LazyState(tensors, "x"), None, {})
     with pytest.raises(UserError) as caught:
-        load_psp(Checkpoint("sam", LazyState(tensors, "x"), None, {}), ModelOptions(), "x.pdparams")
+        load(checkpoint, ModelChoice(device="cpu"), Path("x.pdparams"))
     problem = f"missing {name}" if damage == "missing" else f"{name} has shape {list(shape)}"
     assert str(caught.value).startswith(f"x.pdparams: does not fit PSP (1 problem): {problem}")
 

@@ -14,11 +14,11 @@ from paddle import Tensor, nn
 
 from work.configs.options import ModelChoice
 from work.inference.engines import openvino_engine, paddle_engine, sam_graph
-from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms
+from work.inference.engines.cache import Checks, checked_folder, folder_for, load_all, relative_rms
 from work.inference.engines.engine import Engine, EngineUnavailable, Run, Shapes, first_usable
 from work.inference.engines.ops import Node, Ops
 from work.loading import load_psp, set_latent_avg, shape_psp
-from work.models.checkpoint import Checkpoint, load_state
+from work.models.checkpoint import Checkpoint, compare_state, load_state
 from work.models.psp import PSP
 
 ENGINES: tuple[Engine, ...] = (openvino_engine, paddle_engine)  # the fastest first
@@ -65,6 +65,8 @@ def _on_engine(
     net = shape_psp(checkpoint, options, source, encoders=False)
     if not net.has_pyramid:
         raise EngineUnavailable("it has graphs of encoders with a feature pyramid only")
+    if checked_folder(source, engine.NAME) is None:  # a new file: does all of it fit?
+        compare_state(shape_psp(checkpoint, options, source), checkpoint.state_dict, source)
     shapes = _input_shapes(net)
     folder = folder_for(source, engine.NAME)
     for name, shape in shapes.items():
