@@ -13,7 +13,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Iterator, Union
+from typing import BinaryIO, Iterable, Iterator, Union
 
 from work.errors import UserError, shown
 
@@ -141,22 +141,29 @@ def read_file(path: Union[str, Path], most: int) -> bytes:
 
 
 def check_folder(folder: Union[str, Path], needed: int = 0) -> None:
-    """Make an output folder and try it out, before anything is computed for it.
+    """Try an output folder out before anything is computed for it; what is missing of it is not made yet.
 
     Args:
         needed: bytes that will be written, roughly.
 
     Raises:
-        UserError: it cannot be made or written to, or too little space is free.
+        UserError: it cannot be written to, or too little space is free.
     """
+    place = Path(folder)
+    while not place.exists():
+        place = place.parent
     try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=place):
             pass
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(place).free
     except OSError as error:
         raise UserError(f"cannot write to {shown(folder)}: {error.strerror or error}") from error
     if free < needed:
         raise UserError(
             f"{shown(folder)}: {free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed"
         )
+
+
+def size_of(paths: Iterable[Path]) -> int:
+    """Bytes of all files together; those that are not there are left out."""
+    return sum(path.stat().st_size for path in paths if path.is_file())

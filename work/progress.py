@@ -118,9 +118,9 @@ class Progress(Generic[T]):
 
     def set_note(self, text: str) -> None:
         """Show a few words after the numbers, e.g. the latest loss."""
-        self.note = text
+        self.note = shown(text)
         if self.bar is not None:
-            self.bar.set_postfix_str(text, refresh=False)
+            self.bar.set_postfix_str(self.note, refresh=False)
 
     def _tick(self) -> None:
         while not self.ended.wait(1.0 if self.bar is not None else self.every):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+
 import pytest
+from PIL import Image
 
 from work.datasets.images import ImageError
 from work.errors import UserError, run, shown
@@ -30,6 +34,25 @@ def test_every_way_to_the_terminal_is_safe(capsys):
     for character in "\x1b\x07\r\u202e\udcff":
         assert character not in seen.out + seen.err
     assert seen.out == f"{SAFE}: 1 face\n{SAFE}: the file is empty\n"
+
+
+@pytest.mark.parametrize("script", ["prepare_data", "calc_losses_on_images"])
+def test_folders_with_evil_names_are_done(tmp_path, capfd, script):
+    """Good photos and broken ones, called so that a terminal would obey or Python would stumble."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    for name in ("good\x1b[31m", "good\n2", os.fsdecode(b"good\xff")):
+        Image.new("RGB", (64, 64)).save(data / f"{name}.png")
+        (data / f"{name}bad.png").write_bytes(b"no image")
+    flags = [f"--data_path={data}", f"--out_path={out}"]
+    flags += [f"--gt_path={data}", "--mode=l2"] if script == "calc_losses_on_images" else []
+    assert run(lambda: importlib.import_module(f"work.scripts.{script}").main(flags)) == 1
+    seen = "".join(capfd.readouterr())
+    assert "\x1b" not in seen and r"good\x1b[31mbad.png" in seen and r"good\udcffbad.png" in seen
+    written = b"".join(path.read_bytes() for path in out.rglob("*.txt"))
+    assert rb"good\x1b[31mbad" in written and b"\x1b" not in written
+    if script == "prepare_data":
+        assert len(list(out.rglob("good*.png"))) == 3
 
 
 def test_messages_of_several_lines_stay(capsys):

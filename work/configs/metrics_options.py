@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from work.configs.command_line import make_parser
+from work.files import check_folder
 
 SCORES_FOLDER = "inference_metrics"
 SCORED = "scored.txt"  # beside the scores: the name of the folder that was scored
@@ -26,10 +27,17 @@ def metrics_parser(description: str | None, examples: str, results: str) -> argp
 
 
 def out_folder(options: argparse.Namespace) -> Path:
-    """Where the scores go: the place of the official scripts, unless a sibling folder's scores lie there."""
-    if options.out_path:
-        return options.out_path
-    data_path = options.data_path.resolve()
+    """Where the scores go: the place of the official scripts, unless a sibling folder's scores lie there.
+
+    Raises:
+        UserError: it cannot be written to.
+    """
+    out: Path = options.out_path or _default_folder(options.data_path.resolve())
+    check_folder(out)  # better now than after the work
+    return out
+
+
+def _default_folder(data_path: Path) -> Path:
     folder = data_path.parent / SCORES_FOLDER
     scored = folder / SCORED
     taken = scored.is_file() and scored.read_text(encoding="utf-8").strip() != data_path.name

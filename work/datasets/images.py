@@ -42,7 +42,7 @@ class ImageError(UserError):
 
     def __init__(self, path: str | Path, reason: str):
         super().__init__(shown(f"{path}: {reason}"))
-        self.path, self.reason = Path(path), reason
+        self.path, self.reason = Path(path), shown(reason)
 
     def __reduce__(self):  # comes back from worker processes
         return ImageError, (self.path, self.reason)

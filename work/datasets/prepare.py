@@ -13,7 +13,7 @@ from PIL import Image
 
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.errors import UserError
-from work.files import atomic_write
+from work.files import atomic_write, check_folder
 from work.progress import progress
 
 
@@ -41,7 +41,7 @@ def prepare(
     """Write every image below `root` at `size` pixels into `out`, under the same path.
 
     The pixels are those that training would make of the large image itself (bilinear with anti-aliasing).
-    What is there and newer than its source is left alone, so a stopped run goes on where it was; names of
+    What is there and newer than its source is left alone, so a stopped run resumes where it was; names of
     files that cannot be used are listed in `out`/bad_files.txt.
 
     Args:
@@ -59,6 +59,7 @@ def prepare(
         for path, part in zip(paths, parts or [""] * len(paths))
     ]
     _check_names(paths, targets)
+    check_folder(out)
     result = Prepared()
     with ThreadPoolExecutor(max(1, workers)) as pool:
         jobs = pool.map(_one, paths, targets, repeat(size))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from work.datasets.folders import result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image
-from work.files import atomic_write
-from work.progress import progress
+from work.errors import shown
+from work.files import atomic_write, check_folder
+from work.progress import progress, say
 from work.workers import one_thread_each, run_parallel
 
 NO_FACE = "no_face.txt"
@@ -55,6 +56,7 @@ def align_folder(
         The exit code: 0, 1 if photos were without a face or unreadable, 2 if nothing could be aligned.
     """
     paths = find_images(root)
+    check_folder(out)
     names = result_names(paths, root)
     jobs = [CropJob(path, out / name, size, all_faces) for path, name in zip(paths, names)]
     todo = [job for job in jobs if not _done(job)]
@@ -111,12 +113,13 @@ def _report(results: list[CropResult], before: int, out: Path) -> int:
     faceless = sorted(o.source for o in results if not o.error and not o.written)
     crops = sum(len(o.written) for o in results)
     for path, reason in bad:
-        print(f"failed: {path}: {reason}")
+        say(f"failed: {path}: {reason}")
     for path in faceless:
-        print(f"no face: {path}")
+        say(f"no face: {path}")
     if faceless:
         with atomic_write(out / NO_FACE) as temporary:
-            temporary.write_text("".join(f"{path}\n" for path in faceless))
+            text = "".join(f"{shown(path)}\n" for path in faceless)
+            temporary.write_text(text, encoding="utf-8")
     else:
         (out / NO_FACE).unlink(missing_ok=True)
     print(f"{crops} faces from {len(results) - len(bad) - len(faceless)} photos in {out}")

@@ -16,7 +16,7 @@ import numpy as np
 import paddle
 
 from work.errors import UserError
-from work.files import atomic_write
+from work.files import atomic_write, check_folder
 from work.inference.engines import openvino_engine, paddle_engine, sam_graph
 from work.inference.engines.cache import TOLERANCE, relative_rms
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run, Shapes
@@ -145,6 +145,7 @@ def export(net: PSP, weights: LazyState, out: Path, formats: list[str], optional
         raise UserError(
             "only encoders with a feature pyramid (GradualStyleEncoder) can be exported"
         )
+    check_folder(out)
     about: dict[str, Any] = {"output_size": net.output_size, "n_styles": net.n_styles}
     parts, failed = parts_of(net, weights), 0
     for chosen in formats:

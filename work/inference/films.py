@@ -18,6 +18,7 @@ from work.datasets.transforms import to_picture
 from work.datasets.video import CODECS, check_film_name, find_ffmpeg, play_back, write_film
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, FaceReader
+from work.files import check_folder
 from work.inference.film_paths import interpolate, place_frames
 from work.inference.load import load_model
 from work.inference.model import AgeingModel, Frames, invert_each
@@ -128,7 +129,9 @@ def film_ages(source: Path, target: Path, options: FilmOptions) -> int:
     and counted.
     """
     names = _name_films(source, target, options)
-    check_film_name(next(iter(names.values())), options.fps)  # better now than after the work
+    first = next(iter(names.values()))
+    check_film_name(first, options.fps)  # better now than after the work
+    check_folder(first.parent)
     find_ffmpeg()
     model, read, report = load_model(options), FaceReader(options.no_crop), Report(noun="film")
     if not model.knows_age:
@@ -198,6 +201,7 @@ def film_between(sources: list[Path], target: Path, options: FilmOptions) -> int
             f"--{min(typed)} is for ageing films; --interpolate knows no ages or photos"
         )
     target = check_name(target, options)
+    check_folder(target.parent)
     find_ffmpeg()
     read = FaceReader(options.no_crop)
     faces = [read(path) for path in sources]

@@ -20,7 +20,7 @@ from work.datasets.folders import ImageFolder, Writer
 from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.aligned import ENCODED, AlignedFace, read_aligned
-from work.files import atomic_write
+from work.files import atomic_write, check_folder
 from work.inference.model import AgeingModel, invert_each
 from work.inference.steps import LearnThenDraw
 from work.models.psp import mix_styles
@@ -46,6 +46,7 @@ class GridRun:
     """
 
     def __init__(self, model: AgeingModel, options: TestOptions, draws: int):
+        check_folder(options.exp_dir)
         self.model, self.options = model, options
         self.report, self.draws = Report(), draws
         self.size = 256 if options.resize_outputs else 1024  # px of a cell, as in the reference

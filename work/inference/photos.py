@@ -19,6 +19,7 @@ from work.faces.align import ffhq_quad
 from work.faces.aligned import AlignedFace
 from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
+from work.files import check_folder, size_of
 from work.inference.load import load_model
 from work.inference.steps import LearnThenDraw, OnStep, unheard, within
 from work.progress import progress, say
@@ -87,6 +88,8 @@ def age_photos(source: Path, target: Path, options: PhotoOptions) -> int:
     paths = find_images(source)
     single = source.is_file() and bool(target.suffix)
     names = [target] if single else [target / name for name in result_names(paths, source)]
+    copies = 1 if options.per_face else len(options.targets)
+    check_folder(target.parent if single else target, copies * size_of(paths))
     ager, report = PhotoAger(options), Report()
     with progress(total=len(paths), unit="photo") as bar:
         for number, (path, name) in enumerate(zip(paths, names)):

@@ -12,8 +12,10 @@ import numpy as np
 
 from work.configs.metrics_options import SCORED
 from work.datasets.images import ImageError
+from work.errors import shown
 from work.files import atomic_write
 from work.metrics.results import Result
+from work.progress import say
 
 
 @dataclass
@@ -97,7 +99,7 @@ def can_report(scores: Scores) -> bool:
     if not scores.here:
         return False
     for path, reason in scores.failed:
-        print(f"not judged: {path}: {reason}")
+        say(f"not judged: {path}: {reason}")
     if not scores.values:
         print(f"none of {len(scores.failed)} pictures could be judged")
     return bool(scores.values)
@@ -105,7 +107,7 @@ def can_report(scores: Scores) -> bool:
 
 def write_stat(out: Path, scores: Scores, text: str) -> None:
     """stat_LABEL.txt: `text`, then what could not be judged."""
-    failures = "".join(f"not judged: {path}: {reason}\n" for path, reason in scores.failed)
+    failures = "".join(f"not judged: {shown(path)}: {reason}\n" for path, reason in scores.failed)
     write_text(out / f"stat_{scores.label}.txt", f"{text}\n{failures}")
 
 
@@ -120,13 +122,13 @@ def write_scores(out: Path, scores: Scores, header: list[str], scored: Path) -> 
 
 def write_text(path: Path, text: str) -> None:
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_csv(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
     with (
         atomic_write(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
+        open(temporary, "w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         csv.writer(file).writerows([header, *rows])
 

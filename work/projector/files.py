@@ -18,9 +18,10 @@ from work.datasets.transforms import to_picture
 from work.datasets.video import find_ffmpeg, write_film
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, FaceReader
+from work.files import check_folder
 from work.loading import load_lpips
 from work.models.checkpoint import save_checkpoint
-from work.progress import progress
+from work.progress import progress, say
 from work.projector.aged import age_projected, check_ages
 from work.projector.projection import Projection
 from work.projector.projector import Projector, run
@@ -34,6 +35,7 @@ FPS, FRAMES, FRAME_SIZE = 30, 150, 512  # the film of the optimisation: 5 s
 def project_files(paths: list[Path], options: ProjectOptions) -> int:
     """Project the faces of files and folders into `options.output`; the exit code."""
     found = list_files(paths)
+    check_folder(options.output)
     if options.save_mp4:
         find_ffmpeg()  # better now than after the work
     space = load_space(options, options.blend)
@@ -174,7 +176,7 @@ def save_results(job: ProjectedFace, space: Space, options: ProjectOptions) -> N
                 save_image(to_picture(image[0].numpy()), job.path(f"-project_{target.text}.png"))
     if options.save_mp4 and job.frames:
         write_film(draw_film(job), job.path("-project.mp4"), FPS)
-    print(
+    say(
         f"{job.source}: LPIPS {numbers['start_lpips']:.3f} -> {numbers['lpips']:.3f}, "
         f"MSE {numbers['start_mse']:.4f} -> {numbers['mse']:.4f} (step {index} of {projection.steps})"
     )

@@ -12,6 +12,7 @@ import numpy as np
 from work.configs.project_options import ProjectOptions
 from work.faces.aligned import AlignedFace
 from work.models.checkpoint import read_checkpoint, save_checkpoint
+from work.progress import say
 from work.projector.projection import Projection
 
 # Options that must match before a saved state is resumed; not `step`, so that more steps can be added.
@@ -73,14 +74,12 @@ def resume(job: ProjectedFace, options: ProjectOptions) -> None:
         return
     saved = read_checkpoint(path)
     if saved.opts != describe_course(job, options):
-        print(
-            f"{job.source}: {path} was made with other options or another picture; starting again"
-        )
+        say(f"{job.source}: {path} was made with other options or another picture; starting again")
         return
     state = {name: saved.state_dict[name] for name in saved.state_dict}
     frames = {name: state.pop(name) for name in list(state) if name.startswith("frame.")}
     job.frames = {int(name[len("frame.") :]): x.tobytes() for name, x in frames.items()}
     job.projection.resume(state)
     if options.save_mp4 and not job.frames:
-        print(f"{job.source}: no frames were kept so far; the film starts here")
-    print(f"{job.source}: resumes at step {job.projection.steps}")
+        say(f"{job.source}: no frames were kept so far; the film starts here")
+    say(f"{job.source}: resumes at step {job.projection.steps}")

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import paddle
 import paddle.nn.functional as F
-from tqdm import tqdm
 
 from work import runtime
 from work.datasets.images import find_images, read_image
@@ -24,6 +23,7 @@ from work.errors import UserError, run
 from work.inference.embedded.model import FITTED, load_embedded
 from work.models.checkpoint import read_checkpoint
 from work.models.ridge_encoder import GROUPS, repeat_groups
+from work.progress import progress
 from work.training.embedded.fit import save_fitted
 
 PULL = 0.05  # weight of the squared distance to the codes that were fitted on renders
@@ -97,7 +97,7 @@ def main(argv=None) -> int:
     rng = np.random.default_rng(args.seed)
     rounds = [rng.permutation(used) for _ in range(args.steps // len(used) + 1)]
     order = np.concatenate(rounds)[: args.steps].tolist()
-    for index in tqdm(order, mininterval=10):
+    for index in progress(order, unit="photo"):
         adapter.loss(index, face(index)).backward()
         optimizer.step()
         optimizer.clear_grad()
