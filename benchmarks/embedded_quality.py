@@ -39,21 +39,21 @@ def age_photo(model, path: Path, out: Path) -> dict[str, object]:
     import paddle
     import paddle.nn.functional as F
 
-    from work.datasets.images import read_image
-    from work.datasets.transforms import to_input
+    from work.faces.aligned import read_aligned
 
-    face = paddle.to_tensor(to_input(read_image(path))[None])
+    aligned = read_aligned(path)
+    face = aligned.tensor()
     start = time.perf_counter()
-    state = model.encode(face)
+    encoded = model.encode([aligned])
     seconds = {"encode": time.perf_counter() - start}
-    subject = state[0]
+    subject = encoded[0]
     inverted = subject.composite.inverted
-    photo = F.interpolate(face, [1024, 1024], mode="bicubic").clip(-1, 1)
+    photo = aligned.tensor(1024)
     small = F.avg_pool2d(inverted, 4)
     pictures = {"original": photo, "inverted": inverted}
     start = time.perf_counter()
     for age in AGES:
-        pictures[str(age)] = model.transform(state, paddle.to_tensor([float(age)]))[0]
+        pictures[str(age)] = model.transform(encoded, paddle.to_tensor([float(age)]))
     seconds["ages"] = time.perf_counter() - start
     outside = (subject.composite.mask < 1e-6).astype("float32")
     moved = max(

@@ -121,23 +121,19 @@ def networks_alone(model, folder: Path, photos: int, ages: int):
     """Seconds of the networks for all pictures, from one photo and up to three ages; and its first picture."""
     import paddle
 
-    from work.datasets.images import read_image
-    from work.datasets.transforms import to_input
+    from work.faces.aligned import read_aligned
 
-    picture = read_image(folder / "000.png")
-    face = paddle.to_tensor(to_input(picture)[None])
-    larger = [paddle.to_tensor(to_input(picture, model.output_size)[None])]
-    large = larger if model.uses_photos else None
+    face = read_aligned(folder / "000.png")
 
     def timed(call):
         start = time.perf_counter()
         return call(), time.perf_counter() - start
 
-    state = model.encode(face, large)  # does not count
-    first = model.transform(state, paddle.to_tensor([0.0]))[0].numpy()
-    encodes = [timed(lambda: model.encode(face, large))[1] for _ in range(3)]
+    encoded = model.encode([face])  # does not count
+    first = model.transform(encoded, paddle.to_tensor([0.0])).numpy()
+    encodes = [timed(lambda: model.encode([face]))[1] for _ in range(3)]
     transforms = [
-        timed(lambda: model.transform(state, paddle.to_tensor([50.0]))[0].numpy())[1]
+        timed(lambda: model.transform(encoded, paddle.to_tensor([50.0])).numpy())[1]
         for _ in range(3)
     ]
     alone = statistics.median(encodes) * photos + statistics.median(transforms) * photos * ages
@@ -148,15 +144,15 @@ def error(model, options, found: np.ndarray) -> float:
     """The engine's first picture against Paddle's own."""
     import paddle
 
-    from work.datasets.images import read_image
-    from work.datasets.transforms import to_input
-    from work.inference.model import build_sam
+    from work.faces.aligned import read_aligned
+    from work.inference.sam import SAM
+    from work.loading import load_psp
     from work.models.checkpoint import read_checkpoint
 
-    picture = read_image(Path(options.data_path) / "000.png")
-    plain = build_sam(read_checkpoint(options.checkpoint_path), options, "the checkpoint")
-    state = plain.encode(paddle.to_tensor(to_input(picture)[None]))
-    expected = plain.transform(state, paddle.to_tensor([0.0]))[0].numpy()
+    checkpoint = read_checkpoint(options.checkpoint_path)
+    plain = SAM(load_psp(checkpoint, options, "the checkpoint"))
+    encoded = plain.encode([read_aligned(Path(options.data_path) / "000.png")])
+    expected = plain.transform(encoded, paddle.to_tensor([0.0])).numpy()
     return float(np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2)))
 
 

@@ -61,7 +61,7 @@ def random_checkpoint(size: int = 1024) -> Path:
         sys.path.insert(0, str(ROOT / "tests" / "golden"))
         import weights
 
-        from tests.parity.conftest import fill_entries
+        from tests.golden_weights import fill_entries
         from work.models.checkpoint import save_checkpoint
 
         n = 2 * size.bit_length() - 4  # codes
@@ -101,8 +101,9 @@ def work(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     make = torch_model if options.worker == "torch" else package_model
     transform = make(options)
-    faces = np.random.default_rng(0).uniform(-1, 1, (1, 3, 16, 16)).repeat(16, 2).repeat(16, 3)
-    picture = transform(faces.astype(np.float32), [35.0])[0]
+    levels = np.random.default_rng(0).integers(0, 256, (1, 3, 16, 16)).repeat(16, 2).repeat(16, 3)
+    faces = (levels.astype(np.float32) / 255 - 0.5) / 0.5  # what an 8-bit picture becomes
+    picture = transform(faces, [35.0])[0]
     first = time.perf_counter() - start
     ages = np.linspace(0, 100, options.ages)
 
@@ -110,7 +111,7 @@ def work(options: argparse.Namespace) -> None:
         seconds = []
         for _ in range(options.repeat):
             start = time.perf_counter()
-            transform(faces.astype(np.float32), targets)
+            transform(faces, targets)
             seconds.append(time.perf_counter() - start)
         return statistics.median(seconds)
 
@@ -143,6 +144,8 @@ def package_model(options: argparse.Namespace):
 
     from work import runtime
     from work.configs.options import TestOptions
+    from work.datasets.transforms import to_picture
+    from work.faces.aligned import AlignedFace
     from work.inference.load import load_model
 
     engine, precision = options.worker.split()
@@ -152,10 +155,9 @@ def package_model(options: argparse.Namespace):
     model = load_model(TestOptions(**chosen))
 
     def transform(faces, ages):
-        state = model.encode(paddle.to_tensor(faces))
-        return [
-            model.transform(state, paddle.to_tensor([age], "float32"))[0].numpy() for age in ages
-        ]
+        encoded = model.encode([AlignedFace(to_picture(face, rounded=True)) for face in faces])
+        targets = [paddle.to_tensor([age], "float32") for age in ages]
+        return [model.transform(encoded, target).numpy() for target in targets]
 
     return transform
 

@@ -57,19 +57,13 @@ def prepare(out: Path) -> None:
     import weights
 
     from convert_weights.torch_writer import State, write_torch
-    from tests.conftest import _kept
-    from tests.parity.conftest import fill_entries
-    from work.models.checkpoint import save_checkpoint
+    from tests.golden_weights import save_tiny_sam
 
     (out / "photos").mkdir(parents=True)
     for path in DATA.glob("*.jpg"):
         (out / "photos" / path.name).write_bytes(path.read_bytes())
     (out / "refs.txt").write_text("photos/03.jpg\nphotos/15.jpg\n")
-    entries = [entry for entry in weights.load_manifest("sam_64") if _kept(entry["name"])]
-    state = fill_entries(entries, "sam")
-    latent_avg = state.pop("latent_avg")[:4]
-    opts = {"output_size": 8, "input_nc": 4, "start_from_encoded_w_plus": True}
-    save_checkpoint(out / "tiny_sam.pdparams", "sam", state, latent_avg, opts)
+    save_tiny_sam(out / "tiny_sam.pdparams")
     filled = weights.fill(weights.load_manifest("lpips_lin_alex"), 1)
     heads = {name: np.asarray(array) for name, array in filled.items()}
     write_torch(out / "heads.pt", State(heads))

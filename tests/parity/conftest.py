@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-import weights
 
-from convert_weights import rules
+from tests.golden_weights import fill, fill_entries
 from work import runtime
+
+__all__ = ["fill", "fill_entries"]
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -24,24 +25,6 @@ def cpu():
 def golden():
     """golden("sam_64") -> the arrays of tests/golden/sam_64.npz."""
     return lambda name: dict(np.load(GOLDEN / f"{name}.npz"))
-
-
-def fill(manifest: str, kind: str, seed: int = 1) -> dict[str, np.ndarray]:
-    """The reproducible numbers of an official checkpoint, renamed and laid out by convert_weights' rules."""
-    return fill_entries(weights.load_manifest(manifest), kind, seed)
-
-
-def fill_entries(entries: list[dict], kind: str, seed: int = 1) -> dict[str, np.ndarray]:
-    """The same for the given entries of a manifest."""
-    state = {}
-    for name, array in weights.fill(entries, seed).items():
-        if name == "latent_avg":
-            state[name] = array
-            continue
-        rule, new = rules.transform(rules.TABLE[kind], name.replace("g_ema.", ""))
-        if new:
-            state[new] = np.ascontiguousarray(array.T) if rule.op == rules.TRANSPOSE else array
-    return state
 
 
 def load(layer: paddle.nn.Layer, state: dict[str, np.ndarray]) -> paddle.nn.Layer:
