@@ -1,4 +1,4 @@
-"""The README's commands exist: each script is there and knows each flag; each table entry is a known one."""
+"""The documents' commands exist: each script is there and knows each flag; each table entry is a known one."""
 
 import importlib
 import re
@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCRIPTS = (ROOT / "docs" / "scripts.md").read_text(encoding="utf-8")
+WEIGHTS = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[list[str]]:
-    """Every python command of the README's shell blocks, as words."""
+    """Every python command in the shell blocks of these documents, as words."""
     found = []
-    for block in re.findall(r"```bash\n(.*?)```", README, re.S):
+    for block in re.findall(r"```bash\n(.*?)```", README + SCRIPTS + WEIGHTS, re.S):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words[:1] == ["python"]:
@@ -23,7 +25,7 @@ def commands() -> list[list[str]]:
 
 
 def test_there_are_commands():
-    assert len(commands()) >= 8
+    assert len(commands()) >= 20
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -43,13 +45,27 @@ def test_command_exists_with_its_flags(words, capsys, monkeypatch):
 @pytest.mark.parametrize(
     "script", sorted(p.name for p in (ROOT / "work/scripts").glob("[a-z]*.py"))
 )
-def test_every_script_is_in_the_readme(script):
-    assert script in README or script == "demo.py"
+def test_every_script_is_in_the_readme_and_in_the_list_of_scripts(script):
+    assert script in README and script in SCRIPTS
 
 
-def test_every_weight_is_in_the_readme():
+def test_every_weight_is_in_the_table():
     from work.configs.weights import KNOWN_WEIGHTS
 
     for name, entry in KNOWN_WEIGHTS.items():
-        assert f"`{name}`" in README
-        assert entry.file in README or "`NAME.pdparams`" in README
+        assert f"`{name}`" in WEIGHTS
+        assert entry.file in WEIGHTS or "`NAME.pdparams`" in WEIGHTS
+
+
+def test_the_readme_can_be_read_in_one_sitting():
+    assert len(README.splitlines()) < 200
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_lead_somewhere(path):
+    text = re.sub(r"```.*?```", "", (ROOT / path).read_text(encoding="utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in target:
+            assert ((ROOT / path).parent / target).exists(), target
