@@ -1,7 +1,7 @@
-"""Reading age and gender from a face: linear in features of several frozen networks, fitted on labelled photos.
+"""Age and gender of a face: a linear fit, on labelled photos, to the features of three frozen networks.
 
-One small age network is easily fooled by a picture that was made to look old to it; three networks that were trained
-for different things are not.
+A small age network alone is easily fooled by a picture that was optimised to look old to it; three networks that were
+trained for different things are not.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from paddle import Tensor, nn
 
 from work.models.age_v1 import AGES
 
-MAPS = 4  # px to which AlexNet's maps are averaged
-# Features of age_v1, its 81 classes, dlib, conv3 and conv5
+MAPS = 4  # px to which AlexNet's feature maps are averaged
+# How many features come from AgeV1, its 81 classes, dlib, and AlexNet's conv3 and conv5
 COUNTS = (256, 81, 256, 384 * MAPS**2, 256 * MAPS**2)
 N_FEATURES = sum(COUNTS)
 
@@ -34,7 +34,7 @@ class AgeGenderReader(nn.Layer):
 
     def __init__(self, networks: Backbones) -> None:
         super().__init__()
-        self.networks = [networks]  # in a list: shared, no part of this layer's state
+        self.networks = [networks]  # in a list: shared, and not part of this layer's state
         for name, shape in (("mean", [N_FEATURES]), ("weight", [N_FEATURES, 2]), ("bias", [2])):
             self.register_buffer(name, paddle.zeros(shape))
 
@@ -43,9 +43,9 @@ class AgeGenderReader(nn.Layer):
         return self._look(chips)[0]
 
     def forward(self, chips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Years [N, 2], a score of gender [N] (2 is male, -2 female), and the identity network's embeddings [N, 128].
+        """Years [N, 2], a gender score [N] (2 is male, -2 female), and the identity network's embeddings [N, 128].
 
-        The years are those of the fit and those of the small age network, see `combine`.
+        The two years are those of the fit and those of the small age network; `combine` makes one of them.
         """
         features, embeddings = self._look(chips)
         read = (features - self.mean) @ self.weight + self.bias
@@ -64,7 +64,7 @@ class AgeGenderReader(nn.Layer):
 
 def small_network_years(features: Tensor) -> Tensor:
     """What the small age network reads, [N] years, from features [N, N_FEATURES]."""
-    # The probability of each class or a lower one
+    # The cumulative probability of the classes
     below = features[:, COUNTS[0] : COUNTS[0] + COUNTS[1]]
     older = paddle.to_tensor(np.diff(AGES), dtype="float32")
     return AGES[-1] - below[:, :-1] @ older
@@ -73,8 +73,8 @@ def small_network_years(features: Tensor) -> Tensor:
 def combine(years: np.ndarray) -> np.ndarray:
     """One age [N] from the fit's and the small network's, [N, 2].
 
-    The small network is the better one on children and says little about others: regressions of UTKFace's ages
-    give the two 0.2 and 0.6 below 20 years, 1.1 and -0.1 above 35.
+    The small network is better at children and adds little for adults: regressed on UTKFace's ages, the two get
+    weights of 0.2 and 0.6 below 20 years, and of 1.1 and -0.1 above 35.
     """
     share = np.interp(years.mean(axis=1), [10, 30], [0.3, 0.9])
     return share * years[:, 0] + (1 - share) * years[:, 1]

@@ -10,15 +10,15 @@ from work.models.face_chip import face_chip
 from work.models.ops.convolution import Conv2D
 
 SIZE = 64  # px
-MEAN = (122.782, 117.001, 104.298)  # of RGB in 0..255; what is left is divided by 256
+MEAN = (122.782, 117.001, 104.298)  # subtracted from RGB in 0..255; the rest is divided by 256
 AGES = (0.25, *range(1, 81))  # years per class, from the package's manifest
 
 
 class Block(nn.Layer):
     """Two 3x3 convolutions and a shortcut without parameters.
 
-    Where the channels double, the first convolution has stride 2 and no padding, and the shortcut is
-    pooled; zeros fill up the channels and the last row and column that one of them lacks.
+    Where the channels double, the first convolution has stride 2 and no padding, and the shortcut is pooled; zeros
+    make up for the channels, and for a last row and column, that one of the two lacks.
     """
 
     def __init__(self, channels: int, out: int):

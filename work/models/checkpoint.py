@@ -3,7 +3,7 @@
 `read_checkpoint` takes this package's `.pdparams`, the earlier public Paddle port's nested files,
 flat converted keys, and official PyTorch or safetensors files, which it converts on the way in.
 Nothing in a file is ever executed, and tensors are read one at a time. `load_state` compares names
-and shapes itself and never loads a part in silence.
+and shapes itself and never silently loads only a part.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def check_intact(path: Union[str, Path]) -> None:
 
 
 class _Array:
-    """An array or a Paddle tensor, copied to memory only when its turn comes."""
+    """An array or a Paddle tensor that is copied to memory only when it is written."""
 
     def __init__(self, value: Any):
         self.value, self.shape = value, tuple(value.shape)

@@ -1,7 +1,7 @@
 """dlib's face embedding, a 29-layer ResNet (Davis King 2017, CC0): 128 numbers per face.
 
-Two pictures of one person are usually less than 0.6 apart (Euclidean). Differentiable, so that it can keep
-the likeness while a photo is inverted.
+Two pictures of one person are usually less than 0.6 apart (Euclidean). Being differentiable, it can keep the likeness
+while a photo is inverted.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from work.models.face_chip import face_chip
 from work.models.ops.convolution import Conv2D
 
 SIZE = 150  # px
-MEAN = (122.782, 117.001, 104.298)  # of RGB in 0..255; what is left is divided by 256
-# channels of every residual block in order; where they change, the block halves the resolution
+MEAN = (122.782, 117.001, 104.298)  # subtracted from RGB in 0..255; the rest is divided by 256
+# Channels of the residual blocks in order, and the blocks that halve the resolution
 WIDTHS = (32, 32, 32, 64, 64, 64, 64, 128, 128, 128, 256, 256, 256, 256)
 DOWN = (3, 7, 10, 13)
 
@@ -23,8 +23,8 @@ DOWN = (3, 7, 10, 13)
 class Block(nn.Layer):
     """Two 3x3 convolutions (batch norm folded in) and a shortcut without parameters.
 
-    A block that halves the resolution starts with an unpadded stride-2 convolution; its shortcut is pooled,
-    and zeros fill up the channels, rows and columns that one of the two lacks.
+    A block that halves the resolution starts with an unpadded convolution of stride 2, and its shortcut is pooled;
+    zeros make up for the channels, rows and columns that one of the two lacks.
     """
 
     def __init__(self, channels: int, out: int, down: bool) -> None:

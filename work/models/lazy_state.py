@@ -1,4 +1,4 @@
-"""The tensors of an opened checkpoint, by name, in the file until they are asked for."""
+"""The tensors of an opened checkpoint by name, left in the file until they are asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LazyState(Mapping[str, np.ndarray]):
 
     Args:
         source: the file, for errors.
-        prefix: what the file's names have before those of `tensors`, for errors.
+        prefix: what comes before the names of `tensors` in the file, for errors.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ class Adapter:
         self.learned.stop_gradient = False
 
     def white(self, index: int, matrix: paddle.Tensor) -> paddle.Tensor:
-        """Codes [1, 23, 512] of a photo."""
+        """Codes [1, N_STYLES, 512] of a photo."""
         row = np.append(self.reduced[index] / self.size, 1.0).astype(np.float32)
         return repeat_groups((paddle.to_tensor(row[None]) @ matrix).reshape([1, len(GROUPS), 512]))
 

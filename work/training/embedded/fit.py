@@ -25,7 +25,7 @@ COARSE = 13  # styles up to 64 px, whose mean tells age and gender best
 
 
 def load_pairs(pairs: Path, features: Path) -> dict:
-    """Codes [N, 23, 512], features X, XA and C [N, F] and the chunks' names."""
+    """Codes [N, N_STYLES, 512], features X, XA and C [N, F] and the chunks' names."""
     names = [path.name for path in sorted(features.glob("chunk_*.npz"))]
     if not names:
         raise UserError(f"--features {features}: holds no chunk_*.npz; run read_pairs first")

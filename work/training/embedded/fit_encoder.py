@@ -51,7 +51,7 @@ def fit_encoder(
 
 
 def grouped(white: np.ndarray) -> np.ndarray:
-    """Codes [N, 23, 512] -> their means over the three groups of styles, [N, 3 * 512]."""
+    """Codes [N, N_STYLES, 512] -> their means over the three groups of styles, [N, 3 * 512]."""
     parts = np.split(white, np.cumsum(GROUPS)[:-1], axis=1)
     return np.stack([part.mean(axis=1) for part in parts], axis=1).reshape(len(white), -1)
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from convert_weights.openvino_ir import mapped_samples
+from work.models.mobile_stylegan import N_STYLES
 
 CHUNK = 100
 
@@ -23,19 +24,18 @@ CHUNK = 100
 def draw_codes(
     mapped: np.ndarray, mean: np.ndarray, scatter: np.ndarray, rng: np.random.RandomState
 ) -> np.ndarray:
-    """W+ codes [N // 2, 23, 512] from N mapped samples [N, 512]; `scatter` [512, 512] turns white noise into w."""
+    """W+ codes [N // 2, N_STYLES, 512] from N mapped samples [N, 512]; white noise @ `scatter` [512, 512] is a w."""
     first, second = mapped[0::2], mapped[1::2]
-    codes = np.repeat(first[:, None], 23, axis=1)
+    codes = np.repeat(first[:, None], N_STYLES, axis=1)
     for index in range(len(first)):
         choice = rng.rand()
         if choice < 0.25:
             codes[index, rng.randint(2, 16) :] = second[index]
         elif choice < 0.5:
-            codes[index] += rng.uniform(0.1, 0.4) * rng.standard_normal((23, 512)) @ scatter
-        spread = rng.uniform(
-            0.6, 1.0
-        )  # truncation: most photos lie nearer to the mean than samples do
-        codes[index] = mean + spread * (codes[index] - mean)
+            noise = rng.uniform(0.1, 0.4) * rng.standard_normal((N_STYLES, 512))
+            codes[index] += noise @ scatter
+        truncation = rng.uniform(0.6, 1.0)  # most photos lie nearer to the mean than samples do
+        codes[index] = mean + truncation * (codes[index] - mean)
     return codes.astype(np.float32)
 
 
@@ -47,7 +47,7 @@ def whitening(w: np.ndarray) -> np.ndarray:
 
 
 def render_chunk(generator, number: int, seed: int, base, age_axis: np.ndarray | None):
-    """Codes [CHUNK, 23, 512] and 256 px uint8 images [CHUNK, 256, 256, 3] of chunk `number`."""
+    """Codes [CHUNK, N_STYLES, 512] and 256 px uint8 images [CHUNK, 256, 256, 3] of chunk `number`."""
     import paddle
     import paddle.nn.functional as F
 
