@@ -105,12 +105,17 @@ class FaceReader:
         path = Path(path)
         if self.detector is None:
             return read_aligned(path)
-        return find_largest(self.detector, read_image(path), path)
+        photo = read_image(path)
+        try:
+            return find_largest(self.detector, photo, path)
+        except ImageError as error:
+            hint = "an aligned face already? then add --no_crop"
+            raise ImageError(path, f"{error.reason} ({hint})") from None
 
 
 def find_largest(detector: FaceDetector, photo: Image.Image, path: Path) -> AlignedFace:
-    """The largest face of a photo. Raises ImageError, which names the file, if there is none."""
+    """The largest face of a photo, with landmarks. Raises ImageError, which names the file, if there is none."""
     landmarks = detector(photo).landmarks
     if not len(landmarks):
-        raise ImageError(path, "no face found (an aligned face already? then add --no_crop)")
+        raise ImageError(path, "no face found")
     return AlignedFace(photo, ffhq_quad(landmarks[0]), landmarks[0], path)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from work.datasets.images import ImageError
 from work.metrics.report import Scores
@@ -15,7 +17,13 @@ from work.models.pretrained import installed
 from work.progress import progress
 from work.workers import one_thread_each, run_parallel
 
+if TYPE_CHECKING:
+    from work.faces.aligned import AlignedFace
+    from work.faces.detect import FaceDetector
+
 NETWORKS = ("auto", "curricularface", "dlib")
+# How CurricularFace's crop is cut: as in pSp's script, or with better landmarks and a low-pass filter.
+CROPS = ("official", "filtered")
 
 
 @dataclass
@@ -34,35 +42,60 @@ def choose_network(network: str) -> str:
 
 
 class FaceEmbedder:
-    """A detector and a face recognition network, in one worker."""
+    """A detector and a face recognition network, in one worker.
 
-    def __init__(self, network: str, device: str):
+    Args:
+        network: "curricularface" or "dlib".
+        crop: how CurricularFace's crop is cut, one of CROPS; dlib's network has a crop of its own.
+    """
+
+    def __init__(self, network: str, crop: str, device: str):
         one_thread_each(device)
         from work.faces.detect import FaceDetector
         from work.loading import load_network
 
-        self.detector, self.network = FaceDetector(), network
-        known = "curricularface" if network == "curricularface" else "dlib_face"
-        self.net = load_network(known)
+        self.detector, self.network, self.crop = FaceDetector(), network, crop
+        self.net = load_network("curricularface" if network == "curricularface" else "dlib_face")
 
     def embed(self, path: Path) -> np.ndarray:
-        """The embedding of the largest face. Raises ImageError where there is none."""
+        """The embedding of a picture's face. Raises ImageError where there is none."""
         import paddle
 
-        from work.faces.align import arcface_quad
-        from work.faces.aligned import AlignedFace, find_largest
+        from work.faces.aligned import find_largest
 
-        face = find_largest(self.detector, read_face(path), path)
-        assert face.landmarks is not None
+        picture = read_face(path)
         with paddle.no_grad():
-            if self.network == "curricularface":
-                chip = AlignedFace(face.photo, arcface_quad(face.landmarks))
-                return self.net(chip.tensor(112)).numpy()[0]
-            return self.net.embed(face.tensor()).numpy()[0]
+            if self.network == "dlib":
+                return self.net.embed(find_largest(self.detector, picture, path).tensor()).numpy()[
+                    0
+                ]
+            cut = official_face if self.crop == "official" else filtered_face
+            return self.net(cut(self.detector, picture, path).tensor(112)).numpy()[0]
 
     def likeness(self, a: np.ndarray, b: np.ndarray) -> float:
         """Cosine of CurricularFace's unit vectors, or Euclidean distance of dlib's."""
         return float(a @ b) if self.network == "curricularface" else float(np.linalg.norm(a - b))
+
+
+def official_face(detector: FaceDetector, picture: Image.Image, path: Path) -> AlignedFace:
+    """CurricularFace's crop of the face that scores best, as in the papers. Raises ImageError where there is none."""
+    from work.faces.aligned import AlignedFace
+    from work.metrics.official_crop import cut_face, find_landmarks
+
+    landmarks = find_landmarks(detector.networks, picture)
+    if landmarks is None:
+        raise ImageError(path, "no face found")
+    return AlignedFace(Image.fromarray(cut_face(picture, landmarks)))
+
+
+def filtered_face(detector: FaceDetector, picture: Image.Image, path: Path) -> AlignedFace:
+    """CurricularFace's crop of the largest face without aliasing. Raises ImageError where there is none."""
+    from work.faces.align import arcface_quad
+    from work.faces.aligned import AlignedFace, find_largest
+
+    face = find_largest(detector, picture, path)
+    assert face.landmarks is not None  # they were looked for
+    return AlignedFace(picture, arcface_quad(face.landmarks))
 
 
 def _compare(
@@ -82,8 +115,16 @@ def _compare(
     return found
 
 
-def measure(data_path: Path, gt_path: Path, workers: int, network: str, device: str) -> Scores:
-    """Likeness of every picture to its partner: label "id" (cosine) or "id_distance" (dlib)."""
+def measure(
+    data_path: Path, gt_path: Path, workers: int, network: str, device: str, crop: str = "official"
+) -> Scores:
+    """Likeness of every picture to its partner: label "id" (cosine) or "id_distance" (dlib).
+
+    Args:
+        workers: processes.
+        network: one of NETWORKS.
+        crop: one of CROPS.
+    """
     network = choose_network(network)
     scores = Scores("id" if network == "curricularface" else "id_distance")
     comparisons: dict[Path, Comparison] = {}
@@ -94,7 +135,7 @@ def measure(data_path: Path, gt_path: Path, workers: int, network: str, device: 
             comparison = comparisons.setdefault(result.partner, Comparison(result.partner, []))
             comparison.results.append(result)
     own = own_share(list(comparisons.values()))
-    jobs = run_parallel(_compare, own, workers, FaceEmbedder, (network, device))
+    jobs = run_parallel(_compare, own, workers, FaceEmbedder, (network, crop, device))
     found = (pair for pairs in jobs for pair in pairs)
     for result, value in progress(found, sum(len(one.results) for one in own), "picture"):
         scores.add(result, value)

@@ -22,11 +22,16 @@ class ProposalNet(nn.Layer):
         self.conv3, self.prelu3 = nn.Conv2D(16, 32, 3), nn.PReLU(32)
         self.conv4_1, self.conv4_2 = nn.Conv2D(32, 2, 1), nn.Conv2D(32, 4, 1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Image [N, 3, H, W] -> face log-odds [N, h, w] and box corrections [N, 4, h, w]."""
+    def logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Image [N, 3, H, W] -> logits of (no face, face) [N, 2, h, w] and box corrections [N, 4, h, w]."""
         x = F.max_pool2d(self.prelu1(self.conv1(x)), 2, 2, ceil_mode=True)
         x = self.prelu3(self.conv3(self.prelu2(self.conv2(x))))
-        return _log_odds(self.conv4_1(x)), self.conv4_2(x)
+        return self.conv4_1(x), self.conv4_2(x)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Image [N, 3, H, W] -> face log-odds [N, h, w] and box corrections [N, 4, h, w]."""
+        logits, moves = self.logits(x)
+        return _log_odds(logits), moves
 
 
 class RefineNet(nn.Layer):
