@@ -30,6 +30,7 @@ GROUPS = {
         "calc_losses_on_images",
         "calc_id_loss_parallel",
         "calc_age_error",
+        "calc_all",
         "compare_methods",
     ),
     "Train": ("prepare_data", "train", "train_cyclegan", "compile_ranger"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
 from work.datasets.images import read_image, save_image
 from work.errors import UserError
-from work.scripts import align_all_parallel, calc_age_error, calc_losses_on_images
+from work.scripts import align_all_parallel, calc_age_error, calc_all, calc_losses_on_images
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,6 +83,26 @@ def test_losses_and_ages_of_result_folders(folder, tmp_path, capsys):
     assert calc_age_error.main(arguments) == 1
     out = capsys.readouterr().out
     assert "green.png: no face found" in out and "rising steps: 0.0000" in out
+
+
+def test_all_metrics_in_one_table(folder, tmp_path, fetched, capsys):
+    for name in ("alexnet", "lpips_alex", "dlib_face"):
+        fetched(name)
+    for age in ("20", "60"):
+        save_image(read_image(folder / "a.png"), tmp_path / "inference_results" / age / "a.png")
+    arguments = [f"--data_path={tmp_path / 'inference_results'}", f"--gt_path={folder}"]
+    networks = ["--id_network=dlib", "--age_network=age_v1", "--num_threads=1"]
+    assert calc_all.main([*arguments, *networks]) == 0
+    with open(tmp_path / "inference_metrics" / "table.csv", newline="") as file:
+        rows = {row["age"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["20", "60", "all"] and rows["all"]["n"] == "2"
+    assert float(rows["20"]["LPIPS"]) == float(rows["20"]["identity distance"]) == 0
+    errors = [float(rows[age]["age error"]) for age in ("20", "60")]
+    assert sum(errors) == pytest.approx(40, abs=1e-3)  # the same face, between 20 and 60
+    assert float(rows["all"]["age error"]) == pytest.approx(20, abs=1e-3)
+    flat = [f"--data_path={tmp_path / 'inference_results' / '20'}", f"--gt_path={folder}"]
+    assert calc_all.main([*flat, *networks]) == 0
+    assert "no age error" in capsys.readouterr().out
 
 
 def test_target_ages():

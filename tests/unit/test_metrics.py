@@ -13,7 +13,7 @@ from PIL import Image
 from work.configs.metrics_options import metrics_parser, out_folder
 from work.datasets.images import ImageError, read_image, save_image
 from work.errors import UserError
-from work.metrics import age_error, losses, report
+from work.metrics import age_error, losses, overview, report
 from work.metrics.report import Scores
 from work.metrics.results import Result, list_results, read_face, read_pair
 
@@ -179,3 +179,31 @@ def test_one_target_age_has_no_correlation():
 def test_age_errors_need_folders_of_ages(tmp_path):
     with pytest.raises(UserError, match="target ages"):
         age_error.measure(touch(tmp_path, "a.png"), 1, "age_v1", "cpu")
+
+
+def test_one_table_of_all_metrics(tmp_path, capsys):
+    lpips = scores_by_age("lpips", {"10": {"a": 0.1, "b": 0.3}, "30": {"a": 0.5, "c": 9.0}})
+    similar = scores_by_age("id", {"10": {"a": 0.8, "b": 0.6}, "30": {"a": 0.5}})
+    ages = scores_by_age("age", {"10": {"a": 12.0, "b": 6.0}, "30": {"a": 25.0, "c": 30.0}})
+    overview.write_overview([lpips, similar, ages], tmp_path)
+    with open(tmp_path / "table.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["age", "n", "LPIPS", "identity", "age error"]
+    assert [[row[0], *map(float, row[1:])] for row in rows] == [
+        ["10", 2, pytest.approx(0.2), pytest.approx(0.7), 3],
+        ["30", 1, 0.5, 0.5, 5],  # c has no identity score: it is left out
+        ["all", 3, pytest.approx(0.3), pytest.approx(1.9 / 3), pytest.approx(11 / 3)],
+    ]
+    lines = (tmp_path / "table.tex").read_text().splitlines()
+    assert (
+        r"age & $n$ & LPIPS $\downarrow$ & identity $\uparrow$ & age error $\downarrow$ \\" in lines
+    )
+    assert r"10 & 2 & 0.200 & 0.700 & 3.000 \\" in lines
+    assert lines[1] == r"\begin{tabular}{rrrrr}" and lines[-1] == r"\end{tabular}"
+    assert "table.tex" in capsys.readouterr().out
+
+
+def test_without_a_picture_that_all_metrics_judged_there_is_no_table(tmp_path, capsys):
+    lpips = scores_by_age("lpips", {"": {"a": 0.1}})
+    overview.write_overview([lpips, Scores("id")], tmp_path)
+    assert not list(tmp_path.iterdir()) and "no common table" in capsys.readouterr().out

@@ -27,7 +27,7 @@ CROPS = ("official", "filtered")
 
 
 @dataclass
-class Comparison:
+class Matches:
     """One partner and all results to compare with it: it is embedded once for all target ages."""
 
     partner: Path
@@ -99,15 +99,15 @@ def filtered_face(detector: FaceDetector, picture: Image.Image, path: Path) -> A
 
 
 def _compare(
-    embedder: FaceEmbedder, comparison: Comparison
+    embedder: FaceEmbedder, matches: Matches
 ) -> list[tuple[Result, float | ImageError]]:
     try:
-        reference = embedder.embed(comparison.partner)
+        reference = embedder.embed(matches.partner)
     except ImageError as error:
         reason = f"its partner cannot be used: {error}"
-        return [(result, ImageError(result.path, reason)) for result in comparison.results]
+        return [(result, ImageError(result.path, reason)) for result in matches.results]
     found: list[tuple[Result, float | ImageError]] = []
-    for result in comparison.results:
+    for result in matches.results:
         try:
             found.append((result, embedder.likeness(embedder.embed(result.path), reference)))
         except ImageError as error:
@@ -127,14 +127,14 @@ def measure(
     """
     network = choose_network(network)
     scores = Scores("id" if network == "curricularface" else "id_distance")
-    comparisons: dict[Path, Comparison] = {}
+    matches_of: dict[Path, Matches] = {}
     for result in list_results(data_path, gt_path):
         if result.partner is None:
             scores.add(result, no_partner(result))
         else:
-            comparison = comparisons.setdefault(result.partner, Comparison(result.partner, []))
-            comparison.results.append(result)
-    own = own_share(list(comparisons.values()))
+            matches = matches_of.setdefault(result.partner, Matches(result.partner, []))
+            matches.results.append(result)
+    own = own_share(list(matches_of.values()))
     jobs = run_parallel(_compare, own, workers, FaceEmbedder, (network, crop, device))
     found = (pair for pairs in jobs for pair in pairs)
     for result, value in progress(found, sum(len(one.results) for one in own), "picture"):
