@@ -98,9 +98,7 @@ def filtered_face(detector: FaceDetector, picture: Image.Image, path: Path) -> A
     return AlignedFace(picture, arcface_quad(face.landmarks))
 
 
-def _compare(
-    embedder: FaceEmbedder, matches: Matches
-) -> list[tuple[Result, float | ImageError]]:
+def _compare(embedder: FaceEmbedder, matches: Matches) -> list[tuple[Result, float | ImageError]]:
     try:
         reference = embedder.embed(matches.partner)
     except ImageError as error:
