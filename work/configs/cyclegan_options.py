@@ -81,6 +81,7 @@ class CycleGANOptions(LoopFlags):
     learning_rate: float = option(
         0.0002, "of Adam; constant for half of the steps, then linearly to 0"
     )
+    judge_rate: float = option(1.0, "learning rate of the discriminators, times --learning_rate")
     max_steps: int = option(100000, "optimizer steps of each run")
     ema: float = option(0.999, "decay of an average of the generators' weights; 0: none")
 
@@ -96,6 +97,7 @@ class CycleGANOptions(LoopFlags):
         for name in ("cycle", "identity", "l1", "age"):
             require(getattr(self, f"{name}_lambda") >= 0, f"--{name}_lambda is 0 or more")
         require(self.cycle_interval >= 1, "--cycle_interval is at least 1")
+        require(self.judge_rate > 0, "--judge_rate is above 0")
         require(self.pool_size >= 0, "--pool_size is 0 or more")
         require(self.warmup_steps >= 0, "--warmup_steps is 0 or more")
         require(self.amp != "O2", "--amp O2 is not for these networks; O1 is")

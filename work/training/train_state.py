@@ -19,13 +19,17 @@ KIND = "training_state"
 
 @dataclass
 class Player:
-    """An optimizer and the parameters that it moves, by their names in the network."""
+    """An optimizer and the parameters that it moves, by their names in the network.
+
+    Attributes:
+        rate: times the run's learning rate.
+        name: where a run has several, the folder, with its slash, of its state in the saved file.
+    """
 
     optimizer: Any
     trained: dict[str, Tensor]
-    name: str = (
-        ""  # where a run has several; the folder, with its slash, of its state in the saved file
-    )
+    rate: float = 1.0
+    name: str = ""
 
 
 class Memory(Protocol):
@@ -65,7 +69,7 @@ class TrainState:
 
     def set_learning_rate(self, rate: float) -> None:
         for player in self.players:
-            player.optimizer.set_lr(rate)
+            player.optimizer.set_lr(rate * player.rate)
 
     def update(self) -> None:
         """One step of each optimizer with the gradients that are there."""

@@ -90,8 +90,8 @@ class CycleRecipe:
             load_state(net, checkpoint.state_dict, whole)
         self.net, self.passes = net, self._passes(net)
         players = [
-            self._player("generators/", GENERATORS),
-            self._player("discriminators/", DISCRIMINATORS),
+            self._player("generators/", GENERATORS, 1.0),
+            self._player("discriminators/", DISCRIMINATORS, options.judge_rate),
         ]
         precision = Precision(options.amp, options.amp_dtype, self.ranks.gpu)
         average = Average(players[0].trained, options.ema)
@@ -113,11 +113,11 @@ class CycleRecipe:
             return net.predict_chip_age  # the faces are as tight as it wants them
         return net.predict_age
 
-    def _player(self, name: str, parts: tuple[str, ...]) -> Player:
+    def _player(self, name: str, parts: tuple[str, ...], rate: float) -> Player:
         prefixes = tuple(f"{part}." for part in parts)
         named = {n: p for n, p in self.net.named_parameters() if n.startswith(prefixes)}
         optimizer = make_optimizer("adam", self.options.learning_rate, named, betas=BETAS)
-        return Player(optimizer, named, name)
+        return Player(optimizer, named, rate, name)
 
     def faces_per_batch(self) -> int:
         """See Recipe."""
