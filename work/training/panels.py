@@ -10,6 +10,7 @@ from work.training.recipes import Outcome
 
 CAPTION = 28  # px below each face, two lines
 MOST = 6  # rows
+LEAST = 160  # px of a face; a smaller one is enlarged, so that its caption fits
 
 
 def panel(outcome: Outcome) -> Image.Image:
@@ -21,13 +22,13 @@ def panel(outcome: Outcome) -> Image.Image:
     else:
         columns.append(("recovered", outcome.recovered, "_cycle"))
     rows = min(MOST, outcome.faces.shape[0])
-    size = outcome.faces.shape[2]
+    size = max(LEAST, outcome.faces.shape[2])
     sheet = Image.new("RGB", (size * len(columns), (size + CAPTION) * rows), "white")
     pen = ImageDraw.Draw(sheet)
     for x, (title, images, end) in enumerate(columns):
         for y, image in enumerate(images[:rows].astype("float32").numpy()):
             corner = (x * size, y * (size + CAPTION))
-            sheet.paste(to_picture(image), corner)
+            sheet.paste(to_picture(image).resize((size, size)), corner)
             text = "\n".join(caption(title, numbers, end, y))
             pen.multiline_text((corner[0] + 3, corner[1] + size + 1), text, "black", spacing=1)
     return sheet
