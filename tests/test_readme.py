@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCRIPTS = (ROOT / "docs" / "scripts.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README_cn.md").read_text(encoding="utf-8")
 WEIGHTS = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 
 
@@ -69,3 +70,23 @@ def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if "://" not in target:
             assert ((ROOT / path).parent / target).exists(), target
+
+
+def _code(text: str) -> list[str]:
+    """The lines of all code blocks, without comments."""
+    blocks = re.findall(r"```\w+\n(.*?)```", text, re.S)
+    return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
+
+
+def _tables(text: str) -> list[set[str]]:
+    """What stands in backticks in each row of the tables."""
+    return [set(re.findall(r"`[^`]+`", row)) for row in re.findall(r"^\|.*\|$", text, re.M)]
+
+
+def test_the_chinese_readme_says_the_same():
+    assert _code(CHINESE) == _code(README)
+    for ours, theirs in zip(_tables(README), _tables(CHINESE)):
+        assert ours == theirs
+    assert len(_tables(CHINESE)) == len(_tables(README))
+    for mark in (r"^## ", r"^- ", r"!\[", r"\]\(docs/"):
+        assert len(re.findall(mark, CHINESE, re.M)) == len(re.findall(mark, README, re.M)), mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any, Generic, Iterable, Iterator, Optional, Sized, TypeVar, overload
+from typing import Any, Generic, Iterable, Iterator, Optional, Sized, TextIO, TypeVar, overload
 
 from tqdm import tqdm
 
@@ -62,10 +62,11 @@ def progress(
     return Progress(() if items is None else items, total, unit, label, leave, every)
 
 
-def say(text: str) -> None:
-    """Print a line on stdout, at once and above any bar."""
-    tqdm.write(shown(text))
-    sys.stdout.flush()
+def say(text: str, to: Optional[TextIO] = None) -> None:
+    """Print a line, on stdout by default, at once and above any bar."""
+    to = to or sys.stdout
+    tqdm.write(shown(text), file=to)
+    to.flush()
 
 
 class Progress(Generic[T]):

@@ -15,15 +15,17 @@ class Report:
 
     Attributes:
         noun: what one of them is called.
+        skipped: those whose results were there already.
     """
 
     done: int = 0
     failed: list[UserError] = field(default_factory=list)
     noun: str = "image"
+    skipped: int = 0
 
     def exit_code(self) -> int:
         """0 all done (or this process had nothing to do), 1 some failed, 2 all failed."""
-        return 0 if not self.failed else 1 if self.done else 2
+        return 0 if not self.failed else 1 if self.done + self.skipped else 2
 
     def finish(self, where: Path) -> int:
         """Print the failures and where the results are; return the exit code."""
@@ -34,6 +36,8 @@ class Report:
                 f"{len(self.failed)} of {self.done + len(self.failed)} {self.noun}s failed",
                 file=sys.stderr,
             )
+        if self.skipped:
+            print(f"{self.skipped} skipped: their results are there already")
         if self.done:
             plural = "" if self.done == 1 else "s"
             print(f"{self.done} {self.noun}{plural} done, results in {where}")

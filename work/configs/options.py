@@ -175,6 +175,7 @@ class TestOptions(ModelChoice):
         shown="inputs as they are",
         expert=True,
     )
+    skip_no_face: bool = option(False, "leave out pictures in which no face is found")
     n_images: Optional[int] = option(None, "stop after this many images", shown="all")
     n_outputs_to_generate: int = option(5, "style mixing: random styles for each image")
     mix_alpha: Optional[float] = option(

@@ -15,7 +15,9 @@ class PhotoOptions(ModelChoice):
     """Options of age_photo.py."""
 
     paths: list[Path] = file_names(
-        "IN OUT", "a photo or a folder of photos, and a file name or a folder for the aged ones"
+        "IN [OUT]",
+        "a photo or a folder of photos, and a file name or a folder for the aged ones "
+        "(without it they go beside IN: me_70.jpg)",
     )
     target_age: str = option(
         "70", "years, 0 to 100; +20 or -15: relative to the estimated age; several: 20,50,+30"
@@ -24,6 +26,7 @@ class PhotoOptions(ModelChoice):
         False,
         "the ages belong to the faces, from left to right, instead of making one picture each",
     )
+    skip_existing: bool = option(False, "leave out photos whose results are there already")
     largest: bool = option(False, "age only the largest face")
     smallest: float = option(32, "faces that are less wide, in pixels, are left as they are")
     blend: Optional[str] = option(

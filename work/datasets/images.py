@@ -157,7 +157,7 @@ def save_image(image: Image.Image, path: str | Path, quality: int = 95) -> Path:
     Raises:
         UserError: the file cannot be written.
     """
-    path = _writable_name(Path(path))
+    path = writable_name(Path(path))
     try:
         data = encoded(image, WRITABLE[path.suffix.lower()], quality)
         with atomic_write(path) as temporary:
@@ -185,7 +185,8 @@ def encoded(image: Image.Image, format: str, quality: int) -> bytes:
     return data.getvalue()
 
 
-def _writable_name(path: Path) -> Path:
+def writable_name(path: Path) -> Path:
+    """The name under which `save_image` writes: what has no suffix that can be written becomes PNG."""
     suffix = path.suffix.lower()
     if suffix in WRITABLE:
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ from work.datasets.folders import ImageFolder, Writer
 from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.aligned import ENCODED, AlignedFace, read_aligned
+from work.faces.detect import FaceDetector
 from work.files import atomic_write, check_folder
 from work.inference.model import AgeingModel, invert_each
 from work.inference.steps import LearnThenDraw
 from work.models.psp import mix_styles
+from work.progress import say
 from work.report import Report
 
+SMALLEST_ALIGNED = 60.0  # px; faces in aligned pictures of 256 px are about twice as wide
 Cell = np.ndarray  # one square of a grid, [size, size, 3] uint8
 
 
@@ -49,6 +53,7 @@ class GridRun:
         check_folder(options.exp_dir)
         self.model, self.options = model, options
         self.report, self.draws = Report(), draws
+        self.detector = _load_detector()
         self.size = 256 if options.resize_outputs else 1024  # px of a cell, as in the reference
 
     def batches(self) -> Iterator[Batch]:
@@ -63,9 +68,23 @@ class GridRun:
             options.n_images,
         )
         for names, faces in folder.batches():
+            shown = [self._shows_face(face) for face in faces]
+            if options.skip_no_face:
+                names = [name for name, found in zip(names, shown) if found]
+                faces = [face for face, found in zip(faces, shown) if found]
+            if not names:
+                continue
             self.work = LearnThenDraw(folder.move, self.draws)
             yield Batch(names, faces, self.model.encode(faces, on_step=self.work.learn))
             self.report.done += len(names)
+
+    def _shows_face(self, face: AlignedFace) -> bool:
+        """Whether a face is found in an input, at its usual size; a line names those in which none is."""
+        if self.detector is None or len(self.detector(face.picture(256))):
+            return True
+        hint = "left out" if self.options.skip_no_face else "aged all the same (--skip_no_face)"
+        say(f"note: no face found in {face.path}: {hint}", to=sys.stderr)
+        return False
 
     def start_rows(self, batch: Batch) -> list[list[Cell]]:
         """A row of cells per face that begins with the input."""
@@ -94,6 +113,14 @@ class GridRun:
     def _to_cells(self, images: paddle.Tensor) -> list[Cell]:
         self.work.draw()
         return [resize_cell(to_picture(image), self.size) for image in images.numpy()]
+
+
+def _load_detector() -> Optional[FaceDetector]:
+    """A quick detector for faces that fill a picture of 256 px; None where its weights cannot be had."""
+    try:
+        return FaceDetector(smallest=SMALLEST_ALIGNED, turn=False)
+    except UserError:
+        return None
 
 
 def _read_prepared(path: Path, factor: Optional[int] = None) -> AlignedFace:

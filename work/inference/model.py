@@ -13,7 +13,7 @@ from paddle import Tensor
 from work.configs.target_age import Target
 from work.errors import UserError
 from work.faces.aligned import AlignedFace
-from work.inference.steps import OnStep, unheard
+from work.inference.steps import OnStep, unheard, within
 from work.progress import progress
 
 Frames = Callable[[np.ndarray], Tensor]
@@ -115,8 +115,6 @@ def invert_each(model: AgeingModel, faces: Sequence[AlignedFace]) -> list[Tensor
     codes = []
     with progress(total=len(faces), unit="face", label="inverting", leave=False) as bar:
         for i, face in enumerate(faces):
-            codes.append(
-                model.invert(face.tensor(), on_step=lambda share, i=i: bar.reach(i + share))
-            )
+            codes.append(model.invert(face.tensor(), on_step=within(bar.reach, i, i + 1)))
             bar.reach(i + 1)
     return codes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from PIL import Image
 from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
 from work.datasets.folders import result_names
-from work.datasets.images import ImageError, find_images, read_image, save_image
+from work.datasets.images import ImageError, find_images, read_image, save_image, writable_name
 from work.datasets.transforms import to_picture
 from work.faces.align import ffhq_quad
 from work.faces.aligned import AlignedFace
@@ -79,52 +81,85 @@ class PhotoAger:
         return paste(photo, new)
 
 
-def age_photos(source: Path, target: Path, options: PhotoOptions) -> int:
+def age_photos(source: Path, target: Optional[Path], options: PhotoOptions) -> int:
     """Age a photo or a folder of photos; the exit code.
 
-    A photo goes to `target` itself if that has a suffix, else into it; with several ages the age is added to
-    the name. A photo without a face is named and counted.
+    Args:
+        target: the aged photo if it has a suffix, else a folder; None puts the result beside the photo (or the
+            folder) under a new name. With several ages the age is added to the name.
     """
-    paths = find_images(source)
-    single = source.is_file() and bool(target.suffix)
-    names = [target] if single else [target / name for name in result_names(paths, source)]
+    names = name_results(source, target, options)
+    paths, written = list(names), []
     copies = 1 if options.per_face else len(options.targets)
-    check_folder(target.parent if single else target, copies * size_of(paths))
-    ager, report = PhotoAger(options), Report()
+    check_folder(next(iter(names.values())).parent, copies * size_of(paths))
+    ager, report = PhotoAger(options), Report(noun="photo")
     with progress(total=len(paths), unit="photo") as bar:
-        for number, (path, name) in enumerate(zip(paths, names)):
+        for number, (path, name) in enumerate(names.items()):
             bar.set_note(path.name)
             try:
-                _age_file(ager, path, name, lambda share, n=number: bar.reach(n + share))
-                report.done += 1
+                made = _age_file(ager, path, name, within(bar.reach, number, number + 1))
+                written += made
+                report.done += bool(made)
+                report.skipped += not made
             except ImageError as error:
                 report.failed.append(error)
             bar.reach(number + 1)
-    return report.finish(target)
+    return report.finish(written[0] if len(written) == 1 else _common_folder(written))
 
 
-def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> None:
+def name_results(source: Path, target: Optional[Path], options: PhotoOptions) -> dict[Path, Path]:
+    """The photos below `source` and where each one's result goes."""
+    paths = find_images(source)
+    if target is None:
+        label = options.targets[0].text if len(options.targets) == 1 else "aged"
+        target = source.with_name(
+            f"{source.stem}_{label}{source.suffix if source.is_file() else ''}"
+        )
+        if not options.skip_existing:
+            target = unused_name(target)
+    if source.is_file() and target.suffix:
+        return {source: target}
+    return {path: target / name for path, name in zip(paths, result_names(paths, source))}
+
+
+def unused_name(path: Path) -> Path:
+    """The path, or the first of path_2, path_3, ... at which nothing lies."""
+    numbers = itertools.count(2)
+    free = path
+    while free.exists():
+        free = path.with_name(f"{path.stem}_{next(numbers)}{path.suffix}")
+    return free
+
+
+def _common_folder(written: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([path.parent for path in written])) if written else Path(".")
+
+
+def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> list[Path]:
+    """Age the faces of one file. Returns what was written; nothing if all of it was there already."""
     options, targets = ager.options, ager.options.targets
+    outs = [name]
+    if len(targets) > 1 and not options.per_face:
+        outs = [name.with_name(f"{name.stem}_{target.text}{name.suffix}") for target in targets]
+    if options.skip_existing and all(writable_name(out).is_file() for out in outs):
+        return []
     photo = read_image(path)
     faces = ager.find(photo)
     if not faces:
         raise ImageError(path, f"no face of {options.smallest:g} px or more found")
     if options.per_face and len(targets) > len(faces):
         raise ImageError(path, f"{len(targets)} target ages for {len(faces)} faces")
-    work, count = LearnThenDraw(on_step, 1 if options.per_face else len(targets)), len(faces)
+    work, count = LearnThenDraw(on_step, len(outs)), len(faces)
     subjects = [
         ager.learn(face, on_step=within(work.learn, i / count, (i + 1) / count))
         for i, face in enumerate(faces)
     ]
     ages = ", ".join(f"{subject.age:.0f}" for subject in subjects)
-    say(f"{path}: {len(subjects)} face(s), estimated at {ages} years")
-    if options.per_face:
-        save_image(ager.age_photo(photo, subjects, targets), name, options.jpeg_quality)
-        return
-    for target in targets:
-        aged = ager.age_photo(photo, subjects, [target] * len(subjects))
-        out = name
-        if len(targets) > 1:
-            out = name.with_name(f"{name.stem}_{target.text}{name.suffix}")
-        save_image(aged, out, options.jpeg_quality)
+    say(f"{path}: {count} face{'s' if count > 1 else ''}, estimated at {ages} years")
+    written = []
+    for out, target in zip(outs, targets):
+        chosen = targets if options.per_face else [target] * count
+        aged = ager.age_photo(photo, subjects, chosen)
+        written.append(save_image(aged, out, options.jpeg_quality))
         work.draw()
+    return written

@@ -194,6 +194,9 @@ def _missing(path: Path) -> str:
         else "does not exist"
     )
     hint = ""
+    others = [path.with_suffix(s) for s in FORMATS if path.with_suffix(s).is_file()]
+    if others:
+        return f"{path}: there is no such checkpoint, but {others[0]} is there: name that instead"
     for entry in KNOWN_WEIGHTS.values():
         if path.name in (entry.file, entry.fetched):
             target = path.with_name(entry.file)

@@ -55,6 +55,26 @@ def weights_path(name: str) -> Path:
     return path or fetch(name, cache_folder())
 
 
+def require_weights(names: Sequence[str]) -> None:
+    """See to it that all of some weights are here.
+
+    Raises:
+        UserError: one message that lists all that cannot be had, and the command that gets them.
+    """
+    missing = {}
+    for name in names:
+        try:
+            weights_path(name)
+        except UserError as error:
+            missing[name] = str(error)
+    if missing:
+        reasons = "\n".join(sorted(set(missing.values())))
+        raise UserError(
+            f"weights are missing: {', '.join(missing)}; with a network, "
+            f"{command('get_weights')} {' '.join(missing)} gets them\n{reasons}"
+        )
+
+
 def fetch(name: str, folder: Path, force: bool = False) -> Path:
     """Fetch and convert into `folder`; what was downloaded does not stay, nor does a second process do it again.
 

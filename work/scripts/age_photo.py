@@ -12,7 +12,8 @@ from work.configs.command_line import parse
 from work.configs.photo_options import PhotoOptions
 from work.errors import UserError, run
 
-EXAMPLES = """%(prog)s me.jpg me_70.jpg --target_age 70
+EXAMPLES = """%(prog)s me.jpg --target_age 70
+%(prog)s me.jpg older.jpg --target_age 70
 %(prog)s holiday older --target_age +20
 %(prog)s me.jpg lifespan --target_age 10,30,50,70
 %(prog)s us.jpg us_later.jpg --target_age 70,+10 --per_face"""
@@ -20,14 +21,14 @@ EXAMPLES = """%(prog)s me.jpg me_70.jpg --target_age 70
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(PhotoOptions, argv, __doc__, EXAMPLES)
-    if len(options.paths) != 2:
+    if not 1 <= len(options.paths) <= 2:
         raise UserError(
-            f"IN and OUT are needed; {len(options.paths)} paths were given (see --help)"
+            f"IN, or IN and OUT are needed; {len(options.paths)} paths were given (see --help)"
         )
     from work.inference.photos import age_photos
 
-    source, target = options.paths
-    return age_photos(source, target, options)
+    source, *target = options.paths
+    return age_photos(source, target[0] if target else None, options)
 
 
 if __name__ == "__main__":

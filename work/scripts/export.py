@@ -57,7 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     merged = with_saved(options, checkpoint.opts or {}, ModelOptions)
     net = load_psp(checkpoint, merged, options.checkpoint_path)
     out, optional = Path(options.out), options.format is None
-    return export(net, checkpoint.state_dict, out, options.formats, optional)
+    code = export(net, checkpoint.state_dict, out, options.formats, optional)
+    print(f"graphs and export.json in {out}")
+    return code
 
 
 if __name__ == "__main__":

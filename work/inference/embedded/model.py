@@ -13,6 +13,7 @@ import paddle.nn.functional as F
 from paddle import Tensor
 
 from work.configs.options import BLENDS, STEPS
+from work.configs.weights import DEFAULT_WEIGHTS
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, stack
 from work.inference.composite import Composite, gates
@@ -27,7 +28,7 @@ from work.loading import load_lpips, load_network
 from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.checkpoint import load_state, read_checkpoint
 from work.models.mobile_stylegan import MobileStyleGAN
-from work.models.pretrained import PACKAGE_FOLDER
+from work.models.pretrained import PACKAGE_FOLDER, require_weights
 from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
@@ -209,6 +210,7 @@ def load_embedded(
         raise UserError(f"--blend is one of {', '.join(BLENDS)}, not {blend}")
     if refine < 0:
         raise UserError(f"--refine is a number of steps from 0, not {refine}")
+    require_weights(DEFAULT_WEIGHTS)
     fitted = {n: np.asarray(v, np.float32) for n, v in read_checkpoint(FITTED).state_dict.items()}
     generator = fast_generator(load_network("mobile_stylegan").freeze(), engine, precision)
     lpips = load_lpips()
