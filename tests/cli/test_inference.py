@@ -220,3 +220,22 @@ def test_super_resolution_shrinks_the_inputs_first(model, tiny_sam, photos, tmp_
     assert np.array_equal(shown[0], np.asarray(read_image(photos / "c.png")))
     assert np.abs(shown[1] - np.asarray(low, np.int16)).max() <= 1
     assert np.array_equal(shown[2], result)
+
+
+def test_inputs_without_a_face_are_named_and_skipped_on_request(
+    model, tiny_sam, photos, tmp_path, fetched, capsys
+):
+    fetched("mtcnn")
+    (photos / "broken.jpg").unlink()
+    (photos / "empty.png").unlink()
+    crop = Image.open(ROOT / "tests/data/07.jpg").crop((20, 20, 205, 205))
+    crop.resize((256, 256)).save(photos / "face.png")
+    flags = ("--target_age=70", "--resize_outputs")
+    assert call(inference_side_by_side, tiny_sam, photos, tmp_path / "all", *flags) == 0
+    said = capsys.readouterr().err
+    assert said.count("no face found in") == 3 and "face.png" not in said
+    assert len(list((tmp_path / "all/inference_side_by_side").iterdir())) == 4
+    flags += ("--skip_no_face",)
+    assert call(inference_side_by_side, tiny_sam, photos, tmp_path / "some", *flags) == 0
+    names = [p.name for p in (tmp_path / "some/inference_side_by_side").iterdir()]
+    assert names == ["face.png"]

@@ -6,48 +6,16 @@ import subprocess
 import sys
 
 import numpy as np
-import paddle
 import pytest
 from PIL import Image
 
+from tests.unit.toy_ager import Brightener, TwoFaces
 from work import Ager
 from work.configs.target_age import Target
 from work.errors import UserError
 from work.faces.align import crop_matrix
 from work.faces.aligned import AlignedFace
-from work.faces.detect import Faces
 from work.inference import photos as photo_flow
-from work.inference.model import AgeingModel
-
-
-class Brightener(AgeingModel):
-    """A whole ageing model: the older, the brighter."""
-
-    output_size = 32
-    composites = True
-
-    def __init__(self):
-        self.learned = 0
-
-    def encode(self, faces, w_plus=None):
-        self.learned += len(faces)
-        return [face.tensor(self.output_size) for face in faces]
-
-    def ages(self, encoded):
-        return [40.0 for _ in encoded]
-
-    def transform(self, encoded, target_ages, resize=False):
-        return paddle.concat(encoded) * 0 + (target_ages / 50 - 1).reshape([-1, 1, 1, 1])
-
-
-class TwoFaces:
-    """A detector that finds the same two faces everywhere."""
-
-    def __call__(self, photo):
-        first = np.array([[20, 40], [40, 40], [30, 50], [22, 62], [38, 62]], float)
-        points = np.stack([first + [80, 0], first])
-        boxes = np.array([[90.0, 20, 130, 80], [10, 20, 50, 80]])
-        return Faces(boxes, points, np.ones(2))
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""age_photo.py as a user calls it, over a toy model: names of results, what is skipped, what is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.unit.toy_ager import Brightener, TwoFaces
+from work.errors import run
+from work.inference import photos as photo_flow
+from work.scripts import age_photo
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_flow, "load_model", lambda options: Brightener())
+    monkeypatch.setattr(photo_flow, "FaceDetector", TwoFaces)
+    for name in ("me.png", "holiday/a.png", "holiday/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (140, 100), (60, 60, 60)).save(tmp_path / name)
+    return tmp_path
+
+
+def age(*words) -> int:
+    return run(lambda: age_photo.main([str(word) for word in words]))
+
+
+def test_without_out_the_result_lies_beside_the_photo_and_overwrites_nothing(folder, capsys):
+    assert age(folder / "me.png", "--target_age", "70") == 0
+    assert f"1 photo done, results in {folder / 'me_70.png'}" in capsys.readouterr().out
+    before = (folder / "me_70.png").read_bytes()
+    (folder / "me_70.png").write_bytes(b"precious")
+    assert age(folder / "me.png", "--target_age", "70") == 0
+    assert (folder / "me_70.png").read_bytes() == b"precious"
+    assert (folder / "me_70_2.png").read_bytes() == before
+
+
+def test_a_folder_without_out_gets_a_folder_beside_it(folder, capsys):
+    assert age(folder / "holiday", "--target_age=+20") == 0
+    assert sorted(p.name for p in (folder / "holiday_+20").iterdir()) == ["a.png", "b.png"]
+    assert f"2 photos done, results in {folder / 'holiday_+20'}" in capsys.readouterr().out
+
+
+def test_what_is_said_exists(folder, capsys):
+    """With several ages, and with a suffix that is not written, the names differ from what was typed."""
+    assert age(folder / "me.png", folder / "out.heic", "--target_age", "20") == 0
+    assert f"results in {folder / 'out.png'}" in capsys.readouterr().out
+    assert age(folder / "me.png", folder / "new" / "x.png", "--target_age", "20,70") == 0
+    assert f"results in {folder / 'new'}" in capsys.readouterr().out
+    assert sorted(p.name for p in (folder / "new").iterdir()) == ["x_20.png", "x_70.png"]
+
+
+def test_what_is_there_is_skipped_on_request(folder, capsys):
+    words = (folder / "holiday", folder / "older", "--target_age", "90", "--skip_existing")
+    (folder / "older").mkdir()
+    (folder / "older" / "a.png").write_bytes(b"precious")
+    assert age(*words) == 0
+    out = capsys.readouterr().out
+    assert "1 skipped" in out and f"1 photo done, results in {folder / 'older' / 'b.png'}" in out
+    assert (folder / "older" / "a.png").read_bytes() == b"precious"
+    assert age(*words) == 0
+    assert "2 skipped" in capsys.readouterr().out
+
+
+def test_one_age_for_each_face(folder, capsys):
+    assert age(folder / "me.png", folder / "two.png", "--target_age", "100,+10", "--per_face") == 0
+    pixels = np.asarray(Image.open(folder / "two.png"))
+    assert pixels[:, :55].max() == 255 and pixels[:, 90:].max() < 200
+    assert age(folder / "me.png", folder / "no.png", "--target_age", "1,2,3", "--per_face") == 2
+    assert "3 target ages for 2 faces" in capsys.readouterr().err
+    assert not (folder / "no.png").exists()
