@@ -34,7 +34,7 @@ def setup(device: str = "auto", seed: int | None = None) -> str:
         The device's name as Paddle spells it.
 
     Raises:
-        UserError: a device that is not there.
+        UserError: there is no such device.
     """
     import numpy as np
     import paddle
@@ -62,9 +62,9 @@ def setup(device: str = "auto", seed: int | None = None) -> str:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed for the next tensor, where it is glibc.
+    """Let glibc keep freed memory for the next tensor; other C libraries are left alone.
 
-    It gives large pieces back to the system by default, whose zeroing of new ones takes longer than most operators.
+    By default it returns large blocks to the system, and zeroing new ones takes longer than most operators.
     """
     if not sys.platform.startswith("linux"):
         return

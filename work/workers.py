@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable
 
 from work.errors import UserError
 from work.signals import not_interrupted
 
-AHEAD = 4  # chunks that wait per worker, so that none is ever idle
+AHEAD = 4  # items that wait per worker, so that none is ever idle
 
 _state: Any = None
 
@@ -26,7 +26,7 @@ def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
 
 
 def one_thread_each(device: str) -> None:
-    """In a worker: pick the device, and one CPU thread, since there are as many workers as wanted."""
+    """Set up a worker: the device, and one CPU thread, since there are as many workers as are wanted."""
     import paddle
 
     from work.runtime import setup
@@ -45,9 +45,9 @@ def run_parallel(
     """Yield `function(state, item)` for every item, in the order in which they are finished.
 
     Args:
-        function, make_state: found by name in the workers (spawned processes), so not lambdas.
-        workers: processes; 0 or 1 works in this one.
-        make_state: called once per process with `arguments`: loads networks and the like.
+        function, make_state: the workers (spawned processes) find them by name, so they cannot be lambdas.
+        workers: processes; with 0 or 1 this process does the work.
+        make_state: called once per process with `arguments`, to load networks and the like.
 
     Raises:
         UserError: a worker was killed, most often for lack of memory.
@@ -62,7 +62,8 @@ def run_parallel(
         _start,
         (make_state, arguments),
     )
-    waiting, rest = set(), iter(items)
+    waiting: set[Future] = set()
+    rest = iter(items)
     try:
         while True:
             for item in rest:
@@ -77,7 +78,7 @@ def run_parallel(
                 yield future.result()
     except BrokenProcessPool as error:
         raise UserError(
-            "a worker process ended: too little memory for so many? Try a smaller --num_threads"
+            "a worker process was killed, most often for lack of memory; try a smaller --num_threads"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

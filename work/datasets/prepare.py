@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Union
 
 from PIL import Image
 
 from work.datasets.images import ImageError, find_images, read_image, save_image
-from work.errors import UserError
+from work.errors import UserError, shown
 from work.files import atomic_write, check_folder
 from work.progress import progress
 
@@ -60,28 +60,32 @@ def prepare(
     ]
     _check_names(paths, targets)
     check_folder(out)
-    result = Prepared()
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        jobs = pool.map(_one, paths, targets, repeat(size))
-        for made in progress(jobs, total=len(paths)):
-            if isinstance(made, ImageError):
-                result.failed.append(made)
-            elif made:
+    result, pool = Prepared(), ThreadPoolExecutor(max(1, workers))
+    try:
+        jobs = pool.map(_prepare_one, paths, targets, repeat(size))
+        for outcome in progress(jobs, total=len(paths)):
+            if isinstance(outcome, ImageError):
+                result.failed.append(outcome)
+            elif outcome:
                 result.done += 1
             else:
                 result.there += 1
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C or on a full disk, what waits is dropped
     _list_bad(out / "bad_files.txt", result.failed)
     return result
 
 
-def _one(path: Path, target: Path, size: int) -> Optional[object]:
+def _prepare_one(path: Path, target: Path, size: int) -> Union[bool, ImageError]:
     """True if it was written, False if it was there, the error if it cannot be used."""
-    if target.exists() and target.stat().st_mtime >= path.stat().st_mtime:
-        return False
     try:
+        if target.exists() and target.stat().st_mtime >= path.stat().st_mtime:
+            return False
         image = read_image(path)
     except ImageError as error:
         return error
+    except OSError as error:
+        return ImageError(path, f"cannot be read ({error.strerror})")
     if image.width != image.height:
         return ImageError(
             path, f"{image.width}x{image.height} is not square; faces have to be aligned first"
@@ -99,7 +103,9 @@ def _check_names(paths: list[Path], targets: list[Path]) -> None:
     for path, target in zip(paths, targets):
         other = first.setdefault(str(target).lower(), path)
         if other is not path:
-            raise UserError(f"{other} and {path} would both become {target}; rename one of them")
+            raise UserError(
+                f"{shown(other)} and {shown(path)} would both become {shown(target)}; rename one"
+            )
 
 
 def _list_bad(path: Path, failed: list[ImageError]) -> None:
