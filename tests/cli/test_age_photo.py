@@ -28,7 +28,7 @@ def age(*words) -> int:
 
 def test_without_out_the_result_lies_beside_the_photo_and_overwrites_nothing(folder, capsys):
     assert age(folder / "me.png", "--target_age", "70") == 0
-    assert f"1 photo done, results in {folder / 'me_70.png'}" in capsys.readouterr().out
+    assert f"1 image done, results in {folder / 'me_70.png'}" in capsys.readouterr().out
     before = (folder / "me_70.png").read_bytes()
     (folder / "me_70.png").write_bytes(b"precious")
     assert age(folder / "me.png", "--target_age", "70") == 0
@@ -39,7 +39,7 @@ def test_without_out_the_result_lies_beside_the_photo_and_overwrites_nothing(fol
 def test_a_folder_without_out_gets_a_folder_beside_it(folder, capsys):
     assert age(folder / "holiday", "--target_age=+20") == 0
     assert sorted(p.name for p in (folder / "holiday_+20").iterdir()) == ["a.png", "b.png"]
-    assert f"2 photos done, results in {folder / 'holiday_+20'}" in capsys.readouterr().out
+    assert f"2 images done, results in {folder / 'holiday_+20'}" in capsys.readouterr().out
 
 
 def test_what_is_said_exists(folder, capsys):
@@ -57,7 +57,7 @@ def test_what_is_there_is_skipped_on_request(folder, capsys):
     (folder / "older" / "a.png").write_bytes(b"precious")
     assert age(*words) == 0
     out = capsys.readouterr().out
-    assert "1 skipped" in out and f"1 photo done, results in {folder / 'older' / 'b.png'}" in out
+    assert "1 skipped" in out and f"1 image done, results in {folder / 'older' / 'b.png'}" in out
     assert (folder / "older" / "a.png").read_bytes() == b"precious"
     assert age(*words) == 0
     assert "2 skipped" in capsys.readouterr().out

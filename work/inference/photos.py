@@ -92,7 +92,7 @@ def age_photos(source: Path, target: Optional[Path], options: PhotoOptions) -> i
     paths, written = list(names), []
     copies = 1 if options.per_face else len(options.targets)
     check_folder(next(iter(names.values())).parent, copies * size_of(paths))
-    ager, report = PhotoAger(options), Report(noun="photo")
+    ager, report = PhotoAger(options), Report()
     with progress(total=len(paths), unit="photo") as bar:
         for number, (path, name) in enumerate(names.items()):
             bar.set_note(path.name)
