@@ -80,7 +80,7 @@ def sweep(folder: Path) -> None:
             match = TEMPORARY.fullmatch(entry.name)
             if match:
                 age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                dead = match["host"] == HOST and not _lives(int(match["process"]))
+                dead = match["host"] == HOST and not is_running(int(match["process"]))
                 if age > LONG_AGO or (dead and age > JUST_NOW):
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path)
@@ -88,7 +88,8 @@ def sweep(folder: Path) -> None:
                         os.unlink(entry.path)
 
 
-def _lives(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number; where that cannot be asked, True."""
     if os.name != "posix":
         return True  # os.kill would end it elsewhere
     try:

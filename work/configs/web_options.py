@@ -21,9 +21,9 @@ class WebOptions(ModelChoice):
     smallest: float = option(32, "faces that are less wide, in pixels, are not seen")
     max_upload_mb: int = option(25, "the largest file that is taken, megabytes", expert=True)
     max_megapixels: float = option(50, "the largest photo that is taken, megapixels", expert=True)
-    max_waiting: int = option(16, "requests that may wait; more are turned away", expert=True)
+    max_waiting: int = option(64, "requests that may wait; more are turned away", expert=True)
     max_sessions: int = option(
-        16, "photos kept in memory; beyond it the one unused longest goes", expert=True
+        16, "visitors whose photos stay in memory; of others they are read again", expert=True
     )
 
     def __post_init__(self) -> None:

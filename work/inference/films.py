@@ -41,6 +41,8 @@ class Film:
         batch_size: frames that are computed at once.
         left, right: pictures that stand beside the film.
         caption: the text for a position; None for none.
+        place: makes the frame of a picture of the face (even sides); by default the picture at `size`, between `left`
+            and `right`.
     """
 
     draw: Frames
@@ -54,6 +56,7 @@ class Film:
     left: Sequence[Image.Image] = ()
     right: Sequence[Image.Image] = ()
     caption: Optional[Callable[[float], str]] = None
+    place: Optional[Callable[[Image.Image], Image.Image]] = None
 
     def frames(self) -> Iterator[Image.Image]:
         """All frames of the way there, computed in batches."""
@@ -65,9 +68,14 @@ class Film:
                 yield self._compose(to_picture(image, rounded=True), float(position))
 
     def _compose(self, picture: Image.Image, position: float) -> Image.Image:
-        picture = picture.resize((self.size, self.size), Image.Resampling.LANCZOS)
+        if self.place:
+            picture = self.place(picture)
+        else:
+            picture = picture.resize((self.size, self.size), Image.Resampling.LANCZOS)
         if self.caption:
             write_caption(picture, self.caption(position))
+        if self.place:
+            return picture
         cells = [*self.left, picture, *self.right]
         frame = Image.new("RGB", (self.size * len(cells), self.size))
         for index, cell in enumerate(cells):

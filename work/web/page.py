@@ -1,27 +1,32 @@
-"""What the parts of the page do."""
+"""The page: which control calls what, and what is said while people wait for it."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 import gradio as gr
 
 from work.configs.web_options import WebOptions
 from work.errors import UserError
 from work.web import layout
+from work.web.actions import Actions, Shown
+from work.web.compare import show_message, show_progress, show_waiting
 from work.web.sessions import Session, Sessions
 from work.web.studio import Problem, Say, Studio
-from work.web.texts import TEXTS, preferred, text
-from work.web.worker import Worker
+from work.web.texts import TEXTS, preferred
+from work.web.worker import Busy, Worker
 
-PROGRESS = gr.Progress()
 STALE = 7200  # seconds; Gradio deletes what is older, for visitors whose leaving nobody noticed
-QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden", "queue": False}
-# Photos come as Gradio's raw values: it would decode them before anybody looked at their size.
-WORK: dict[str, Any] = {"api_name": False, "concurrency_limit": 1, "concurrency_id": "model"}
+LOOK = 0.25  # seconds between two looks at how far something is
+# Values come as the browser sends them: Gradio would decode photos before anybody looked at their size.
+QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden", "preprocess": False}
 Keys = Tuple[str, ...]  # of parts of the page
-Shown = Dict[str, Any]  # their values
+UPLOADS = ("photo", "reference")
+Work = Callable[..., Optional[Shown]]  # (session, say, values...) -> what changes; None: nothing
 AGED: Keys = ("face", "pasted", "save_face", "save_pasted")
 STRIP, FILM, MIXED = ("strip", "save_strip"), ("film", "save_film"), ("mixed", "save_mixed")
 
@@ -50,37 +55,122 @@ class Page:
             delete_cache=(STALE // 10, STALE),
         ) as self.blocks:
             self.parts = layout.layout()
+            self.parts["quality"].value = options.quality
+            self.parts["quality"].visible = self.studio.refines
             self._connect()
 
     def _connect(self) -> None:
         p = self.parts
-        spoken = [p[key] for key in self._spoken()]
-        language, age, status = p["language"], p["age"], p["status"]
-        self.blocks.load(self.greet, None, [language, status, *spoken], **QUIET)
-        language.input(self.translate, language, [status, *spoken], **QUIET)
-        self._on(
-            p["photo"].change,
-            self.open_photo,
-            ["photo", "language", "age"],
-            ("who", *AGED),
-            preprocess=False,
-        )
-        self._on(p["who"].input, self.choose, ["who", "language", "age"], AGED)
-        self._on(age.change, self.age, ["language", "age"], AGED, trigger_mode="always_last")
-        self._on(p["strip_run"].click, self.strip, ["language"], STRIP)
-        style = ["reference", "what", "strength", "language", "age"]
-        self._on(p["mix_run"].click, self.mix, style, MIXED, preprocess=False)
-        self._on(p["film_run"].click, self.film, ["seconds", "language"], FILM)
+        words = [p["language"], *(p[key] for key in (*layout.PLACES, *self._spoken()))]
+        self.blocks.load(self.greet, None, words, queue=False, **QUIET)
+        p["language"].input(self.translate, p["language"], words[1:], queue=False, **QUIET)
+        for key, age in layout.PRESETS.items():
+            p[key].click(lambda age=age: age, None, p["age"], queue=False, **QUIET)
+        do, look = Actions(self.studio), ["quality", "age"]
+        for event, work, sent in (
+            (p["photo"].change, do.open_photo, ["photo", *look]),
+            (p["who"].input, do.choose, ["who", *look]),
+        ):
+            drafted = self._on(event, work, sent, "status", ("who", *AGED))
+            self._on(drafted.then, do.refine, look, "status", AGED)
+        self._on(p["quality"].input, do.refine, look, "status", AGED)
+        self._on(p["age"].change, do.age, look, "status", AGED, trigger_mode="always_last")
+        self._on(p["strip_run"].click, do.strip, ["quality"], "strip_said", STRIP)
+        made = ["quality", "seconds", "film_what"]
+        self._on(p["film_run"].click, do.film, made, "film_said", FILM)
+        p["reference"].change(self.take_reference, p["reference"], None, queue=False, **QUIET)
+        style = ["quality", "reference", "what", "strength", "age"]
+        self._on(p["mix_run"].click, do.mix, style, "mix_said", MIXED)
         # Last: Gradio 4 and 5 only notice that somebody waits for this if it is their last event.
         self.blocks.unload(self.leave)
 
     def _on(
-        self, event: Any, handler: Callable[..., Any], sent: list[str], shown: Keys, **how: Any
-    ) -> None:
-        """Let a handler of this class compute in the worker; it returns the status and the parts `shown`."""
-        parts = self.parts
-        outputs = [parts["status"], *(parts[key] for key in shown)]
-        event(handler, [parts[key] for key in sent], outputs, **how, **WORK)
+        self, event: Any, work: Work, sent: list[str], place: str, shown: Keys, **how: Any
+    ) -> Any:
+        """Let an action compute in the worker and change the parts `shown`; `place` says how far it is."""
+
+        async def handle(request: gr.Request, language: str, *values: Any) -> AsyncIterator[Any]:
+            session = self.sessions.get(visitor(request))
+            session.language = language
+            values = tuple(
+                self._take(session, key, value) if key in UPLOADS else value
+                for key, value in zip(sent, values)
+            )
+            async for message, changed in self._follow(
+                session, visitor(request), work, values, place
+            ):
+                yield [message, *(changed(key) for key in shown)]
+
+        inputs = [self.parts[key] for key in ("language", *sent)]
+        outputs = [self.parts[key] for key in (place, *shown)]
+        return event(handle, inputs, outputs, concurrency_limit=None, **how, **QUIET)
+
+    async def _follow(
+        self, session: Session, who: str, work: Work, values: tuple, place: str
+    ) -> AsyncIterator[tuple[str, Callable[[str], Any]]]:
+        """Let the worker compute; what to say until it has ended, and how each part changes.
+
+        A problem is said, and the parts are emptied.
+        """
+        now: tuple[float, str] = (-1.0, "")
+
+        def say(share: float, key: str) -> None:
+            nonlocal now
+            now = share, key
+
+        def compute() -> Optional[Shown]:
+            say(0.0, "reading")
+            self.sessions.make_room(session)
+            return self._guarded(session, say, work, values, place)
+
+        try:
+            job = self.worker.submit(who, compute)
+        except Busy:
+            session.said[place] = "busy", {}
+            yield show_message("busy", session.language), _keep
+            return
+        ended, before = asyncio.wrap_future(job.future), ""
+        while not ended.done():
+            share, key = now
+            if share < 0:
+                message = show_waiting(self.worker.ahead(job), session.language)
+            else:
+                message = show_progress(key, share, session.language)
+            if message != before:
+                yield message, _keep
+                before = message
+            await asyncio.wait([ended], timeout=LOOK)
+        if not ended.cancelled():
+            shown = ended.result()
+            yield (
+                self._latest(session, place),
+                _keep if shown is None else lambda key: shown.get(key, _emptied(key)),
+            )
+
+    def _guarded(
+        self, session: Session, say: Say, work: Work, values: tuple, place: str
+    ) -> Optional[Shown]:
+        try:
+            shown = work(session, say, *values)
+            if place != "status":
+                session.said.pop(place, None)  # the result speaks for itself
+            return shown
+        except Problem as problem:
+            session.said[place] = problem.key, problem.values
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            session.said[place] = "failed", {"reason": str(error)}
+        return {}
+
+    def handlers(self) -> dict[int, list[str]]:
+        """The names of the inputs of each handler that the browser may call, by Gradio's number."""
+        names = {part._id: key for key, part in self.parts.items()}
+        calls = {
+            number: [names[part._id] for part in function.inputs]
+            for number, function in self.blocks.fns.items()
+            if ("unload",) != tuple(event for _, event in function.targets)
+        }
+        return calls
 
     def _spoken(self) -> list[str]:
         """The parts whose words depend on the language."""
@@ -93,161 +183,52 @@ class Page:
 
     def translate(self, language: str, request: gr.Request) -> list[Any]:
         """All words, also what was said last."""
-        key, values = self.sessions.get(_visitor(request)).said
+        session = self.sessions.get(visitor(request))
+        session.language = language
+        messages = [self._latest(session, place) for place in layout.PLACES]
         parts = [(key, self.parts[key]) for key in self._spoken()]
-        updates = [gr.update(**layout.words(key, part, language)) for key, part in parts]
-        return [text(key, language, **values), *updates]
+        return [
+            *messages,
+            *(gr.update(**layout.words(key, part, language)) for key, part in parts),
+        ]
+
+    def _latest(self, session: Session, place: str) -> str:
+        """What was said last in a place."""
+        if place not in session.said:
+            return ""
+        key, values = session.said[place]
+        return show_message(key, session.language, **values)
 
     def leave(self, request: gr.Request) -> None:
         """On closing: when what is being computed has ended, everything of the visitor is deleted."""
-        self.worker.later(self.sessions.close, _visitor(request))
+        self.worker.drop(visitor(request))
+        self.worker.later(self.sessions.close, visitor(request))
 
-    def open_photo(
-        self, photo, language: str, years: float, request: gr.Request, progress=PROGRESS
-    ) -> list[Any]:
-        """A new photo, or none any more."""
+    def take_reference(self, reference: Any, request: gr.Request) -> None:
+        """A photo whose style may be taken: from now on the file goes with the visitor."""
+        self._take(self.sessions.get(visitor(request)), "reference", reference)
 
-        def work(session: Session, say: Say) -> Shown:
-            session.forget_photo()
-            path = self._upload(photo)
-            session.take("photo", path)
-            if path is None:
-                raise Problem("hello")
-            count = self.studio.open_photo(session, path, say)
-            choices = [(str(number + 1), number) for number in range(count)]
-            who = gr.update(choices=choices, value=session.which, visible=count > 1)
-            return {"who": who, **self._aged(session, years, say)}
-
-        return self._run(work, request, language, progress, ("who", *AGED))
-
-    def choose(
-        self, which: int, language: str, years: float, request: gr.Request, progress=PROGRESS
-    ) -> list[Any]:
-        """Another face of the photo."""
-
-        def work(session: Session, say: Say) -> Shown:
-            session.which = which if 0 <= which < len(session.faces) else session.which
-            return self._aged(session, years, say)
-
-        return self._run(work, request, language, progress, AGED)
-
-    def age(self, language: str, years: float, request: gr.Request, progress=PROGRESS) -> list[Any]:
-        """Another target age."""
-        return self._run(
-            lambda session, say: self._aged(session, years, say),
-            request,
-            language,
-            progress,
-            AGED,
-        )
-
-    def _aged(self, session: Session, years: float, say: Say) -> Shown:
-        files = self.studio.age(session, min(max(years, 0), 100), say)
-        session.said = "found", {"age": session.subjects[session.which].age}
-        return {
-            "face": str(files["face"]),
-            "pasted": str(files["preview"]),
-            "save_face": offer(files["face"]),
-            "save_pasted": offer(files["pasted"]),
-        }
-
-    def strip(self, language: str, request: gr.Request, progress=PROGRESS) -> list[Any]:
-        """The face at all ages."""
-
-        def work(session: Session, say: Say) -> Shown:
-            cells, whole = self.studio.strip(session, say)
-            return {"strip": [(str(path), age) for path, age in cells], "save_strip": offer(whole)}
-
-        return self._run(work, request, language, progress, STRIP, toast=True)
-
-    def film(
-        self, seconds: float, language: str, request: gr.Request, progress=PROGRESS
-    ) -> list[Any]:
-        """The face from 0 to 100 and back."""
-
-        def work(session: Session, say: Say) -> Shown:
-            film = self.studio.film(session, seconds, say)
-            return {"film": str(film), "save_film": offer(film)}
-
-        return self._run(work, request, language, progress, FILM, toast=True)
-
-    def mix(
-        self,
-        reference,
-        what: str,
-        strength: float,
-        language: str,
-        years: float,
-        request: gr.Request,
-        progress=PROGRESS,
-    ) -> list[Any]:
-        """The face in the style of another photo."""
-
-        def work(session: Session, say: Say) -> Shown:
-            path = self._upload(reference)
-            if path is None:
-                raise Problem("need_reference")
-            session.take("reference", path)
-            mixed = self.studio.mix(session, path, years, what, strength, say)
-            return {"mixed": str(mixed), "save_mixed": offer(mixed)}
-
-        return self._run(work, request, language, progress, MIXED, toast=True)
-
-    def _upload(self, sent: Optional[dict]) -> Optional[Path]:
-        """The file that a raw value names. What was not uploaded here is no photo."""
-        if not sent:
-            return None
-        path = Path(sent["path"]).resolve()
-        if self.root not in path.parents or not path.is_file():
-            raise Problem("need_photo")
+    def _take(self, session: Session, kind: str, sent: Optional[dict]) -> Optional[Path]:
+        """The file that a raw value names, the session's from now on. What was not uploaded here is no photo."""
+        path = Path(sent["path"]).resolve() if sent else None
+        if path and (self.root not in path.parents or not path.is_file()):
+            path = None
+        session.take(kind, path)
         return path
 
-    def _run(
-        self,
-        work: Callable[[Session, Say], Shown],
-        request: gr.Request,
-        language: str,
-        progress: gr.Progress,
-        shown: Keys,
-        toast: bool = False,
-    ) -> list[Any]:
-        """Call `work` in the worker's thread; returns the status and the values of the parts `shown`.
 
-        A problem becomes the status (and a `toast`, where the status may be out of sight), and the parts are emptied.
-        """
-
-        def say(share: float, key: str) -> None:
-            progress(share, desc=text(key, language))
-
-        def guarded() -> list[Any]:
-            session = self.sessions.get(_visitor(request))
-            values: Shown = {}
-            try:
-                values = work(session, say)
-            except Problem as problem:
-                session.said = problem.key, problem.values
-            except UserError as error:
-                session.said = "failed", {"reason": str(error)}
-            key, filled = session.said
-            message = text(key, language, **filled)
-            if toast and not values:
-                gr.Warning(message.replace("*", ""))
-            return [message, *(values.get(key, _emptied(key)) for key in shown)]
-
-        return self.worker.run(guarded)
-
-
-def _visitor(request: gr.Request) -> str:
+def visitor(request: gr.Request) -> str:
     return request.session_hash or ""
 
 
-def offer(path: Path) -> Any:
-    """A download button that works."""
-    return gr.update(value=str(path), interactive=True, visible=True)
+def _keep(key: str) -> Any:
+    return gr.update()
 
 
 def _emptied(key: str) -> Any:
     """What a part shows when there is nothing to show."""
     if key.startswith("save_"):
         return gr.update(value=None, interactive=False, visible=False)
+    if key in ("face", "pasted", "mixed"):
+        return ""
     return gr.update(visible=False) if key == "who" else None

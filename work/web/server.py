@@ -7,38 +7,20 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from work.configs.web_options import WebOptions
 from work.errors import UserError
+from work.web.private import make_private_folder
 
-# The browser loads and sends nothing from or to another host, whatever Gradio's page refers to.
-POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; "
-    "form-action 'self'; base-uri 'self'"
-)
+if TYPE_CHECKING:
+    from work.web.page import Page
+
 LOOPBACK = ("127.0.0.1", "localhost")
-
-
-class OnlyHere:
-    """ASGI middleware: adds the content policy to every answer; nothing of a visitor stays in a browser's cache."""
-
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        async def with_headers(message):
-            if message["type"] == "http.response.start":
-                message.setdefault("headers", [])
-                message["headers"] += [
-                    (b"content-security-policy", POLICY.encode()),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+SPARE = 16  # threads of Gradio beside those that wait
+SWEEP = 15  # seconds between two looks for files that belong to nobody
 
 
 def serve(options: WebOptions) -> int:
@@ -47,7 +29,7 @@ def serve(options: WebOptions) -> int:
     Raises:
         UserError: Gradio is missing, the port is taken, or the model cannot be loaded.
     """
-    root = Path(tempfile.mkdtemp(prefix="paddle_sam_web_"))  # only its owner can look into it
+    root = make_private_folder()
     try:
         return _serve(options, root)
     finally:
@@ -59,16 +41,17 @@ def _serve(options: WebOptions, root: Path) -> int:
     from work.web.page import Page
     from work.web.worker import Worker
 
-    stop, worker = threading.Event(), Worker()
+    stop, worker = threading.Event(), Worker(options.max_waiting)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     print("loading the model", flush=True)
     page = Page(options, root, worker)
     blocks = page.blocks
     try:
-        _launch(gradio, blocks, options)
+        _launch(gradio, page, options)
         print(f"open http://{_shown(options.host)}:{options.port} (Ctrl-C ends it)", flush=True)
-        stop.wait()
+        while not stop.wait(SWEEP):
+            page.sessions.sweep()
         print("stopping; uploads and results are deleted", flush=True)
         return 0
     finally:
@@ -97,15 +80,19 @@ def _gradio(root: Path):
     return gradio
 
 
-def _launch(gradio, blocks, options: WebOptions) -> None:
+def _launch(gradio, page: Page, options: WebOptions) -> None:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    layers = [Middleware(OnlyHere)]
+    from work.web.gate import Gate
+
+    layers = [Middleware(Gate, handlers=page.handlers())]
     if options.host in LOOPBACK:  # other names for this machine come from pages that play tricks
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
     try:
-        blocks.queue(max_size=options.max_waiting, api_open=False).launch(
+        # Whoever waits does so in our own queue, which says how long it is: Gradio's lets all of them through.
+        page.blocks.queue(max_size=4 * options.max_waiting, api_open=False).launch(
+            max_threads=options.max_waiting + SPARE,
             server_name=options.host,
             server_port=options.port,
             share=False,

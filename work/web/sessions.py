@@ -6,17 +6,22 @@ import secrets
 import shutil
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Deque, Dict, Optional, Tuple
 
 from paddle import Tensor
 from PIL import Image
 
 from work.faces.aligned import AlignedFace
 from work.inference.photos import Subject
+from work.web.private import Uploads
 
 IDLE = 3600  # seconds without use after which a session is forgotten
+MOST = 256  # sessions; beyond it the one unused longest is closed
+RESULTS = 60  # files that a visitor can still download; older ones are deleted
+Said = Tuple[str, Dict[str, Any]]  # key of a text, and its values
 
 
 @dataclass
@@ -25,40 +30,53 @@ class Session:
 
     Attributes:
         folder: for results; deleted with the session.
-        uploads: files that the visitor sent, deleted with the session or when they are replaced.
+        shared: all visitors' uploads.
+        uploads: files that the visitor sent, released with the session or when they are replaced.
         photo, name, faces: the current photo, its name without suffix, and the faces in it.
-        subjects: what the model knows about the faces (inverted once each), by number.
+        subjects: what the model knows about the faces (learned once each), by number and quality.
         which: number of the face that is aged.
         reference: path and code of the latest style photo.
-        said: key and values of the latest message.
+        shown: the quality of the pictures that are shown.
+        language: of the page.
+        said: the latest message in each place of the page.
     """
 
     folder: Path
+    shared: Uploads
     uploads: dict[str, Path] = field(default_factory=dict)
     photo: Optional[Image.Image] = None
     name: str = "photo"
     faces: list[AlignedFace] = field(default_factory=list)
-    subjects: dict[int, Subject] = field(default_factory=dict)
+    subjects: dict[tuple[int, str], Subject] = field(default_factory=dict)
     which: int = 0
     reference: Optional[tuple[Path, Tensor]] = None
-    said: tuple[str, dict[str, Any]] = field(default=("hello", {}))
+    shown: Optional[str] = None
+    language: str = "en"
+    said: dict[str, Said] = field(default_factory=lambda: {"status": ("hello", {})})
     used: float = field(default_factory=time.monotonic)
+    results: Deque[Path] = field(default_factory=deque)
 
     def take(self, kind: str, path: Optional[Path]) -> None:
-        """Remember an upload and delete the one that it replaces."""
+        """Remember an upload and release the one that it replaces."""
+        if path is not None:
+            self.shared.claim(path)
         old = self.uploads.pop(kind, None)
         if path is not None:
             self.uploads[kind] = path
-        if old is not None and old not in self.uploads.values():
-            delete_upload(old)
+        if old is not None:
+            self.shared.release(old)
 
-    def forget_photo(self) -> None:
-        self.photo, self.faces, self.subjects, self.which = None, [], {}, 0
+    def rest(self) -> None:
+        """Free the memory; the upload stays, so that all of it can be computed again."""
+        self.photo, self.faces, self.subjects, self.reference = None, [], {}, None
 
     def result(self, name: str) -> Path:
         """A new place for a result; the name is what a download is called."""
         folder = self.folder / secrets.token_hex(8)
         folder.mkdir(parents=True)
+        self.results.append(folder)
+        if len(self.results) > RESULTS:
+            shutil.rmtree(self.results.popleft(), ignore_errors=True)
         return folder / name
 
     def close(self) -> None:
@@ -66,17 +84,7 @@ class Session:
         for kind in list(self.uploads):
             self.take(kind, None)
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.forget_photo()
-        self.reference = None
-
-
-def delete_upload(path: Path) -> None:
-    """Delete a file and the folder that Gradio made for it alone."""
-    path.unlink(missing_ok=True)
-    try:
-        path.parent.rmdir()
-    except OSError:
-        pass  # not empty: the same photo was sent under another name
+        self.rest()
 
 
 class Sessions:
@@ -84,11 +92,11 @@ class Sessions:
 
     Args:
         root: private folder of the page.
-        limit: how many are kept; beyond it the one unused longest is closed.
+        limit: of how many the photos are kept in memory.
     """
 
     def __init__(self, root: Path, limit: int):
-        self.root, self.limit = root, limit
+        self.root, self.limit, self.uploads = root, limit, Uploads(root)
         self.open: dict[str, Session] = {}
         self.lock = threading.Lock()
 
@@ -97,16 +105,25 @@ class Sessions:
         now = time.monotonic()
         with self.lock:
             others = sorted((s.used, k) for k, s in self.open.items() if k != key)
-            surplus = max(0, len(others) + 1 - self.limit)
+            surplus = max(0, len(others) + 1 - MOST)
             late = [k for i, (used, k) in enumerate(others) if i < surplus or now - used > IDLE]
             closed = [self.open.pop(k) for k in late]
             if key not in self.open:
-                self.open[key] = Session(self.root / secrets.token_hex(16))
+                folder = self.root / secrets.token_hex(16)
+                self.open[key] = Session(folder, self.uploads)
             session = self.open[key]
             session.used = now
         for old in closed:
             old.close()
         return session
+
+    def make_room(self, session: Session) -> None:
+        """Free the memory of those unused longest, so that with this one at most `limit` hold photos."""
+        with self.lock:
+            others = [s for s in self.open.values() if s is not session and s.photo is not None]
+        others.sort(key=lambda other: other.used)
+        for other in others[: max(0, len(others) + 1 - self.limit)]:
+            other.rest()
 
     def close(self, key: str) -> None:
         """Forget a visitor; nothing happens if there is none."""
@@ -114,3 +131,9 @@ class Sessions:
             session = self.open.pop(key, None)
         if session is not None:
             session.close()
+
+    def sweep(self) -> None:
+        """Delete what belongs to no visitor."""
+        with self.lock:
+            kept = {session.folder for session in self.open.values()}
+        self.uploads.sweep(kept)

@@ -10,14 +10,16 @@ import numpy as np
 import paddle
 from PIL import Image
 
+from work.configs.options import STEPS
 from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, TooManyPixels, read_image, save_image
 from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.aligned import AlignedFace
-from work.faces.paste import paste
+from work.faces.paste import NewFace, paste
 from work.inference.films import Film, write_caption
 from work.inference.photos import PhotoAger, Subject
+from work.inference.steps import within
 from work.models.psp import mix_styles
 from work.web.sessions import Session
 
@@ -27,8 +29,11 @@ FPS = 15  # of films; half of the frames are computed, the way back repeats them
 PREVIEW = (
     1600  # px of the longer side: what the browser shows of a photo; the download has all of it
 )
+FILMED = 960  # px of the longer side of a whole photo in a film
+DRAWN = 512  # px of an aligned face beside its aged one
 # Where the layers for "fine" and "middle" begin, as shares of all of them: 8 and 4 of SAM's 18.
 FIRST_LAYER = {"fine": 8 / 18, "middle": 4 / 18}
+DRAFT = "draft"
 Say = Callable[[float, str], None]  # progress 0..1 and the key of a text
 
 
@@ -46,21 +51,26 @@ class Studio:
     def __init__(self, options: WebOptions):
         self.options = options
         self.ager = PhotoAger(options.photo_options())
+        self.steps = {**STEPS, options.quality: options.steps}  # --refine may differ
 
-    def open_photo(self, session: Session, path: Path, say: Say) -> int:
-        """Read a photo and find its faces; the largest one is chosen. The number of faces.
+    @property
+    def refines(self) -> bool:
+        """Whether the model knows more than one quality."""
+        return self.ager.model.refines
+
+    def open_photo(self, session: Session, path: Path, say: Say) -> None:
+        """Read a photo and find its faces; the largest one is chosen.
 
         Raises:
             Problem: unreadable, too large, or without a face.
         """
-        session.forget_photo()
+        session.rest()
         say(0.0, "reading")
         photo = self._read(path)
         say(0.05, "looking")
         session.faces = self._find(photo)
         session.photo, session.name = photo, path.stem[:60]
         session.which = session.faces.index(max(session.faces, key=_side))
-        return len(session.faces)
 
     def _find(self, photo: Image.Image) -> list[AlignedFace]:
         faces = self.ager.find(photo)
@@ -77,43 +87,69 @@ class Studio:
         except ImageError as error:
             raise Problem("unreadable", reason=error.reason) from error
 
-    def subject(self, session: Session, say: Say) -> Subject:
+    def knows(self, session: Session, quality: str) -> bool:
+        """Whether the chosen face has been learned at a quality."""
+        return (session.which, self.own_quality(quality)) in session.subjects
+
+    def own_quality(self, quality: str) -> str:
+        """The quality that the model makes of a wanted one: some models know only one."""
+        return quality if self.refines else DRAFT
+
+    def subject(self, session: Session, quality: str, say: Say) -> Subject:
         """The chosen face and what the model knows about it, learned the first time only.
 
         Raises:
             Problem: there is no photo.
         """
-        if session.photo is None:
-            raise Problem("need_photo")
-        if session.which not in session.subjects:
-            say(0.1, "learning")
+        self._recall(session, say)
+        key = session.which, self.own_quality(quality)
+        if key not in session.subjects:
             face = session.faces[session.which]
-            session.subjects[session.which] = self.ager.learn(face)
-        return session.subjects[session.which]
+            what = "drafting" if quality == DRAFT and self.refines else "learning"
+            say(0.1, what)
+            told = within(lambda share: say(share, what), 0.1, 0.85)
+            session.subjects[key] = self.ager.learn(face, self.steps[quality], told)
+        return session.subjects[key]
 
-    def age(self, session: Session, years: float, say: Say) -> dict[str, Path]:
-        """The face and the photo at an age: files `face`, `pasted`, and `preview`, which is `pasted` or smaller."""
-        subject = self.subject(session, say)
-        say(0.8, "ageing")
+    def _recall(self, session: Session, say: Say) -> None:
+        """Read the photo again if its memory was needed for others. Raises Problem if there is none."""
+        if session.photo is None:
+            which, path = session.which, session.uploads.get("photo")
+            if path is None:
+                raise Problem("need_photo")
+            self.open_photo(session, path, say)
+            session.which = min(which, len(session.faces) - 1)
+
+    def age(
+        self, session: Session, quality: str, years: float, say: Say
+    ) -> tuple[dict[str, Path], Subject]:
+        """The face and the photo at an age: files `face`, `pasted` and `preview`, which is `pasted` or smaller.
+
+        `face_before` and `preview_before` are the same as they were.
+        """
+        subject = self.subject(session, quality, say)
+        say(0.85, "ageing")
         new = self.ager.age(subject, years)
         say(0.9, "pasting")
         photo = paste(subject.face.photo, [new])
-        name = f"{session.name}_{years:g}"
+        name, before = f"{session.name}_{years:g}", subject.face.picture(DRAWN)
         files = {
             "face": save_image(new.image, session.result(f"{name}_face.jpg")),
+            "face_before": save_image(before, session.result("face.jpg")),
             "pasted": save_image(photo, session.result(f"{name}.jpg")),
         }
-        files["preview"] = files["pasted"]
-        if max(photo.size) > PREVIEW:
-            photo.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
-            files["preview"] = save_image(photo, session.result(f"{name}_preview.jpg"))
-        return files
+        for key, whole in (("preview", photo), ("preview_before", subject.face.photo.copy())):
+            whole.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
+            files[key] = save_image(whole, session.result(f"{name}_preview.jpg"))
+        return files, subject
 
-    def strip(self, session: Session, say: Say) -> tuple[list[tuple[Path, str]], Path]:
+    def strip(
+        self, session: Session, quality: str, say: Say
+    ) -> tuple[list[tuple[Path, str]], Path]:
         """The face at ages 0, 10, ..., 100: files with their ages, and one file with all in a row."""
-        subject, cells = self.subject(session, say), []
+        subject, cells = self.subject(session, quality, say), []
         for age in STRIP_AGES:
-            say(0.3 + 0.007 * age, "ageing")
+            say(0.85 + 0.0014 * age, "ageing")
             image = self.ager.age(subject, age).image
             cells.append(image.resize((STRIP_CELL, STRIP_CELL), Image.Resampling.LANCZOS))
         files = [save_image(cell, session.result("face.jpg")) for cell in cells]
@@ -123,9 +159,9 @@ class Studio:
         whole = save_image(row, session.result(f"{session.name}_0_to_100.jpg"))
         return [(path, str(age)) for path, age in zip(files, STRIP_AGES)], whole
 
-    def film(self, session: Session, seconds: float, say: Say) -> Path:
-        """An MP4 of the face from 0 to 100 years and back."""
-        subject, stations = self.subject(session, say), [0.0, 100.0]
+    def film(self, session: Session, quality: str, seconds: float, what: str, say: Say) -> Path:
+        """An MP4 of the face from 0 to 100 years and back; `what` is "face", or "whole" for the whole photo."""
+        subject, stations = self.subject(session, quality, say), [0.0, 100.0]
         film = Film(
             self.ager.model.frames(subject.encoded, stations),
             stations,
@@ -133,19 +169,27 @@ class Studio:
             fps=FPS,
             batch_size=1,
             caption=lambda age: f"{age:.0f}",
+            place=place_in_photo(subject.face) if what == "whole" else None,
         )
 
         def follow(frames: Iterable[Image.Image], total: int) -> Iterator[Image.Image]:
             for done, frame in enumerate(frames):
-                say(min(0.9, 0.2 + 1.4 * done / total), "filming")
+                say(min(0.98, 2 * done / total), "filming")
                 yield frame
 
         return film.write(session.result(f"{session.name}_0_to_100.mp4"), follow)
 
     def mix(
-        self, session: Session, reference: Path, years: float, what: str, strength: float, say: Say
-    ) -> Path:
-        """The face at an age with layers of a reference's code, drawn by the generator.
+        self,
+        session: Session,
+        quality: str,
+        reference: Path,
+        years: float,
+        what: str,
+        strength: float,
+        say: Say,
+    ) -> tuple[Path, Path]:
+        """The face at an age, drawn by the generator: as it is, and with layers of a reference's code.
 
         Args:
             what: a key of FIRST_LAYER.
@@ -154,24 +198,45 @@ class Studio:
         Raises:
             Problem: the reference is unreadable, too large or without a face.
         """
-        if session.photo is None:
-            raise Problem("need_photo")
+        self._recall(session, say)
         if session.reference is None or session.reference[0] != reference:
             say(0.05, "looking")
-            session.reference = reference, self._style(reference, say)
-        subject = self.subject(session, say)
+            session.reference = reference, self._style(reference, quality, say)
+        subject = self.subject(session, quality, say)
         say(0.9, "ageing")
         model = self.ager.model
         codes = model.codes(subject.encoded, paddle.full([1], float(years)))
         layers = range(round(model.n_styles * FIRST_LAYER[what]), model.n_styles)
-        mixed = model.render(mix_styles(codes, list(layers), session.reference[1], strength))
-        picture = to_picture(mixed[0].numpy())
-        return save_image(picture, session.result(f"{session.name}_{years:g}_mixed.jpg"))
+        mixed = mix_styles(codes, list(layers), session.reference[1], strength)
+        name = f"{session.name}_{years:g}"
+        plain, styled = (
+            save_image(
+                to_picture(model.render(code)[0].numpy()), session.result(f"{name}_{kind}.jpg")
+            )
+            for code, kind in ((codes, "plain"), (mixed, "mixed"))
+        )
+        return plain, styled
 
-    def _style(self, path: Path, say: Say) -> paddle.Tensor:
+    def _style(self, path: Path, quality: str, say: Say) -> paddle.Tensor:
         largest = max(self._find(self._read(path)), key=_side)
-        say(0.1, "learning")
-        return self.ager.model.invert(largest.tensor())
+        told = within(lambda share: say(share, "learning"), 0.1, 0.5)
+        return self.ager.model.invert(largest.tensor(), self.steps[quality], told)
+
+
+def place_in_photo(face: AlignedFace) -> Callable[[Image.Image], Image.Image]:
+    """A function that puts pictures of a face into its photo, made small and of even sides, as films need them."""
+    scale = min(1.0, FILMED / max(face.photo.size))
+    width, height = (max(2, round(side * scale) // 2 * 2) for side in face.photo.size)
+    size = width, height
+    photo = face.photo.resize(size, Image.Resampling.LANCZOS)
+    quad = face.corners() * np.array(size) / np.array(face.photo.size)
+    side = int(np.clip(np.hypot(*(quad[3] - quad[0])), 64, DRAWN))
+
+    def place(picture: Image.Image) -> Image.Image:
+        small = picture.resize((side, side), Image.Resampling.LANCZOS)
+        return paste(photo, [NewFace(small, quad)])
+
+    return place
 
 
 def _side(face: AlignedFace) -> float:

@@ -17,8 +17,17 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "who": {"en": "Which face, from left to right", "zh": "选择人脸（从左到右）"},
     "age": {"en": "Target age in years", "zh": "目标年龄（岁）"},
-    "face": {"en": "The aged face", "zh": "变换后的人脸"},
-    "pasted": {"en": "In your photo", "zh": "放回照片中"},
+    "preset_child": {"en": "child", "zh": "儿童"},
+    "quality": {"en": "Quality", "zh": "质量"},
+    "draft": {"en": "draft", "zh": "草稿"},
+    "good": {"en": "good", "zh": "良好"},
+    "best": {"en": "best", "zh": "最佳"},
+    "compare": {
+        "en": "Border between before and after",
+        "zh": "变换前后的分界",
+    },
+    "before": {"en": "before", "zh": "变换前"},
+    "after": {"en": "after", "zh": "变换后"},
     "save_face": {"en": "Download the face", "zh": "下载人脸"},
     "save_pasted": {"en": "Download the photo", "zh": "下载照片"},
     "strip_tab": {"en": "Lifespan", "zh": "一生"},
@@ -27,6 +36,9 @@ TEXTS: dict[str, dict[str, str]] = {
     "save_strip": {"en": "Download the strip", "zh": "下载长图"},
     "film_tab": {"en": "Film", "zh": "视频"},
     "film_run": {"en": "Make a film from 0 to 100 and back", "zh": "制作 0 到 100 岁往返视频"},
+    "film_what": {"en": "What is shown", "zh": "画面"},
+    "face": {"en": "the face", "zh": "人脸"},
+    "whole": {"en": "the whole photo", "zh": "整张照片"},
     "seconds": {"en": "Seconds", "zh": "时长（秒）"},
     "film": {"en": "Film", "zh": "视频"},
     "save_film": {"en": "Download the film", "zh": "下载视频"},
@@ -37,7 +49,6 @@ TEXTS: dict[str, dict[str, str]] = {
     "fine": {"en": "colours and skin", "zh": "颜色与肤质"},
     "middle": {"en": "hair and features too", "zh": "还包括发型与五官"},
     "mix_run": {"en": "Mix, at the target age above", "zh": "按上方的目标年龄混合"},
-    "mixed": {"en": "The mixture", "zh": "混合结果"},
     "save_mixed": {"en": "Download the mixture", "zh": "下载混合结果"},
     # What the page says.
     "hello": {
@@ -47,6 +58,10 @@ TEXTS: dict[str, dict[str, str]] = {
     "found": {
         "en": "Estimated age: **{age:.0f}**. Move the slider to another age.",
         "zh": "估计年龄：**{age:.0f}** 岁。拖动滑块选择目标年龄。",
+    },
+    "drafted": {
+        "en": "Estimated age: **{age:.0f}**. This is a draft; a better picture follows.",
+        "zh": "估计年龄：**{age:.0f}** 岁。这是草稿，更好的结果即将生成。",
     },
     "no_face": {
         "en": "**No face was found in this photo.** Take one in which a face looks towards the "
@@ -72,9 +87,17 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "**Choose a photo whose style is to be taken.**",
         "zh": "**请选择提供风格的照片。**",
     },
-    # Progress.
+    "busy": {
+        "en": "**Too many people are waiting.** Please try again in a few minutes.",
+        "zh": "**排队人数过多。** 请几分钟后再试。",
+    },
+    # Waiting and progress.
+    "next": {"en": "You are next.", "zh": "马上轮到你。"},
+    "one_before": {"en": "{people} person before you", "zh": "前面还有 {people} 人"},
+    "some_before": {"en": "{people} people before you", "zh": "前面还有 {people} 人"},
     "reading": {"en": "Reading the photo", "zh": "读取照片"},
     "looking": {"en": "Looking for faces", "zh": "查找人脸"},
+    "drafting": {"en": "Drafting", "zh": "生成草稿"},
     "learning": {"en": "Learning this face", "zh": "学习这张脸"},
     "ageing": {"en": "Ageing", "zh": "变换年龄"},
     "pasting": {"en": "Putting it back", "zh": "放回照片"},
@@ -82,8 +105,32 @@ TEXTS: dict[str, dict[str, str]] = {
 }
 
 
+# Why a file is no photo: how work/datasets/images.py begins to say it, and Chinese.
+REASONS = {
+    "cannot be read": "无法打开文件",
+    "not an image": "不是支持的图片格式（JPEG、PNG、WebP、TIFF、HEIC、AVIF、BMP、GIF、PPM）",
+    "the file is empty": "文件为空",
+    "a HEIC photo": "这是 HEIC 照片，服务器未安装读取它的 pillow-heif",
+    "not enough memory": "内存不足",
+    "damaged": "文件已损坏",
+}
+TOO_SMALL = "图片太小，宽和高至少 16 像素"
+UNKNOWN = "原因见服务器窗口"
+
+
+def reason_in(language: str, reason: str) -> str:
+    """Why something did not work, in a language: what libraries say in English is left out of Chinese."""
+    if language == "en":
+        return reason
+    if "too small" in reason:
+        return TOO_SMALL
+    return next((said for start, said in REASONS.items() if reason.startswith(start)), UNKNOWN)
+
+
 def text(key: str, language: str, **values: object) -> str:
     """One text in a language of LANGUAGES, with its values filled in."""
+    if "reason" in values:
+        values["reason"] = reason_in(language, str(values["reason"]))
     return TEXTS[key][language].format(**values)
 
 
