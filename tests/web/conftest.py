@@ -18,7 +18,7 @@ PATIENCE = 300  # seconds for anything that computes: machines that test are bus
 
 
 class Server:
-    """`web.py` on a free port; its temporary files lie below `folder`."""
+    """`web.py` on a free port; its temporary files lie below `folder`, what it says in a file beside it."""
 
     def __init__(self, folder: Path):
         with socket.socket() as free:
@@ -28,19 +28,18 @@ class Server:
         flags = ["--refine=1", f"--port={self.port}", "--max_megapixels=3", "--max_upload_mb=1"]
         # GRADIO_IS_E2E_TEST: visitors are seen to leave at once and not after 15 s.
         env = {**os.environ, "TMPDIR": str(folder), "GRADIO_IS_E2E_TEST": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "work/scripts/web.py"), *flags],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said = ""
-        for line in self.process.stdout:
-            self.said += line
-            if line.startswith("open "):
-                return
-        pytest.fail(f"web.py ended: {self.said}")
+        self.log = folder.with_suffix(".log")
+        with open(self.log, "w") as log:
+            script = [sys.executable, str(ROOT / "work/scripts/web.py")]
+            self.process = subprocess.Popen([*script, *flags], env=env, stdout=log, stderr=log)
+        while "\nopen " not in self.said:
+            if self.process.poll() is not None:
+                pytest.fail(f"web.py ended: {self.said}")
+            time.sleep(0.2)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
 
     def files(self) -> list[Path]:
         return [path for path in self.folder.rglob("*") if path.is_file()]

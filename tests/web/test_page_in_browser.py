@@ -24,7 +24,20 @@ def visit(server, open_browser):
     browser.open(server.url)
     assert browser.text("#status") == "Choose a photo with a face to begin."
     browser.upload("#photo", PHOTO)
-    browser.source("#pasted")
+    browser.until(lambda: "This is a draft" in browser.text("#status"))
+    assert browser.source("#pasted")
+    browser.until(lambda: "Learning this face" in browser.text("#status"))
+    shares = set()  # the bar moves while the face is learned
+    while "Move the slider" not in browser.text("#status"):
+        bars = browser.all("[role=progressbar]")
+        assert len(bars) <= 1
+        shares.update(
+            browser.driver.execute_script(
+                "return [...document.querySelectorAll('[role=progressbar]')].map(b => b.ariaValueNow)"
+            )
+        )
+        time.sleep(0.1)
+    assert len(shares) > 4
     return browser
 
 
@@ -48,6 +61,24 @@ def test_the_picture_changes_with_the_slider_and_is_downloaded(visit):
     assert np.abs(at_15[face] - at_70[face]).mean() > 4
     assert np.abs(at_15[corner] - photo[corner]).mean() < 2
     assert Image.open(visit.download("#save_face")).size == (1024, 1024)
+
+
+def test_before_and_after_stand_on_top_of_each_other(visit):
+    before, after = visit.all("#face .before")[0], visit.all("#face .after")[0]
+    assert before.rect == after.rect and before.rect["width"] > 200
+    assert before.get_attribute("src") != after.get_attribute("src")
+    shown = "return getComputedStyle(arguments[0]).clipPath"
+    assert visit.driver.execute_script(shown, before) == "inset(0px 70% 0px 0px)"
+    move = "arguments[0].value = 80; arguments[0].oninput()"
+    visit.driver.execute_script(move, visit.all("#face .compare input")[0])
+    assert visit.driver.execute_script(shown, before) == "inset(0px 20% 0px 0px)"
+
+
+def test_presets_move_the_slider(visit):
+    before = visit.source("#face")
+    visit.click("#preset_child")
+    visit.until(lambda: visit.all("#age input[type=number]")[0].get_attribute("value") == "8")
+    visit.until(lambda: visit.source("#face") != before)
 
 
 def test_lifespan_strip(visit):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import re
 import socket
 import string
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from work.datasets.images import ImageError, read_image
 from work.errors import run
+from work.faces.aligned import AlignedFace
 from work.scripts import web
-from work.web.sessions import IDLE, Sessions
+from work.web.compare import show_message
+from work.web.studio import place_in_photo
 from work.web.texts import LANGUAGES, TEXTS, preferred, text
 
 
@@ -45,45 +51,55 @@ def test_values_are_filled_in():
     assert "32" in text("no_face", "zh", smallest=32)
 
 
-def upload(root: Path, name: str) -> Path:
-    path = root / name / "photo.jpg"
-    path.parent.mkdir()
-    path.write_bytes(b"photo")
-    return path
+def refusals(folder: Path) -> list[str]:
+    """All reasons for which a file is no photo, from such files."""
+
+    def png(side: int) -> bytes:
+        data = io.BytesIO()
+        Image.new("RGB", (side, side)).save(data, "PNG")
+        return data.getvalue()
+
+    heic = b"\0\0\0\x18ftypheic" + bytes(16)
+    found = [pytest.raises(ImageError, read_image, folder / "none").value.reason]
+    for content in (b"", b"text", png(64)[:50], png(4), heic):
+        (folder / "photo.png").write_bytes(content)
+        found.append(pytest.raises(ImageError, read_image, folder / "photo.png").value.reason)
+    return found
 
 
-def test_a_session_takes_its_files_with_it(tmp_path):
-    sessions = Sessions(tmp_path, limit=3)
-    session = sessions.get("me")
-    first, second, style = (upload(tmp_path, name) for name in "abc")
-    session.take("photo", first)
-    session.take("photo", second)
-    assert not first.parent.exists() and second.exists()
-    session.take("reference", style)
-    session.result("aged.jpg").write_bytes(b"result")
-    sessions.get("other").result("aged.jpg").write_bytes(b"result")
-    sessions.close("me")
-    sessions.close("never came")
-    left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(left) == 1 and sessions.open.keys() == {"other"}
+def without_names(words: str) -> str:
+    return re.sub("JPEG|PNG|WebP|TIFF|HEIC|AVIF|BMP|GIF|PPM|pillow-heif|{.*?}", "", words)
 
 
-def test_idle_sessions_and_those_beyond_the_limit_are_forgotten(tmp_path):
-    sessions = Sessions(tmp_path, limit=2)
-    for key in ("a", "b"):
-        sessions.get(key).photo = Image.new("RGB", (8, 8))
-    a, b = (sessions.get(key) for key in "ab")
-    sessions.get("a")
-    sessions.get("c")
-    assert sessions.open.keys() == {"a", "c"} and b.photo is None and a.photo is not None
-    a.used -= IDLE + 1
-    sessions.get("c")
-    assert sessions.open.keys() == {"c"} and a.photo is None
+def test_chinese_is_chinese_to_the_end(tmp_path):
+    said = [text("unreadable", "zh", reason=reason) for reason in refusals(tmp_path)]
+    assert len(set(said)) >= 5
+    said.append(text("failed", "zh", reason="cannot write x.jpg: No space left on device"))
+    said += [words["zh"] for words in TEXTS.values()]
+    assert not [words for words in said if re.search("[A-Za-z]", without_names(words))]
+    assert text("unreadable", "en", reason="damaged (x)").endswith("photo:** damaged (x).")
+
+
+def test_what_fills_a_message_is_never_html():
+    said = show_message("unreadable", "en", reason="damaged (<img src=x onerror=alert(1)>)")
+    assert "<img" not in said and "<b>This file cannot be read as a photo:</b>" in said
+
+
+def test_a_film_of_the_whole_photo_changes_the_face_alone():
+    photo = Image.new("RGB", (1301, 899), (0, 128, 0))
+    quad = np.array([[600.0, 300.0], [600.0, 500.0], [800.0, 500.0], [800.0, 300.0]])
+    frame = place_in_photo(AlignedFace(photo, quad))(Image.new("RGB", (1024, 1024), (255, 128, 0)))
+    pixels = np.asarray(frame).astype(int)
+    assert frame.size == (960, 662)
+    changed = np.argwhere(pixels[..., 0] > 0)
+    assert (changed.min(axis=0) >= (220, 441)).all() and (changed.max(axis=0) <= (369, 591)).all()
+    assert pixels[294, 516, 0] > 100
 
 
 def test_a_port_that_is_taken_is_named(monkeypatch, capfd):
     pytest.importorskip("gradio", reason="the web page needs requirements-web.txt")
     monkeypatch.setattr("work.web.studio.Studio.__init__", lambda self, options: None)
+    monkeypatch.setattr("work.web.studio.Studio.refines", False)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -28,6 +28,7 @@ class Actions:
     ) -> Shown:
         """A new photo, or none any more: its draft."""
         session.rest()
+        session.shown = None
         if photo is None:
             raise Problem("hello")
         self.studio.open_photo(session, photo, say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Callable
 
 from work.configs.options import STEPS
@@ -48,19 +49,24 @@ def _word(words: Sequence[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and value in words
 
 
-def _upload(value: Any) -> bool:
-    return value is None or (isinstance(value, dict) and isinstance(value.get("path"), str))
+def is_upload(value: Any, root: Path) -> bool:
+    """Whether a value is no photo, or one below the private folder, as Gradio describes it."""
+    if value is None:
+        return True
+    path = value.get("path") if isinstance(value, dict) else None
+    if not isinstance(path, str) or not path.isprintable():
+        return False
+    return root in Path(path).parents and ".." not in Path(path).parts
 
 
 def _face(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1000
 
 
+UPLOADS = ("photo", "reference")
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "language": _word(list(LANGUAGES)),
     "quality": _word(list(STEPS)),
-    "photo": _upload,
-    "reference": _upload,
     "who": _face,
     "age": _number(0, 100),
     "seconds": _number(2, 12),
@@ -70,11 +76,12 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def is_well_formed(body: bytes, handlers: Mapping[int, Sequence[str]]) -> bool:
+def is_well_formed(body: bytes, handlers: Mapping[int, Sequence[str]], root: Path) -> bool:
     """Whether a call's JSON names a handler and has values for its inputs, each of its kind and in its range.
 
     Args:
-        handlers: the names of the inputs, keys of CHECKS, by Gradio's number of the handler.
+        handlers: the names of the inputs, keys of CHECKS or UPLOADS, by Gradio's number of the handler.
+        root: the private folder.
     """
     try:
         call = json.loads(body)
@@ -95,4 +102,7 @@ def is_well_formed(body: bytes, handlers: Mapping[int, Sequence[str]]) -> bool:
     for name, kind in others.items():
         if not isinstance(call.get(name), (kind, type(None))):
             return False
-    return all(CHECKS[name](value) for name, value in zip(inputs, data))
+    return all(
+        is_upload(value, root) if name in UPLOADS else CHECKS[name](value)
+        for name, value in zip(inputs, data)
+    )

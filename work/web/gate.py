@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,11 +28,11 @@ class Gate:
     """ASGI middleware: refuses other pages' requests, what the page never sends, and malformed calls.
 
     Args:
-        handlers: see `is_well_formed`.
+        handlers, root: see `is_well_formed`.
     """
 
-    def __init__(self, app: Any, handlers: Mapping[int, Sequence[str]]):
-        self.app, self.handlers = app, handlers
+    def __init__(self, app: Any, handlers: Mapping[int, Sequence[str]], root: Path):
+        self.app, self.handlers, self.root = app, handlers, root
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
@@ -68,7 +69,7 @@ class Gate:
             await refuse(send, 404, "there is no such thing here")
         elif is_call(method, path):
             body = await read_body(receive, LONGEST)
-            if body is None or not is_well_formed(body, self.handlers):
+            if body is None or not is_well_formed(body, self.handlers, self.root):
                 await refuse(send, 400, "malformed call")
             else:
                 await self.app(scope, replay(body, receive), send)

@@ -23,7 +23,8 @@ footer {display: none !important}
 #status {min-height: 3em}
 .bar {height: 6px; margin-top: 4px; border-radius: 3px; background: var(--border-color-primary)}
 .bar i {display: block; height: 100%; border-radius: 3px; background: var(--color-accent); transition: width .3s}
-.compare {position: relative; max-width: calc(460px * var(--ratio)); margin: auto; line-height: 0; border-radius: 6px; overflow: hidden}
+.compare {position: relative; max-width: calc(460px * var(--ratio)); margin: auto; line-height: 0; border-radius: 6px;
+  overflow: hidden}
 .compare img {width: 100%; margin: 0}
 .compare .before {position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--border)) 0 0)}
 .compare span {position: absolute; top: 0; bottom: 0; left: var(--border); width: 2px; margin-left: -1px;

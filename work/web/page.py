@@ -14,6 +14,7 @@ from work.configs.web_options import WebOptions
 from work.errors import UserError
 from work.web import layout
 from work.web.actions import Actions, Shown
+from work.web.calls import UPLOADS
 from work.web.compare import show_message, show_progress, show_waiting
 from work.web.sessions import Session, Sessions
 from work.web.studio import Problem, Say, Studio
@@ -25,7 +26,6 @@ LOOK = 0.25  # seconds between two looks at how far something is
 # Values come as the browser sends them: Gradio would decode photos before anybody looked at their size.
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden", "preprocess": False}
 Keys = Tuple[str, ...]  # of parts of the page
-UPLOADS = ("photo", "reference")
 Work = Callable[..., Optional[Shown]]  # (session, say, values...) -> what changes; None: nothing
 AGED: Keys = ("face", "pasted", "save_face", "save_pasted")
 STRIP, FILM, MIXED = ("strip", "save_strip"), ("film", "save_film"), ("mixed", "save_mixed")
@@ -142,10 +142,8 @@ class Page:
             await asyncio.wait([ended], timeout=LOOK)
         if not ended.cancelled():
             shown = ended.result()
-            yield (
-                self._latest(session, place),
-                _keep if shown is None else lambda key: shown.get(key, _emptied(key)),
-            )
+            changed = _keep if shown is None else lambda key: shown.get(key, _emptied(key))
+            yield self._latest(session, place), changed
 
     def _guarded(
         self, session: Session, say: Say, work: Work, values: tuple, place: str

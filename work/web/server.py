@@ -86,7 +86,7 @@ def _launch(gradio, page: Page, options: WebOptions) -> None:
 
     from work.web.gate import Gate
 
-    layers = [Middleware(Gate, handlers=page.handlers())]
+    layers = [Middleware(Gate, handlers=page.handlers(), root=page.root)]
     if options.host in LOOPBACK:  # other names for this machine come from pages that play tricks
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
     try:
