@@ -71,6 +71,11 @@ def test_each_recipe_has_its_own_defaults():
         ("--ema=1", "--ema"),
         ("--max_steps=0", "--max_steps"),
         ("--label_nc=19", "--label_nc"),
+        ("--moco_lambda=0.5", "--moco_lambda.*--id_lambda"),
+        ("--use_wandb", "--use_wandb.*scalars.jsonl"),
+        ("--dataset_type=ffhq_encode --resize_factors=4", "celebs_super_resolution"),
+        ("--dataset_type=celebs_super_resolution --resize_factors=3", "--resize_factors 3"),
+        ("--learn_in_w --encoder_type=BackboneEncoderUsingLastLayerIntoWPlus", "--learn_in_w"),
     ],
 )
 def test_impossible_options_are_named(text, named):

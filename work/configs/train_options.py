@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 from work.configs.loop_options import LoopFlags
-from work.configs.options import Options, flags, option, require
+from work.configs.options import RESIZE_FACTORS, Options, flags, option, parse_factors, require
 from work.configs.paths_config import dataset_paths
 
 # What the two references choose when a flag is not typed.
+PSP = {"input_nc": 3, "id_lambda": 0.1, "lpips_lambda": 0.8, "l2_lambda": 1.0}
+FRONTALIZE, SUPER_RESOLUTION = "ffhq_frontalize", "celebs_super_resolution"
 RECIPES: Dict[str, Dict[str, Any]] = {
     "ffhq_aging": {"input_nc": 4, "id_lambda": 0.0, "lpips_lambda": 0.0, "l2_lambda": 0.0},
-    "ffhq_encode": {"input_nc": 3, "id_lambda": 0.1, "lpips_lambda": 0.8, "l2_lambda": 1.0},
+    "ffhq_encode": PSP,
+    FRONTALIZE: PSP,
+    SUPER_RESOLUTION: PSP,
 }
+# pSp's encoders besides GradualStyleEncoder.
 INTO_W = "BackboneEncoderUsingLastLayerIntoW"
+INTO_W_PLUS = "BackboneEncoderUsingLastLayerIntoWPlus"
 
 
 @dataclass
@@ -23,13 +29,25 @@ class ModelFlags(Options):
     """What is trained, and from which weights."""
 
     dataset_type: str = option(
-        "ffhq_aging", "recipe: ffhq_aging is SAM, ffhq_encode is pSp", choices=tuple(RECIPES)
+        "ffhq_aging",
+        "recipe: ffhq_aging is SAM, ffhq_encode is pSp, the others are pSp's for turning faces to the front "
+        "and for super-resolution",
+        choices=tuple(RECIPES),
     )
     encoder_type: str = option(
-        "GradualStyleEncoder", "pSp's encoder", choices=("GradualStyleEncoder", INTO_W), expert=True
+        "GradualStyleEncoder",
+        "pSp's encoder",
+        choices=("GradualStyleEncoder", INTO_W, INTO_W_PLUS),
+        expert=True,
     )
     input_nc: Optional[int] = option(None, "input channels", shown="4 for SAM, 3 for pSp")
     label_nc: int = option(0, "accepted for old commands; only 0 is supported", expert=True)
+    resize_factors: Optional[str] = option(
+        None,
+        "super-resolution: an input has one of these times fewer pixels a side than its target",
+        shown=RESIZE_FACTORS,
+        expert=True,
+    )
     output_size: int = option(1024, "pixels of the generated face")
     start_from_latent_avg: bool = option(False, "codes are offsets from the mean latent (pSp)")
     start_from_encoded_w_plus: bool = option(
@@ -73,6 +91,7 @@ class LossFlags(Options):
     l2_lambda_aging: float = option(0.0, "replaces l2_lambda on real steps that age")
     lpips_lambda_crop: float = option(0.0, "LPIPS of the inner face")
     l2_lambda_crop: float = option(0.0, "squared error of the inner face")
+    moco_lambda: float = option(0.0, "accepted for old commands; only 0 is supported", expert=True)
     w_norm_lambda: float = option(0.0, "length of the codes from the mean latent")
     aging_lambda: float = option(0.0, "squared error of the predicted age, in centuries")
     cycle_lambda: float = option(0.0, "factor of the cycle pass back to the source age")
@@ -96,6 +115,7 @@ class EncoderFlags(Options):
     freeze_batch_norm: bool = option(
         False, "batch norm of the trained encoder in evaluation mode", expert=True
     )
+    use_wandb: bool = option(False, "accepted for old commands; not supported", expert=True)
 
 
 @dataclass
@@ -130,6 +150,24 @@ class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
 
 def _check_model(options: TrainOptions) -> None:
     require(options.label_nc == 0, "--label_nc: only 0 (RGB faces) is supported")
+    require(
+        options.moco_lambda == 0,
+        "--moco_lambda: MoCo's loss is for pictures without faces; use --id_lambda for faces",
+    )
+    require(
+        not options.use_wandb,
+        "--use_wandb: not supported; logs/scalars.jsonl holds every number, VisualDL shows it if installed",
+    )
+    if options.resize_factors is not None:
+        require(
+            options.dataset_type == SUPER_RESOLUTION,
+            f"--resize_factors needs --dataset_type={SUPER_RESOLUTION}",
+        )
+        parse_factors(options.resize_factors)
+    require(
+        not (options.learn_in_w and options.encoder_type == INTO_W_PLUS),
+        f"--learn_in_w and --encoder_type={INTO_W_PLUS} exclude each other",
+    )
     require(
         not (options.start_from_latent_avg and options.start_from_encoded_w_plus),
         "--start_from_latent_avg and --start_from_encoded_w_plus exclude each other",

@@ -12,7 +12,7 @@ import paddle
 from paddle import nn
 
 from work.configs.paths_config import model_paths
-from work.configs.train_options import TrainOptions
+from work.configs.train_options import INTO_W_PLUS, TrainOptions
 from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss
 from work.datasets.training import WEIGHTS, generator
@@ -40,14 +40,15 @@ def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP
         options.start_from_encoded_w_plus,
         options.learn_in_w,
     )
+    last_features = options.encoder_type == INTO_W_PLUS
     if whole is None:
         parts = _find_parts(options)  # what is missing is said before time goes into random weights
-        net = PSP(*shape)
+        net = PSP(*shape, last_features=last_features)
         _load_parts(net, parts, options.seed)
         return net
     checkpoint = read_checkpoint(whole)
     with paddle.LazyGuard():
-        net = PSP(*shape)
+        net = PSP(*shape, last_features=last_features)
     load_state(net, checkpoint.state_dict, whole)
     set_latent_avg(net, checkpoint)
     return net
@@ -95,8 +96,10 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
     rng = generator(seed, WEIGHTS)
     own = encoder.state_dict()
     for layer in encoder.sublayers():
-        if isinstance(layer, nn.Conv2D):
-            bound = 1 / math.sqrt(math.prod(layer.weight.shape[1:]))
+        if isinstance(layer, (nn.Conv2D, nn.Linear)):
+            conv = isinstance(layer, nn.Conv2D)
+            fan_in = math.prod(layer.weight.shape[1:]) if conv else layer.weight.shape[0]
+            bound = 1 / math.sqrt(fan_in)
             for parameter in filter(lambda p: p is not None, (layer.weight, layer.bias)):
                 parameter.set_value(bound * (2 * rng.random(parameter.shape, np.float32) - 1))
     if backbone is None:

@@ -167,6 +167,13 @@ class Objective:
         loss.terms[f"loss{end}"] = loss.total.detach()
         return loss
 
+    def correct_gain(self, loss: Loss, inputs: Tensor, source: Source) -> None:
+        """Count `id_improve` from the likeness of input and target, where they differ (pSp's other tasks)."""
+        if self.identity is not None and "id_improve" in loss.terms:
+            with paddle.no_grad():
+                seen = self.identity.similarity(self.identity.features(inputs), source.identity)
+            loss.terms["id_improve"] += 1 - seen.mean()
+
     def _identity(self, loss, source, y_hat, target_ages, end) -> Tensor:
         similarity = self.identity.similarity(self.identity.features(y_hat), source.identity)
         loss.faces[f"similarity{end}"] = similarity.detach()

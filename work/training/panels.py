@@ -21,6 +21,8 @@ def panel(outcome: Outcome) -> Image.Image:
         columns[1] = ("output", outcome.output, "_real" if "source_age" in numbers else "")
     else:
         columns.append(("recovered", outcome.recovered, "_cycle"))
+    if outcome.target is not None:
+        columns.insert(1, ("target", outcome.target, ""))
     rows = min(MOST, outcome.faces.shape[0])
     size = max(LEAST, outcome.faces.shape[2])
     sheet = Image.new("RGB", (size * len(columns), (size + CAPTION) * rows), "white")
@@ -43,7 +45,7 @@ def caption(title: str, numbers: dict[str, np.ndarray], end: str, row: int) -> l
     first, second = [title], []
     if title == "source" and get("source_age") is not None:
         second.append(f"age {get('source_age'):.0f}")
-    if title != "source":
+    if title not in ("source", "target"):
         wanted = get("target_age" if end == "_real" else "source_age")
         if wanted is not None:
             first.append(f"to {wanted:.0f}")

@@ -26,6 +26,7 @@ class Outcome:
     output: Tensor
     recovered: Optional[Tensor] = None
     numbers: dict[str, Tensor] = field(default_factory=dict)  # per face: ages, similarities
+    target: Optional[Tensor] = None  # what the output should be, where that is not the input
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,17 @@ class Passes:
         return names if "loss" in names else [*names, "loss"]
 
     def _psp(self, faces: Tensor, backward: Backward) -> Outcome:
-        source = self.objective.source(faces)
-        output, w_plus = self._forward(faces)
+        return self.draw_targets(faces, None, backward)
+
+    def draw_targets(self, inputs: Tensor, targets: Tensor | None, backward: Backward) -> Outcome:
+        """One pass of pSp: from inputs [N, 3, 256, 256] to other targets of this shape; None: to the inputs."""
+        source = self.objective.source(inputs if targets is None else targets)
+        output, w_plus = self._forward(inputs)
         loss = self._loss(source, output, w_plus)
+        if targets is not None:
+            self.objective.correct_gain(loss, inputs, source)
         backward(loss.total)
-        return Outcome(loss.terms, faces, output.detach(), numbers=loss.faces)
+        return Outcome(loss.terms, inputs, output.detach(), numbers=loss.faces, target=targets)
 
     def _sam(self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None) -> Outcome:
         source = self.objective.source(faces)

@@ -14,6 +14,7 @@ from work.training.ema import Average
 from work.training.optimizers import make_optimizer
 from work.training.panels import panel
 from work.training.precision import Precision
+from work.training.psp_tasks import make_inputs
 from work.training.ranks import Ranks
 from work.training.recipes import Backward, Keys, Outcome, Place
 from work.training.sam_passes import Passes, draw
@@ -89,6 +90,9 @@ class SAMRecipe:
         """See Recipe."""
         faces, key = paddle.to_tensor(batch.faces), (place.part, *place.key)
         drawn = draw(self.options, key, len(batch.files), place.rank, place.world)
+        inputs = make_inputs(self.options, batch.faces, key, place.rank, place.world)
+        if inputs is not None:
+            return self.passes.draw_targets(paddle.to_tensor(inputs), faces, backward)
         return self.passes(faces, drawn, backward, self.start_codes(faces, batch))
 
     def term_names(self) -> list[str]:
