@@ -48,6 +48,21 @@ def test_a_residual_generator_adds_what_it_draws_to_the_face():
     assert np.abs(net(paddle.to_tensor(x)).numpy() - expected).max() < 1e-4
 
 
+def test_a_residual_generators_change_is_in_proportion_to_the_years():
+    net, x = Generator(4, 1, planes=2, residual=True), paddle.to_tensor(faces(1, 3, 16, 16))
+    weights(net)
+    assert np.array_equal(net(x, numbers(30), numbers(0)).numpy(), x.numpy())
+    whole = by_hand.generator(weights(net), x.numpy().astype(np.float64), 1, (0.3, -0.5))
+    found = net(x, numbers(30), numbers(-20)).numpy()
+    assert np.abs(found - x.numpy() - whole / 2).max() < 1e-4
+
+
+def test_residual_generators_start_with_no_change():
+    net, x = CycleGAN(4, 4, 1, residual=True), paddle.to_tensor(faces(1, 3, 16, 16))
+    assert np.array_equal(net.older(x).numpy(), x.numpy())
+    assert abs(net.older.first.weight.numpy().std() - 0.02) < 2e-3
+
+
 def test_discriminator_equals_the_layers_by_hand():
     net, x = Discriminator(4), faces(2, 3, 64, 64)
     expected = by_hand.discriminator(weights(net), x.astype(np.float64))

@@ -20,7 +20,7 @@ class CycleGAN(nn.Layer):
         ngf, ndf: channels of generators and discriminators.
         blocks: residual blocks of a generator.
         conditioned: the networks are told ages and years (FA-GAN); else each knows one change only (Group-GAN).
-        residual: see Generator.
+        residual: see Generator; the last weights of the generators are then 0 at the start.
         seed: of the first weights.
     """
 
@@ -40,6 +40,10 @@ class CycleGAN(nn.Layer):
         for name in DISCRIMINATORS:
             setattr(self, name, Discriminator(ndf, int(conditioned)))
         draw_weights(self, np.random.default_rng([seed, 0]))
+        if residual:
+            for name in GENERATORS:
+                last = getattr(self, name).last.weight
+                last.set_value(np.zeros(last.shape, np.float32))
 
     def freeze_discriminators(self, frozen: bool) -> None:
         """Whether the discriminators' weights take gradients."""

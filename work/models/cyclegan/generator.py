@@ -32,8 +32,9 @@ class Generator(nn.Layer):
         ngf: channels at full resolution; 4 times as many in the blocks.
         blocks: 9 for faces of 256 px, 6 below.
         planes: constant input channels beside RGB: 0, or 2 for an age and a change in years.
-        residual: the network draws a change that is added to the face. It starts as good as unchanged, where a
-            network that draws the whole face first has to learn, in thousands of steps, to copy it.
+        residual: the network draws a change that is added to the face, with planes in proportion to the years:
+            none for 0 years, all of it for MOST_YEARS. It starts with no change (see CycleGAN), where a network
+            that draws the whole face first has to learn, in thousands of steps, to copy it.
 
     A constant plane only shifts the first convolution's channels, and instance norm would take the shift away: the
     network would be blind to it. With planes the first convolution has a bias and no norm, so that what passes
@@ -68,7 +69,10 @@ class Generator(nn.Layer):
             x = block(x)
         x = F.relu(self.up2(F.relu(self.up1(x))))
         drawn = F.tanh(self.last(x))
-        return faces + drawn if self.residual else drawn
+        if not self.residual:
+            return drawn
+        share = 1.0 if years is None else (years.abs() / MOST_YEARS).reshape([-1, 1, 1, 1])
+        return faces + share * drawn
 
 
 def add_planes(faces: Tensor, *values: Tensor) -> Tensor:
