@@ -239,3 +239,20 @@ def test_inputs_without_a_face_are_named_and_skipped_on_request(
     assert call(inference_side_by_side, tiny_sam, photos, tmp_path / "some", *flags) == 0
     names = [p.name for p in (tmp_path / "some/inference_side_by_side").iterdir()]
     assert names == ["face.png"]
+
+
+def test_lines_of_the_list_that_are_no_images_are_left_out_and_named(
+    tiny_sam, photos, tmp_path, capsys
+):
+    listing = tmp_path / "refs.txt"
+    listing.write_text("# references\nphotos/b.jpg\nnotes.txt\n")
+    flags = ("--latent_mask=1", "--resize_outputs", "--n_images=1", "--target_age=50")
+    flags += (f"--ref_images_paths_file={listing}",)
+    assert call(reference_guided_inference, tiny_sam, photos, tmp_path / "exp", *flags) == 0
+    said = capsys.readouterr().err
+    assert "left out: # references" in said and "left out: notes.txt" in said
+    upper, _ = cells(tmp_path / "exp/reference_guided_inference/50/a.png")
+    assert len(upper) == 2
+    listing.write_text("notes.txt\n")
+    assert call(reference_guided_inference, tiny_sam, photos, tmp_path / "exp", *flags) == 2
+    assert "lists no image" in capsys.readouterr().err

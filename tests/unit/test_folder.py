@@ -56,12 +56,20 @@ def test_a_folder_without_images_is_an_error(tmp_path):
         ImageFolder(tmp_path / "nowhere", read_image, Report())
 
 
+PATHS = [Path("r") / name for name in ("a.jpg", "a.png", "b.heic", "B.png", "sub/a.jpg")]
+
+
 def test_results_never_overwrite_each_other():
-    paths = [Path("r") / p for p in ("a.jpg", "a.png", "b.heic", "sub/a.jpg", "A.webp")]
-    names = result_names(
-        paths, Path("r")
-    )  # "r" is no folder here: names are relative to its parent
-    assert len({str(name.with_suffix("")).lower() for name in names}) == len(paths)
+    names = result_names(PATHS, Path("r"))  # "r" is no folder here: its parent counts
+    assert [str(name) for name in names] == [
+        "r/a.jpg", "r/a.png", "r/b_heic.png", "r/B_png.png", "r/sub/a.jpg",
+    ]  # fmt: skip
+
+
+def test_results_of_another_kind_never_overwrite_each_other():
+    names = [str(name) for name in result_names(PATHS, Path("r"), ".mp4")]
+    assert names[:2] == ["r/a_jpg.mp4", "r/a_png.mp4"] and names[4] == "r/sub/a.mp4"
+    assert len({name.lower() for name in names}) == len(PATHS)
 
 
 def test_exit_codes_and_summary(tmp_path, capsys):

@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional, Union
 from PIL import Image
 
 from work import runtime
-from work.datasets.images import ImageError, find_images, save_image
+from work.datasets.images import ImageError, find_images, save_image, writable_name
 from work.progress import Progress, progress
 from work.report import Report
 
@@ -107,19 +107,25 @@ class ImageFolder:
         return names
 
 
-def result_names(paths: list[Path], root: Path) -> list[Path]:
-    """A name for the results of each file: its path below `root`, unique even without the suffix's case.
+def result_names(paths: list[Path], root: Path, suffix: str | None = None) -> list[Path]:
+    """A name for the results of each file: its path below `root`; no two are the same, whatever their case.
 
-    What cannot be written (HEIC, GIF, ...) becomes PNG; where that hits another file, the old suffix stays
-    in the name.
+    What cannot be written (HEIC, GIF, ...) becomes PNG. Where that hits another file, the old suffix stays in the name.
+
+    Args:
+        suffix: of all results; by default each keeps its own.
     """
     base = root if root.is_dir() else root.parent
+
+    def written(name: Path) -> Path:
+        return writable_name(name) if suffix is None else name.with_suffix(suffix)
+
     names = [path.relative_to(base) for path in paths]
-    stems = Counter(str(name.with_suffix("")).lower() for name in names)
+    counts = Counter(str(written(name)).lower() for name in names)
     return [
-        name
-        if stems[str(name.with_suffix("")).lower()] == 1
-        else name.with_name(f"{name.stem}_{name.suffix[1:]}{name.suffix}")
+        written(name)
+        if counts[str(written(name)).lower()] == 1
+        else written(name.with_name(f"{name.stem}_{name.suffix[1:]}{name.suffix}"))
         for name in names
     ]
 

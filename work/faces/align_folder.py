@@ -74,7 +74,7 @@ def align_folder(
 
 def _done(job: CropJob) -> bool:
     target = _numbered(job.target, 0) if job.all_faces else job.target
-    return any(path.is_file() for path in (target, target.with_suffix(".png")))
+    return target.is_file()
 
 
 def _numbered(path: Path, index: int) -> Path:

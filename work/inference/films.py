@@ -171,8 +171,8 @@ def _name_films(source: Path, target: Path, options: FilmOptions) -> dict[Path, 
     if source.is_dir() and target.suffix.lower() in CODECS:
         raise UserError(f"{source} is a folder: OUT is a folder for its films, not {target}")
     suffix = f".{options.format or 'mp4'}"
-    names = [target / name.with_suffix(suffix) for name in result_names(paths, source)]
-    return dict(zip(paths, names))
+    names = result_names(paths, source, suffix)
+    return {path: target / name for path, name in zip(paths, names)}
 
 
 def find_stations(

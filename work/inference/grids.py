@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Optional
@@ -13,36 +14,45 @@ from PIL import Image
 from work.configs.options import TestOptions
 from work.configs.target_age import Target
 from work.datasets.folders import Writer
+from work.datasets.images import READABLE
 from work.errors import UserError
 from work.faces.aligned import read_aligned
 from work.files import atomic_write
 from work.inference.grid_run import Batch, GridRun, join_row
 from work.inference.model import AgeingModel, invert_each
 from work.models.psp import mix_styles
+from work.progress import say
+
+SAMPLED = 100  # every so many faces a pair is saved that nobody asked for, as in the official code
 
 
 def age_folder(model: AgeingModel, options: TestOptions) -> int:
     """One folder per target age under `inference_results`, pairs under `inference_coupled`.
 
-    With `resize_factors` both have a folder for the factor, and a pair is led by the file itself, as in pSp.
+    As in the official scripts every hundredth face has its pair even without `couple_outputs`, and a pSp without
+    target ages writes one picture per face, into no folder of an age. With `resize_factors` both have a folder
+    for the factor, and a pair is led by the file itself.
     Returns the exit code. `stats.txt` gets the mean and deviation of the seconds per batch and age.
     """
-    run, out = GridRun(model, options, len(options.ages)), Path(options.exp_dir)
+    folders = {Path(age.text): age for age in options.ages}
+    if not model.knows_age and "target_age" not in options.typed:
+        folders = {Path(): options.ages[0]}
+    run, out = GridRun(model, options, len(folders)), Path(options.exp_dir)
     factor = f"downsampling_{options.resize_factor}" if options.resize_factor else ""
+    results_to, pairs_to = (out / f"inference_{name}" / factor for name in ("results", "coupled"))
     seconds: list[float] = []
     with Writer() as writer:
         for batch in run.batches():
-            for age in options.ages:
+            for folder, age in folders.items():
                 years = model.target_years(batch.encoded, age)
                 start = time.perf_counter()
                 results = run.age(batch, years)
                 seconds.append(time.perf_counter() - start)
-                for name, face, result in zip(batch.names, batch.faces, results):
-                    picture = Image.fromarray(result)
-                    writer.save(picture, out / "inference_results" / factor / age.text / name)
-                    if options.couple_outputs:
-                        pair = join_row([*run.draw_inputs(face), result])
-                        writer.save(pair, out / "inference_coupled" / factor / age.text / name)
+                for i, (name, face) in enumerate(zip(batch.names, batch.faces)):
+                    writer.save(Image.fromarray(results[i]), results_to / folder / name)
+                    if options.couple_outputs or (run.report.done + i) % SAMPLED == 0:
+                        pair = join_row([*run.draw_inputs(face), results[i]])
+                        writer.save(pair, pairs_to / folder / name)
     if seconds:
         with atomic_write(out / "stats.txt") as path:
             path.write_text(f"Runtime {np.mean(seconds):.4f}+-{np.std(seconds):.4f}\n")
@@ -103,10 +113,15 @@ def _list_references(listing: str) -> list[Path]:
         raise UserError(
             f"--ref_images_paths_file {path}: no such file; it lists one reference image a line"
         )
-    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    names = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if Path(line.strip()).suffix.lower() in READABLE:
+            names.append(line.strip())
+        elif line.strip():
+            say(f"note: {path} lists what is no image, left out: {line.strip()}", to=sys.stderr)
     if not names:
         raise UserError(
-            f"--ref_images_paths_file {path} is empty; it lists one reference image a line"
+            f"--ref_images_paths_file {path} lists no image; each line is the path of a reference"
         )
     return [Path(name) if Path(name).exists() else path.parent / name for name in names]
 

@@ -62,11 +62,10 @@ def list_files(paths: list[Path]) -> dict[Path, Path]:
     found: dict[Path, Path] = {}
     for root in paths:
         files = [p for p in find_images(root) if not p.name.lower().endswith(".mask.png")]
-        for file, name in zip(files, result_names(files, root)):
-            if name.with_suffix("") in found:
-                other = found[name.with_suffix("")]
-                raise UserError(f"{other} and {file} have one name; project them one by one")
-            found[name.with_suffix("")] = file
+        for file, name in zip(files, result_names(files, root, suffix="")):
+            if name in found:
+                raise UserError(f"{found[name]} and {file} have one name; project them one by one")
+            found[name] = file
     if not found:
         raise UserError(f"nothing but masks in {', '.join(map(str, paths))}")
     return found
