@@ -1,8 +1,8 @@
-"""Time one Ranger step: compiled, plain Paddle, PyTorch if it is here, and what memory allows.
+"""Times a Ranger step: compiled, in plain Paddle, in PyTorch if it is installed, and as fast as memory allows.
 
-The tensors are those of SAM's trained encoder (209.5 million parameters for a 256 px generator).
-All are timed in one run, in turn, and medians are compared: the ratios are what counts.
-`--scale 0.1` thins every tensor's output channels for a smaller machine.
+The tensors are those of SAM's trained encoder (209.5 million parameters for a 256 px generator). One run times all of
+them in turn and compares medians, so that the ratios hold on a busy machine too. `--scale 0.1` keeps a tenth of every
+tensor's output channels, for smaller machines.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 MANIFEST = ROOT / "tests" / "golden" / "manifests" / "sam_1024.json"
-NORMAL, LOOKAHEAD = 7 * 4, 9 * 4  # bytes per element: read p g m v, write p m v; and slow, twice
+NORMAL, LOOKAHEAD = (
+    7 * 4,
+    9 * 4,
+)  # bytes per element: read p g m v, write p m v; and read and write slow
 
 
 def encoder_shapes(size: int, scale: float) -> list:
-    """Return the shapes that the optimizer sees: [in, out] for linear layers, no running averages.
+    """The shapes that the optimizer gets: [in, out] for linear layers, no running averages.
 
-    The manifest is of 1024 px, which has 18 style heads; smaller generators have fewer of the same.
+    The manifest's network has the 18 style heads of 1024 px; smaller generators have fewer.
     """
     styles = 2 * (size.bit_length() - 1) - 2
     shapes = []
@@ -41,7 +44,7 @@ def encoder_shapes(size: int, scale: float) -> list:
 
 
 def paddle_steps(shapes: list) -> dict:
-    """Return {(impl, kind): function}; both implementations work on the same tensors."""
+    """A function for each (impl, kind), all on the same tensors."""
     import paddle
 
     from work.training.ranger_op import step as steps
@@ -76,7 +79,7 @@ def paddle_steps(shapes: list) -> dict:
 
 
 def torch_step(shapes: list) -> dict:
-    """Return the same of PyTorch's tensor operations, one after the other as the official loop."""
+    """The same with PyTorch's tensor operations, one after the other as in the official loop."""
     import torch
 
     def tensor(shape):
@@ -103,7 +106,7 @@ def torch_step(shapes: list) -> dict:
 
 
 def copy_bandwidth(megabytes: int = 256) -> float:
-    """Return the bytes that a copy in Paddle reads and writes per second."""
+    """How many bytes a copy in Paddle reads and writes per second."""
     import paddle
 
     source = paddle.zeros([megabytes << 18])
@@ -119,7 +122,7 @@ def copy_bandwidth(megabytes: int = 256) -> float:
 
 
 def median_times(functions: dict, repeats: int) -> dict:
-    """Time the functions in turn, so that a disturbed moment hits all of them."""
+    """Time the functions in turn, so that a disturbance affects all of them."""
     times = {name: [] for name in functions}
     for function in functions.values():
         function()
@@ -133,10 +136,12 @@ def median_times(functions: dict, repeats: int) -> dict:
 
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=256, help="the generator's pixels, to 1024")
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the output channels")
+    parser.add_argument("--size", type=int, default=256, help="the generator's pixels, up to 1024")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="share of the output channels to keep"
+    )
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads for everything")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     args = parser.parse_args(argv)
 
     import paddle
@@ -152,7 +157,7 @@ def main(argv=None) -> int:
         torch.set_num_threads(args.threads)
         functions.update({("torch", kind): call for kind, call in torch_step(shapes).items()})
     except ImportError:
-        print("PyTorch is not installed: not compared")
+        print("PyTorch is not installed, so it is not compared")
     bandwidth = copy_bandwidth()
     times = median_times(functions, args.repeats)
     print(f"a copy moves {bandwidth / 1e9:.1f} GB/s")

@@ -1,7 +1,7 @@
-"""The training step of train_step.py in plain PyTorch: the same passes, losses and parts; what it compares with.
+"""The training step of train_step.py in plain PyTorch, with the same passes, losses and parts, for comparison.
 
-Run by train_step.py with a Python that has torch. The optimizer is left out: ranger.py compares those. Unlike the
-official code, which asks the loss networks about the source faces again in each pass, this does so once, as ours.
+train_step.py runs it with a Python that has torch. The optimizer is left out; ranger.py compares optimizers. The
+official code runs the loss networks on the source faces in every pass; here it happens once per step, as in train.py.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Identity(nn.Module):
 
 
 class Alex(nn.Module):
-    """AlexNet's feature maps behind its five ReLUs, normalised, with LPIPS's heads."""
+    """AlexNet's normalised feature maps after its five ReLUs, with LPIPS's heads."""
 
     def __init__(self):
         super().__init__()
@@ -75,7 +75,7 @@ class Alex(nn.Module):
 
 
 class Dex(nn.Module):
-    """VGG16 with 101 ages."""
+    """VGG16 that classifies 101 ages."""
 
     def __init__(self):
         super().__init__()

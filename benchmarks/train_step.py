@@ -1,13 +1,13 @@
-"""One SAM training step by part: seconds and peak memory of each, at the official lambdas.
+"""Times the parts of one SAM training step at the official lambdas: seconds and peak memory of each.
 
     python benchmarks/train_step.py --size 256 --batch 2 --torch_python /path/to/venv/with/torch/bin/python
 
-The networks are the real ones with random weights (times do not depend on them). Each part is what
-`work/training/sam_passes.py` does, in its order. CPU seconds, of all threads together, say what a part costs where
-other programs share the machine. Memory is the process's (the GPU's on a GPU), its peak within the part. With
---torch_python the same parts in plain PyTorch (torch_train_step.py) follow in a process of their own. Ranger against
-plain Paddle and PyTorch is in `benchmarks/ranger.py`, and counts in neither sum here. In later epochs the real pass
-needs no frozen encoder: the codes are kept (work/training/start_codes.py); the last line leaves it out.
+The networks are the real ones with random weights, on which times do not depend. The parts are those of
+`work/training/sam_passes.py`, in its order. CPU seconds add up all threads: they show what a part costs on a machine
+that is shared. Memory is the peak of the process within the part (on a GPU, the GPU's). With --torch_python the same
+parts in plain PyTorch (torch_train_step.py) follow, in a process of their own. Ranger counts in neither sum;
+`benchmarks/ranger.py` compares it with plain Paddle and PyTorch. The last line leaves out the frozen encoder of the
+real pass, whose codes are kept for later epochs (work/training/start_codes.py).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OFFICIAL = Lambdas(0.1, 0.1, 0.1, 0.6, 0.25, 0.25, 1, 0.005, 5, 1, True)
 
 
 class Meter:
-    """Seconds and peak bytes of named parts, over repeats."""
+    """Measures seconds and peak bytes of named parts over several repeats."""
 
     def __init__(self, gpu: bool):
         self.gpu, self.seconds, self.cpu, self.peaks = gpu, {}, {}, {}
@@ -80,7 +80,7 @@ class Meter:
         self.peaks[name] = max(self.peaks.get(name, 0), peak[0])
 
     def report(self, torch: dict[str, float]) -> None:
-        """Print a row per part; `torch`: PyTorch's seconds by part, or nothing."""
+        """Print a row for each part; `torch` holds PyTorch's seconds by part, or nothing."""
         median = statistics.median
         rows = {
             name: (median(times), median(self.cpu[name]), self.peaks[name] / GIB)
@@ -101,7 +101,7 @@ class Meter:
 
 
 def one_pass(meter: Meter, net: PSP, objective: Objective, source, faces, ages, label: str):
-    """Forward, losses, backward of the real or the cycle pass; the detached output."""
+    """Run the real or the cycle pass: forward, losses, backward. Returns the detached output."""
     with meter.part(f"{label}: frozen encoder"):
         start = net.start_codes(faces)
     with meter.part(f"{label}: encoder"):
@@ -119,7 +119,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=256, help="pixels of the generated face")
     parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=3, help="after two that do not count")
+    parser.add_argument("--repeats", type=int, default=3, help="steps after two that do not count")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--checkpoint_decoder", action="store_true")
     parser.add_argument("--torch_python", help="a Python that has torch")
@@ -137,7 +137,9 @@ def main() -> int:
     print(f"{device}, {runtime.cpu_count()} cores, Paddle {paddle.__version__}, {args.size} px,")
     print(f"batch {args.batch}, {count:.1f} M trained parameters, median of {args.repeats}")
     for repeat in range(args.repeats + 2):
-        if repeat < 3:  # the first two do not count: they allocate, compile, start Ranger's state
+        if (
+            repeat < 3
+        ):  # the first two do not count: they allocate, compile and start Ranger's state
             meter = Meter("gpu" in device)
         net.train()
         with meter.part("source features"):

@@ -50,7 +50,7 @@ def test_sam_trains_and_its_checkpoint_ages_and_exports(home, tmp_path, capfd):
     said = capfd.readouterr().out
     for term in ("aging_real", "l2_crop_real", "lpips_real", "lpips_crop_real", "w_norm_real"):
         assert f" {term} " in said
-    assert " id_real " not in said and "goes on without ir_se50" in said
+    assert " id_real " not in said and "continues without ir_se50" in said
     saved = tmp_path / "run" / "checkpoints" / "best_model.pdparams"
     argv = [f"--checkpoint_path={saved}", f"--data_path={tmp_path / 'data' / 'test'}"]
     argv += [f"--exp_dir={tmp_path / 'grids'}", "--target_age=70", "--resize_outputs"]

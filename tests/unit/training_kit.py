@@ -44,9 +44,9 @@ class TinyEncoder(nn.Layer):
 
 
 class TinyPSP(PSP):
-    def __init__(self, output_size=8, input_nc=4, *flags, **more):
+    def __init__(self, output_size=8, input_nc=4, **flags):
         with paddle.LazyGuard():  # the real encoders are made without weights, and thrown away
-            super().__init__(output_size, input_nc, *flags, **more)
+            super().__init__(output_size, input_nc, **flags)
         self.encoder = TinyEncoder(input_nc, self.n_styles)
         if self.start_from_encoded_w_plus:
             self.pretrained_encoder = TinyEncoder(3, self.n_styles)

@@ -23,14 +23,14 @@ class FilmOptions(ModelChoice):
     )
     target_age: str = option(
         LIFESPAN,
-        "two or more ages in years that the film goes through; +20: relative to the estimated age",
+        "two or more ages in years, which the film passes through; +20: relative to the estimated age",
     )
-    back: bool = option(True, "then back to the first age, so that the film can be looped")
-    seconds: float = option(8.0, "length of the film, the way back included")
-    fps: int = option(25, "frames per second, 1 to 60 (GIF: to 50)")
+    back: bool = option(True, "return to the first age at the end, so that the film can be looped")
+    seconds: float = option(8.0, "length of the film in seconds, including the way back")
+    fps: int = option(25, "frames per second, 1 to 60 (GIF: up to 50)")
     easing: str = option(
         "smooth",
-        "smooth is slow at both ends, linear has one speed, pauses rests at every target age",
+        "smooth starts and ends slowly, linear keeps one speed, pauses rests at every target age",
         choices=EASINGS,
     )
     caption: bool = option(False, "write the age into the film")
@@ -38,17 +38,19 @@ class FilmOptions(ModelChoice):
     interpolate: bool = option(
         False, "a film from one person to another instead: two photos and OUT are needed"
     )
-    film_size: int = option(512, "pixels of a face in the film, an even number from 16 to 2048")
+    film_size: int = option(
+        512, "width and height of a face in pixels, an even number from 16 to 2048"
+    )
     format: Optional[str] = option(
         None,
-        "of a folder's films; a single film has it in its name",
+        "format of the films of a folder; a single film has it in its name",
         shown="mp4",
         choices=FORMATS,
     )
     no_crop: bool = option(
-        False, "the photos are FFHQ-aligned faces already: do not look for faces"
+        False, "the photos are already FFHQ-aligned faces: do not look for faces"
     )
-    batch_size: int = option(4, "frames that are computed at once", expert=True)
+    batch_size: int = option(4, "frames computed at once", expert=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""Options of every training run, and resuming with the options that it was started with."""
+"""The options that all training runs share, and resuming a run with the options it was started with."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class LoopFlags(RunOptions):
     test_root: Optional[str] = option(
         None, "folder of aligned test faces", shown="$SAM_TEST_ROOT, else paths_config.py"
     )
-    batch_size: int = option(4, "training faces at once on each device")
-    test_batch_size: int = option(2, "test faces at once on each device")
-    workers: int = option(4, "threads that read training faces ahead", expert=True)
-    test_workers: int = option(2, "threads that read test faces ahead", expert=True)
-    learning_rate: float = option(0.0001, "of the optimizer")
+    batch_size: int = option(4, "training faces per batch on each device")
+    test_batch_size: int = option(2, "test faces per batch on each device")
+    workers: int = option(4, "threads that read training faces", expert=True)
+    test_workers: int = option(2, "threads that read test faces", expert=True)
+    learning_rate: float = option(0.0001, "learning rate of the optimizer")
     max_steps: int = option(500000, "optimizer steps")
     image_interval: int = option(100, "steps between panels of training faces", expert=True)
     board_interval: int = option(50, "steps between lines of the log", expert=True)
@@ -41,17 +41,19 @@ class LoopFlags(RunOptions):
     save_interval: Optional[int] = option(
         None, "steps between checkpoints iteration_N", shown="at the end only"
     )
-    keep: int = option(0, "how many iteration_N stay on disk; 0 keeps all")
+    keep: int = option(0, "how many iteration_N to keep on disk; 0 keeps all")
     max_test_batches: Optional[int] = option(
         None, "validate on this many batches", shown="all", expert=True
     )
     amp: Optional[str] = option(
         None, "mixed precision on GPUs", shown="float32", choices=("O1", "O2")
     )
-    amp_dtype: str = option("float16", "of --amp", choices=("float16", "bfloat16"), expert=True)
+    amp_dtype: str = option(
+        "float16", "type for --amp", choices=("float16", "bfloat16"), expert=True
+    )
     grad_accum: int = option(1, "batches per optimizer step", expert=True)
     ema: float = option(
-        0.0, "decay of an average of the weights, such as 0.999; 0: none", expert=True
+        0.0, "decay of an average of the weights, e.g. 0.999; 0: no average", expert=True
     )
     resume: Optional[str] = option(
         None, "continue the run in this folder with its own options", shown="a new run"

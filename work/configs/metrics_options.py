@@ -20,14 +20,14 @@ def metrics_parser(description: str | None, examples: str, results: str) -> argp
         "--out_path",
         type=Path,
         help=f"where scores go (default: {SCORES_FOLDER} beside data_path, or {SCORES_FOLDER}/NAME "
-        "where another folder's scores are there already)",
+        "if another folder's scores are already there)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default: auto)")
     return parser
 
 
 def out_folder(options: argparse.Namespace) -> Path:
-    """Where the scores go: the place of the official scripts, unless a sibling folder's scores lie there.
+    """Where the scores go: as in the official scripts, unless a sibling folder's scores are already there.
 
     Raises:
         UserError: it cannot be written to.

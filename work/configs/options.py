@@ -1,4 +1,4 @@
-"""The options of all scripts, each defined once as a dataclass field, and merged with those that a checkpoint saved."""
+"""The options of the inference scripts, defined once as dataclass fields, and merging them with a checkpoint's."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def flags(cls: type[Options]) -> list[Field]:
 class RunOptions(Options):
     """What every script knows."""
 
-    device: str = option("auto", "auto, cpu, gpu, gpu:1, ...: where Paddle computes")
-    seed: int = option(0, "seed of everything that is drawn at random")
+    device: str = option("auto", "where to compute: auto, cpu, gpu, gpu:1, ...")
+    seed: int = option(0, "seed of all random draws")
 
 
 @dataclass
 class ModelOptions(Options):
-    """The shape of the network. None: what the checkpoint's saved options say, else what its weights show."""
+    """The shape of the network. None stands for the checkpoint's saved option, or else what its weights show."""
 
     output_size: Optional[int] = option(
         None, "pixels of the generated face", shown=FROM_WEIGHTS, expert=True
@@ -149,7 +149,7 @@ class ModelChoice(ModelOptions, RunOptions):
             self.quality in STEPS,
             f"--quality {self.quality}: one of {', '.join(STEPS)} (of JPEG files: --jpeg_quality)",
         )
-        require(self.refine is None or self.refine >= 0, "--refine is a number of steps from 0")
+        require(self.refine is None or self.refine >= 0, "--refine is at least 0")
 
     @property
     def steps(self) -> int:
@@ -165,10 +165,10 @@ class TestOptions(ModelChoice):
 
     exp_dir: str = option("exp/test", "folder for the results")
     data_path: str = option("gt_images", "an image of an aligned face, or a folder of them")
-    couple_outputs: bool = option(False, "also save each input beside its output")
-    resize_outputs: bool = option(False, "save faces at 256 instead of 1024 pixels")
-    test_batch_size: int = option(2, "faces that are computed at once")
-    test_workers: int = option(2, "threads that read images ahead of the network", expert=True)
+    couple_outputs: bool = option(False, "save each input beside its output")
+    resize_outputs: bool = option(False, "save faces of 256 instead of 1024 pixels")
+    test_batch_size: int = option(2, "faces computed at once")
+    test_workers: int = option(2, "threads that read images", expert=True)
     resize_factors: Optional[str] = option(
         None,
         "super-resolution by a pSp: shrink each input by this factor first, then to 256 pixels again",
@@ -189,7 +189,7 @@ class TestOptions(ModelChoice):
         "target ages in years, 0 to 100, separated by commas; +20: relative to the estimated age",
     )
     ref_images_paths_file: str = option(
-        "./ref_images.txt", "a text file with the path of one reference image a line"
+        "./ref_images.txt", "a text file with the path of one reference image per line"
     )
 
     def __post_init__(self) -> None:
@@ -207,7 +207,7 @@ class TestOptions(ModelChoice):
 
     @property
     def ages(self) -> list[Target]:
-        """The target ages; their texts name the output folders."""
+        """The target ages; the output folders are named by their texts."""
         return targets(self.target_age)
 
     @property

@@ -1,4 +1,4 @@
-"""Where this machine keeps its data and weights. Edit it, or set the environment variables, or use the flags."""
+"""Where this machine keeps data and weights. Edit this file, set the environment variables, or use the flags."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def data_folder(variable: str, name: str) -> str:
     return os.environ.get(variable) or (str(folder) if folder.is_dir() else "")
 
 
-# Folders of aligned faces, found recursively. The flags --train_root and --test_root beat them.
+# Folders of aligned faces, searched recursively. The flags --train_root and --test_root override them.
 dataset_paths = {
     "ffhq": data_folder("SAM_TRAIN_ROOT", "FFHQ"),
     "celeba_test": data_folder("SAM_TEST_ROOT", "CelebA_test"),
 }
 
-# Files of weights; "" stands for the known file of that name in work/pretrained_models or the per-user cache.
+# Weights; "" stands for the known file in work/pretrained_models or the per-user cache.
 model_paths = {
     "pretrained_psp_encoder": "",
     "stylegan_ffhq": "",

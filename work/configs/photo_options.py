@@ -20,19 +20,19 @@ class PhotoOptions(ModelChoice):
         "(without it they go beside IN: me_70.jpg)",
     )
     target_age: str = option(
-        "70", "years, 0 to 100; +20 or -15: relative to the estimated age; several: 20,50,+30"
+        "70", "years, 0 to 100; +20 or -15: relative to the estimated age; or several: 20,50,+30"
     )
     per_face: bool = option(
         False,
-        "the ages belong to the faces, from left to right, instead of making one picture each",
+        "one age per face, from left to right, instead of one picture per age",
     )
     skip_existing: bool = option(False, "leave out photos whose results are there already")
     largest: bool = option(False, "age only the largest face")
-    smallest: float = option(32, "faces that are less wide, in pixels, are left as they are")
+    smallest: float = option(32, "leave faces alone that are narrower than this many pixels")
     blend: Optional[str] = option(
         "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
     )
-    jpeg_quality: int = option(95, "of JPEG and WebP files, 1 to 100", expert=True)
+    jpeg_quality: int = option(95, "quality of JPEG and WebP files, 1 to 100", expert=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

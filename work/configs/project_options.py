@@ -1,4 +1,4 @@
-"""Options of the projector and of project.py, by the names of the second reference."""
+"""Options of the projector and of project.py, named as in the earlier Paddle port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LPIPS_NETS = ("vgg", "alex")
 
 @dataclass
 class ProjectorOptions(RunOptions):
-    """What the optimisation is and which generator it goes through."""
+    """How to optimise, and through which generator."""
 
     ckpt: Optional[str] = option(
         None,
@@ -42,12 +42,12 @@ class ProjectorOptions(RunOptions):
     mse_weight: float = option(1.0, "weight of the squared error beside LPIPS", expert=True)
     lpips_net: str = option("vgg", "the network of LPIPS; alex is faster", choices=LPIPS_NETS)
     no_encoder: bool = option(
-        False, "start at the mean of 4096 mapped samples, not at an encoder's code"
+        False, "start from the mean of 4096 mapped samples, not from an encoder's code"
     )
-    optimize_noise: bool = option(False, "StyleGAN2: the noise maps, too, regularised")
+    optimize_noise: bool = option(False, "StyleGAN2: optimise the noise maps too, regularised")
     noise_weight: float = option(1e5, "weight of that regularisation", expert=True)
     early_stop: bool = option(
-        False, "stop a face that 20 steps have not brought half a percent nearer"
+        False, "stop at a face that 20 steps have not improved by half a percent"
     )
 
     def __post_init__(self) -> None:
@@ -86,20 +86,20 @@ class ProjectOptions(ProjectorOptions):
     output: str = option("projections", "folder for the results")
     no_crop: bool = option(
         False,
-        "the files are FFHQ-aligned faces already: do not look for faces; "
-        "white parts of NAME.mask.png beside a file count, black ones do not",
+        "the files are already FFHQ-aligned faces: do not look for faces; "
+        "where NAME.mask.png beside a file is black, pixels do not count",
     )
-    batch_size: int = option(1, "faces that are optimised at once; a GPU takes several")
+    batch_size: int = option(1, "faces optimised at once; a GPU takes several")
     save_every: int = option(
         10, "steps between saved states; run the same command again to resume", expert=True
     )
-    save_mp4: bool = option(False, "also a film of the optimisation, 5 seconds at 30 frames")
+    save_mp4: bool = option(False, "save a film of the optimisation too, 5 seconds long")
     target_age: Optional[str] = option(
         None,
         "then age the projected face: years, 0 to 100, e.g. 20,70; +20: relative",
         shown="no ageing",
     )
-    blend: str = option("generator", "how the aged face is shown, see inference.py", choices=BLENDS)
+    blend: str = option("generator", "how to show the aged face, see inference.py", choices=BLENDS)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""What a typed target age means."""
+"""Target ages as they are typed, absolute or relative."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from work.errors import UserError
 
 @dataclass(frozen=True)
 class Target:
-    """One target age as it was typed: "70" is absolute, "+20" and "-15" are relative to the estimated age."""
+    """A target age: "70" is absolute, "+20" and "-15" are relative to the estimated age.
+
+    Raises:
+        UserError: it is no number, or out of range.
+    """
 
     text: str
 
@@ -20,23 +24,23 @@ class Target:
             years = float("nan")
         low = -100 if self.relative else 0
         if not low <= years <= 100:
-            raise UserError(f"--target_age {self.text}: 0 to 100 years are needed, or +20, -15")
+            raise UserError(f"--target_age {self.text}: type 0 to 100 years, or +20, -15")
 
     @property
     def relative(self) -> bool:
         return self.text[:1] in ("+", "-")
 
     def years(self, estimated: float) -> float:
-        """The target in years, 0 to 100, for a face of an estimated age."""
+        """The target in years, 0 to 100, for a face whose estimated age is given."""
         years = float(self.text)
         return min(max(estimated + years, 0.0), 100.0) if self.relative else years
 
 
 def targets(text: str) -> list[Target]:
-    """Target ages separated by commas.
+    """Split target ages at commas.
 
     Raises:
-        UserError: none, or one that is no number or out of range.
+        UserError: there is none, or one is no number or out of range.
     """
     found = [Target(age.strip()) for age in str(text).split(",") if age.strip()]
     if not found:

@@ -1,4 +1,4 @@
-"""Options of training: the flags of SAM and pSp by their official names, and this package's own."""
+"""The options of training SAM and pSp: the official flags, and this package's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from work.configs.loop_options import LoopFlags
 from work.configs.options import RESIZE_FACTORS, Options, flags, option, parse_factors, require
 from work.configs.paths_config import dataset_paths
 
-# What the two references choose when a flag is not typed.
+# The defaults of the official scripts.
 PSP = {"input_nc": 3, "id_lambda": 0.1, "lpips_lambda": 0.8, "l2_lambda": 1.0}
 FRONTALIZE, SUPER_RESOLUTION = "ffhq_frontalize", "celebs_super_resolution"
 RECIPES: Dict[str, Dict[str, Any]] = {
@@ -26,7 +26,7 @@ INTO_W_PLUS = "BackboneEncoderUsingLastLayerIntoWPlus"
 
 @dataclass
 class ModelFlags(Options):
-    """What is trained, and from which weights."""
+    """What to train, and the weights to start from."""
 
     dataset_type: str = option(
         "ffhq_aging",
@@ -41,10 +41,10 @@ class ModelFlags(Options):
         expert=True,
     )
     input_nc: Optional[int] = option(None, "input channels", shown="4 for SAM, 3 for pSp")
-    label_nc: int = option(0, "accepted for old commands; only 0 is supported", expert=True)
+    label_nc: int = option(0, "accepted for published commands; only 0 is supported", expert=True)
     resize_factors: Optional[str] = option(
         None,
-        "super-resolution: an input has one of these times fewer pixels a side than its target",
+        "super-resolution: how many times fewer pixels a side inputs have than their targets",
         shown=RESIZE_FACTORS,
         expert=True,
     )
@@ -70,15 +70,15 @@ class ModelFlags(Options):
     )
     allow_missing: bool = option(
         False,
-        "for tests and demos: start at random where weights are missing, switch off losses "
-        "whose network is missing",
+        "for tests and demos: draw missing weights at random, switch off losses whose network "
+        "is missing",
         expert=True,
     )
 
 
 @dataclass
 class LossFlags(Options):
-    """The weights of the terms of the objective; 0 leaves a term out."""
+    """The weights of the objective's terms; 0 leaves a term out."""
 
     id_lambda: Optional[float] = option(None, "identity", shown="0.1 for pSp, 0 for SAM")
     lpips_lambda: Optional[float] = option(
@@ -91,17 +91,19 @@ class LossFlags(Options):
     l2_lambda_aging: float = option(0.0, "replaces l2_lambda on real steps that age")
     lpips_lambda_crop: float = option(0.0, "LPIPS of the inner face")
     l2_lambda_crop: float = option(0.0, "squared error of the inner face")
-    moco_lambda: float = option(0.0, "accepted for old commands; only 0 is supported", expert=True)
-    w_norm_lambda: float = option(0.0, "length of the codes from the mean latent")
+    moco_lambda: float = option(
+        0.0, "accepted for published commands; only 0 is supported", expert=True
+    )
+    w_norm_lambda: float = option(0.0, "distance of the codes from the mean latent")
     aging_lambda: float = option(0.0, "squared error of the predicted age, in centuries")
-    cycle_lambda: float = option(0.0, "factor of the cycle pass back to the source age")
-    use_weighted_id_loss: bool = option(False, "ask for less likeness over larger age gaps")
+    cycle_lambda: float = option(0.0, "weight of the cycle pass back to the source age")
+    use_weighted_id_loss: bool = option(False, "require less likeness over larger age gaps")
     target_age: str = option("uniform_random", "uniform_random, or one age in years")
 
 
 @dataclass
 class EncoderFlags(Options):
-    """How the encoder is trained."""
+    """How to train the encoder."""
 
     optim_name: str = option("ranger", "optimizer", choices=("ranger", "adam"))
     checkpoint_decoder: bool = option(
@@ -109,18 +111,18 @@ class EncoderFlags(Options):
     )
     code_cache: int = option(
         20000,
-        "faces whose codes by the frozen encoder are kept for later epochs, 36 KB each; 0: none",
+        "keep the frozen encoder's codes of this many faces for later epochs, 36 KB each",
         expert=True,
     )
     freeze_batch_norm: bool = option(
-        False, "batch norm of the trained encoder in evaluation mode", expert=True
+        False, "keep the batch norms of the trained encoder in evaluation mode", expert=True
     )
     use_wandb: bool = option(False, "accepted for old commands; not supported", expert=True)
 
 
 @dataclass
 class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
-    """All of them, checked and with the recipe's defaults filled in."""
+    """All options of train.py, checked, with the recipe's defaults filled in."""
 
     def __post_init__(self) -> None:
         for name, value in RECIPES[self.dataset_type].items():
@@ -133,11 +135,11 @@ class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
 
     @property
     def ages(self) -> bool:
-        """The recipe is SAM's."""
+        """Whether the recipe is SAM's."""
         return self.dataset_type == "ffhq_aging"
 
     def root(self, flag: str) -> Path:
-        """The folder that `train_root` or `test_root` names, or the machine's own."""
+        """The folder of `train_root` or `test_root`: the flag's, or else the machine's."""
         name = "ffhq" if flag == "train_root" else "celeba_test"
         chosen = getattr(self, flag) or dataset_paths[name]
         require(
@@ -177,7 +179,7 @@ def _check_model(options: TrainOptions) -> None:
     channels = RECIPES[options.dataset_type]["input_nc"]
     require(
         options.input_nc == channels,
-        f"--input_nc {options.input_nc}: --dataset_type={options.dataset_type} has {channels}",
+        f"--input_nc {options.input_nc}: --dataset_type={options.dataset_type} needs {channels}",
     )
     for f in flags(LossFlags):
         if f.name.endswith("_lambda") or "_lambda_" in f.name:

@@ -11,19 +11,21 @@ from work.configs.photo_options import PhotoOptions
 
 @dataclass
 class WebOptions(ModelChoice):
-    """The model's options, where the page is, and what it accepts."""
+    """The model's options, the page's address, and what it accepts."""
 
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
     port: int = option(7860, "port to listen on")
     blend: Optional[str] = option(
         "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
     )
-    smallest: float = option(32, "faces that are less wide, in pixels, are not seen")
-    max_upload_mb: int = option(25, "the largest file that is taken, megabytes", expert=True)
-    max_megapixels: float = option(50, "the largest photo that is taken, megapixels", expert=True)
+    smallest: float = option(32, "overlook faces that are narrower than this many pixels")
+    max_upload_mb: int = option(25, "the largest upload in megabytes", expert=True)
+    max_megapixels: float = option(50, "the largest photo in megapixels", expert=True)
     max_waiting: int = option(64, "requests that may wait; more are turned away", expert=True)
     max_sessions: int = option(
-        16, "visitors whose photos stay in memory; of others they are read again", expert=True
+        16,
+        "visitors whose photos stay in memory; those of others are read again",
+        expert=True,
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The ageing loss of SAM: how far the predicted age is from the target."""
+"""SAM's ageing loss: how far the predicted age is from the target age."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from paddle import Tensor, nn
 
 
 class AgingLoss(nn.Layer):
-    """Squared error of ages in centuries, by a frozen age network (SAM, equation 5).
+    """The squared error of ages in centuries, as a frozen network reads them (SAM, equation 5).
 
     Args:
-        net: with `predict_age`: faces [N, 3, 256, 256] in [-1, 1] -> years [N], such as DexVGG.
+        net: has `predict_age`: faces [N, 3, 256, 256] in [-1, 1] -> years [N]; for example DexVGG.
     """
 
     def __init__(self, net: nn.Layer):
@@ -18,7 +18,7 @@ class AgingLoss(nn.Layer):
         self.net = net
 
     def ages(self, images: Tensor) -> Tensor:
-        """Images [N, 3, 256, 256] in [-1, 1] -> predicted ages in centuries, [N]."""
+        """Images [N, 3, 256, 256] in [-1, 1] -> ages in centuries [N]."""
         return self.net.predict_age(images) / 100
 
     def forward(self, predicted: Tensor, target: Tensor) -> Tensor:

@@ -8,20 +8,20 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-# The part of an FFHQ-aligned 256 px face that ArcFace was trained on: rows and columns, in pixels.
+# The part of an FFHQ-aligned 256 px face that looks like ArcFace's training data: rows and columns, in pixels.
 ROWS, COLUMNS = slice(35, 223), slice(32, 220)
 
 
 def crop_face(images: Tensor) -> Tensor:
-    """[N, 3, 256, 256] -> the face without its surroundings, [N, 3, 188, 188]."""
+    """Cut the inner face out of images [N, 3, 256, 256]: [N, 3, 188, 188]."""
     return images[:, :, ROWS, COLUMNS]
 
 
 class IdentityLoss(nn.Layer):
-    """1 - cosine similarity, by a frozen network.
+    """Features of faces by a frozen network, and their cosine similarity.
 
     Args:
-        net: 112 px faces in [-1, 1] -> unit vectors, such as IRSE50.
+        net: 112 px faces in [-1, 1] -> unit vectors; for example IRSE50.
     """
 
     def __init__(self, net: nn.Layer):
@@ -34,13 +34,13 @@ class IdentityLoss(nn.Layer):
 
     @staticmethod
     def similarity(a: Tensor, b: Tensor) -> Tensor:
-        """Cosine similarity of each pair of unit vectors [N, D], [N]."""
+        """The cosine similarity [N] of each pair of unit vectors [N, D]."""
         return paddle.sum(a * b, axis=1)
 
 
 def age_gap_weights(target_ages: Tensor, source_ages: Tensor) -> Tensor:
-    """How much likeness is asked for: 1 without ageing, down to 0.5 for 100 years (SAM, section 3.2).
+    """The weight of the identity loss: 1 without ageing, down to 0.5 over 100 years (SAM, section 3.2).
 
-    Ages are [N], in centuries (0 to 1).
+    Ages are in centuries, [N].
     """
     return 0.25 * paddle.cos(paddle.abs(target_ages - source_ages) * math.pi) + 0.75

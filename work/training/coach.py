@@ -1,8 +1,8 @@
-"""The training loop: it runs the steps of a recipe, logs, shows, validates, saves and resumes.
+"""The training loop: runs the steps of a recipe, logs, validates, saves and resumes.
 
-Departures from the reference of SAM: frozen parts stay in evaluation mode (see PSP.train); every draw is a function
-of the seed and the step, so a resumed run is the same run; validation draws are the same each time, so that
-"best" means something, and no face of the last test batch is left out.
+Departures from the reference: frozen parts stay in evaluation mode (see PSP.train); every draw is a function of the
+seed and the step, so a resumed run is the same run; validation draws the same every time, so that "best" compares like
+with like; and the faces of the last, smaller test batch count too.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from work.training.watch import Watch
 
 
 class Coach:
-    """A run: its recipe, its state, and its place on disk.
+    """A run: its recipe, its state and its files.
 
     Args:
-        make_recipe: from the options and the ranks, such as SAMRecipe.
-        ranks: joined already, where a process trains one run after another.
+        make_recipe: makes the recipe from the options and the ranks; for example SAMRecipe.
+        ranks: given if they have joined already, in a process that trains one run after another.
 
     Raises:
         UserError: data or weights are missing, or the run cannot be resumed.
@@ -79,7 +79,7 @@ class Coach:
                 signal.signal(number, handler)
 
     def _stop_now(self) -> bool:
-        """Whether any rank was asked to stop; several ranks talk about it every tenth step."""
+        """Whether any rank was asked to stop; several ranks compare notes every tenth step."""
         if self.ranks.world == 1 or self.state.step % 10 == 0:
             return self.ranks.any(self.stop_asked)
         return False
@@ -91,7 +91,7 @@ class Coach:
         self.log.say("stopping soon (once more: at once, without saving)")
 
     def _train_step(self, batches) -> Outcome:
-        """One optimizer step over `grad_accum` batches; the outcome of the last of them."""
+        """Take one step over `grad_accum` batches; returns the outcome of the last one."""
         options, ranks, state = self.options, self.ranks, self.state
         self.recipe.train_mode()
         rate = self.recipe.learning_rate(state.step)
@@ -115,7 +115,7 @@ class Coach:
         return int(generator(self.options.seed, NOISE, *key).integers(2**31))
 
     def _after_step(self, outcome: Outcome, pace: Pace) -> None:
-        """Log, show, validate, save, as the intervals say."""
+        """Log, save panels, validate and save checkpoints at their intervals."""
         options, step = self.options, self.state.step
         last = step == options.max_steps
         validate = last or step % options.val_interval == 0
@@ -156,7 +156,7 @@ class Coach:
 
     @paddle.no_grad()
     def validate(self) -> dict[str, float]:
-        """The means of the terms over the test faces, weighted by faces, the same for any number of ranks."""
+        """The means of the terms over all test faces, whatever the number of ranks."""
         ranks, keys = self.ranks, self.recipe.validation_keys()
         mine = range(ranks.rank, len(keys), ranks.world)
         seen: dict[str, list[tuple[float, int]]] = {}

@@ -1,4 +1,4 @@
-"""What makes training and projecting faster on a CPU."""
+"""Compiled operators that make training and projecting faster on a CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from work.models.ops import convolution, one_pass
 
 
 def prepare() -> None:
-    """Use the compiled operators, if the device is the CPU; a line on stderr says where plain Paddle computes."""
+    """Switch to the compiled operators on a CPU; if they cannot be used, say so in a line on stderr."""
     if paddle.device.get_device() != "cpu":
         return
     one_pass.load()

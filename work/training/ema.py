@@ -1,4 +1,4 @@
-"""An exponential moving average of the trained weights (as StyleGAN's g_ema): what validation and users see."""
+"""An exponential moving average of the trained weights, like StyleGAN's g_ema, for validation and checkpoints."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from work.errors import UserError
 
 
 class Average:
-    """Shadows some parameters: shadow += (1 - decay) * (parameter - shadow) after each step.
+    """Follows parameters: shadow += (1 - decay) * (parameter - shadow) after each step.
 
-    With decay 0 it holds nothing and does nothing.
+    With a decay of 0 there is no average, and all methods do nothing.
     """
 
     def __init__(self, named: Mapping[str, paddle.Tensor], decay: float):
@@ -27,7 +27,7 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within it the network computes with the average."""
+        """Let the network compute with the averaged weights within the block."""
         kept = {name: self.named[name].clone() for name in self.shadow}
         for name, shadow in self.shadow.items():
             self.named[name].set_value(shadow.astype(self.named[name].dtype))
@@ -41,7 +41,7 @@ class Average:
         return {name: shadow.numpy() for name, shadow in self.shadow.items()}
 
     def set_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; after a run without an average, start from the weights as they are.
+        """Restore what `state_dict` returned; an empty state, of a run without an average, restarts from the weights.
 
         Raises:
             UserError: some of its weights are missing or of another shape.

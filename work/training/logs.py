@@ -1,4 +1,4 @@
-"""What a run says: lines on the terminal, scalars and pictures on disk, and for VisualDL if it is installed."""
+"""The log of a run: lines on the terminal, scalars and pictures on disk, and for VisualDL if it is installed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from work.datasets.images import save_image
 
 
 class Log:
-    """Writes `logs/scalars.jsonl` always, and VisualDL's files beside it where it can be imported.
+    """Writes `logs/scalars.jsonl`, and VisualDL's files beside it if VisualDL is installed.
 
     Args:
-        folder: `logs` of the run.
-        active: False on all ranks but the first: everything does nothing then.
+        folder: where the log goes, `exp_dir/logs`.
+        active: False on all ranks but the first, which log nothing.
     """
 
     def __init__(self, folder: Path, active: bool = True):
-        self.folder, self.active, self.board = folder, active, None
+        self.folder, self.active = folder, active
+        self.board: Any = None  # VisualDL's writer
         if not active:
             return
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,17 +39,18 @@ class Log:
             print(text, flush=True)
 
     def scalars(self, split: str, step: int, values: Mapping[str, float]) -> None:
-        """Numbers of "train" or "test" at a step."""
+        """Append the numbers of a step; `split` is "train" or "test"."""
         if not self.active:
             return
         line = {"split": split, "step": step, "time": round(time.time(), 1), **values}
         with open(self.folder / "scalars.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        for name, value in values.items() if self.board else ():
-            self.board.add_scalar(f"{split}/{name}", value, step)
+        if self.board:
+            for name, value in values.items():
+                self.board.add_scalar(f"{split}/{name}", value, step)
 
     def picture(self, split: str, step: int, picture: Image.Image) -> None:
-        """A panel, as `images/SPLIT/step.jpg`."""
+        """Save a panel as `images/SPLIT/STEP.jpg`."""
         if not self.active:
             return
         save_image(picture, self.folder / "images" / split / f"{step:06d}.jpg")
@@ -61,7 +63,7 @@ class Log:
 
 
 class Pace:
-    """Seconds per step of this run, for the log."""
+    """How fast a run goes, and how long it will take."""
 
     def __init__(self, faces_per_step: int):
         self.faces_per_step = faces_per_step
@@ -73,7 +75,7 @@ class Pace:
         self.recent += 1
 
     def line(self, steps_left: int) -> str:
-        """Images per second since the last line, and the time that is left."""
+        """Images per second since the last call, and the time left."""
         now = time.perf_counter()
         rate = self.recent * self.faces_per_step / max(now - self.since, 1e-9)
         left = steps_left * (now - self.started) / max(self.steps, 1)
@@ -82,7 +84,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """3723 -> "1:02:03"; days are counted: "2 d 1:02:03"."""
+    """3723 -> "1:02:03"; from a day on, "2 d 1:02:03"."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -90,6 +92,6 @@ def duration(seconds: float) -> str:
 
 
 def term_line(terms: Mapping[str, Any]) -> str:
-    """The total, then the terms in the order of the objective, four digits each."""
+    """The total and then the terms by name, with four digits each."""
     names = ["loss"] + sorted(n for n in terms if n != "loss")
     return "  ".join(f"{n.replace('loss_', '')} {terms[n]:.4g}" for n in names if n in terms)

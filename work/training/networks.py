@@ -1,4 +1,4 @@
-"""The networks of a training run: what is trained, what it starts from, and the frozen loss networks."""
+"""The networks of a training run: the one that is trained, the weights it starts from, the frozen loss networks."""
 
 from __future__ import annotations
 
@@ -17,38 +17,31 @@ from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss
 from work.datasets.training import WEIGHTS, generator
 from work.errors import UserError
-from work.loading import load_lpips, load_network, set_latent_avg
+from work.loading import load_lpips, load_network, open_known, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
-from work.models.pretrained import weights_path
 from work.models.psp import PSP
 from work.training.objective import Lambdas, Objective
 
 
 def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP:
-    """The network at the start of a run: all of it from the checkpoint `whole`, else from its parts.
+    """The network at the start of a run: all of it from the checkpoint `whole`, else put together from parts.
 
-    A new encoder starts from IR-SE50; see `start_encoder`. The generator and the pSp encoder come from
-    their own files.
+    A new encoder starts from IR-SE50, see `start_encoder`; the generator and the pSp encoder have files of their own.
 
     Raises:
-        UserError: weights are missing (unless `allow_missing`) or do not fit.
+        UserError: weights are missing (without `allow_missing`) or do not fit.
     """
-    shape = (
-        options.output_size,
-        options.input_nc,
-        options.start_from_latent_avg,
-        options.start_from_encoded_w_plus,
-        options.learn_in_w,
-    )
-    last_features = options.encoder_type == INTO_W_PLUS
+    names = ("output_size", "input_nc", "start_from_latent_avg", "start_from_encoded_w_plus")
+    shape: dict[str, Any] = {name: getattr(options, name) for name in (*names, "learn_in_w")}
+    shape["last_features"] = options.encoder_type == INTO_W_PLUS
     if whole is None:
-        parts = _find_parts(options)  # what is missing is said before time goes into random weights
-        net = PSP(*shape, last_features=last_features)
+        parts = _find_parts(options)  # before time is spent on drawing random weights
+        net = PSP(**shape)
         _load_parts(net, parts, options.seed)
         return net
     checkpoint = read_checkpoint(whole)
     with paddle.LazyGuard():
-        net = PSP(*shape, last_features=last_features)
+        net = PSP(**shape)
     load_state(net, checkpoint.state_dict, whole)
     set_latent_avg(net, checkpoint)
     return net
@@ -82,16 +75,19 @@ def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> Non
 
 
 def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
-    """Draw a new encoder's weights and copy what IR-SE50 has into it.
+    """Draw the weights of a new encoder, and copy IR-SE50's into its body.
 
-    The heads are drawn as PyTorch draws convolutions, uniform within 1 / sqrt(fan in): their codes are then
-    small beside the mean latent, as in the reference (Paddle's own default is 3 times wider a layer, and the
-    heads are up to 6 deep). The kernels of the RGB channels are IR-SE50's; the age channel's is drawn from a unit
-    normal, as in the reference.
+    The heads are drawn like PyTorch's convolutions, uniformly within 1 / sqrt(fan in): the first codes are then small
+    beside the mean latent, as in the reference. (Paddle's default is 3 times wider per layer, and the heads are up to 6
+    layers deep.) The kernels of the RGB channels are IR-SE50's; that of the age channel is drawn from a unit normal, as
+    in the reference.
 
     Args:
-        encoder: GradualStyleEncoder or the one into W.
-        backbone: arrays by name, of IRSE50; None draws the body too.
+        encoder: GradualStyleEncoder, or the encoder into W.
+        backbone: the arrays of IRSE50 by name; None draws the body too.
+
+    Raises:
+        UserError: IR-SE50's weights lack a layer.
     """
     rng = generator(seed, WEIGHTS)
     own = encoder.state_dict()
@@ -108,7 +104,7 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
         if not name.startswith(("input_layer.", "body.")):
             continue
         if name not in backbone:
-            raise UserError(f"the weights of IR-SE50 lack {name}")
+            raise UserError(f"IR-SE50: the file of its weights lacks {name}")
         value = np.asarray(backbone[name], dtype=np.float32)
         if name == "input_layer.0.weight" and parameter.shape[1] > value.shape[1]:
             extra = (value.shape[0], parameter.shape[1] - value.shape[1], *value.shape[2:])
@@ -117,7 +113,7 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
 
 
 def trained_parameters(net: PSP, prefixes: tuple[str, ...]) -> dict[str, paddle.Tensor]:
-    """The parameters below some prefixes, by their names in a checkpoint; all others are frozen here."""
+    """The parameters whose names start with one of `prefixes`, by name; freezes all others."""
     trained = {}
     for name, parameter in net.named_parameters():
         statistics = name.endswith(("._mean", "._variance"))  # parameters too, in Paddle
@@ -127,7 +123,7 @@ def trained_parameters(net: PSP, prefixes: tuple[str, ...]) -> dict[str, paddle.
     return trained
 
 
-# The names of paths_config.py and those of the table of known weights.
+# From the names in paths_config.py to those in the table of known weights.
 KNOWN = {
     "pretrained_psp_encoder": "psp",
     "stylegan_ffhq": "stylegan2",
@@ -137,54 +133,53 @@ KNOWN = {
 
 
 def find(name: str, allow_missing: bool, path: str | None = None) -> Checkpoint | None:
-    """Open the weights that a flag, paths_config.py or the table of known weights names.
+    """Open weights: the file that a flag or paths_config.py names, else the known one of that name.
 
     Returns:
-        The checkpoint; None, with a line that says so, if it cannot be had and `allow_missing`.
+        The checkpoint; None, after a note, if the known one is missing and `allow_missing`.
 
     Raises:
-        UserError: it cannot be had; the message says where it is to be found and what to run.
+        UserError: it is missing; the message says where to find it and what to run.
     """
     path = path or model_paths.get(name)
     if path:
-        return read_checkpoint(path)  # what was named has to be there
+        return read_checkpoint(path)  # a file that was named has to exist
     try:
-        return read_checkpoint(weights_path(KNOWN.get(name, name)))
+        return open_known(KNOWN.get(name, name))
     except UserError as error:
         if not allow_missing:
             raise
-        print(f"note: goes on without {name}: {str(error).splitlines()[0]}")
+        print(f"note: continues without {name}: {str(error).splitlines()[0]}")
         return None
 
 
 def build_objective(options: TrainOptions) -> Objective:
-    """The objective with its loss networks, as far as its lambdas need them.
+    """The objective with the loss networks that its lambdas need.
 
     Raises:
-        UserError: weights are missing; with `allow_missing` their terms are switched off instead, but SAM
-            cannot do without an age network.
+        UserError: weights are missing. With `allow_missing` their terms are switched off instead, but SAM cannot do
+            without an age network.
     """
     names = {f.name for f in dataclasses.fields(Lambdas)}
     lambdas = Lambdas(**{k: v for k, v in options.plain().items() if k in names})
-    off = dict.fromkeys([n for n in names if n.startswith("lpips")], 0.0)
     identity = lpips = None
     if lambdas.id_lambda > 0:
         weights = find("ir_se50", options.allow_missing)
-        identity = weights and load_network("ir_se50", weights)
-        lambdas = lambdas if identity else dataclasses.replace(lambdas, id_lambda=0.0)
+        if weights is None:
+            lambdas = dataclasses.replace(lambdas, id_lambda=0.0)
+        else:
+            identity = IdentityLoss(load_network("ir_se50", weights))
     if lambdas.need_lpips:
         lpips = load_lpips("alex", lambda name: find(name, options.allow_missing))
-        lambdas = lambdas if lpips else dataclasses.replace(lambdas, **off)
-    return Objective(
-        lambdas,
-        identity and IdentityLoss(identity),
-        lpips,
-        AgingLoss(build_age_net(options.age_net)) if options.ages else None,
-    )
+        if lpips is None:
+            off: dict[str, Any] = {n: 0.0 for n in names if n.startswith("lpips")}
+            lambdas = dataclasses.replace(lambdas, **off)
+    aging = AgingLoss(build_age_net(options.age_net)) if options.ages else None
+    return Objective(lambdas, identity, lpips, aging)
 
 
 def build_age_net(name: str) -> nn.Layer:
-    """DEX, or the small free network. SAM asks it for its sources' ages in any case."""
+    """The network that reads ages: DEX, or the small free one. SAM needs it for the sources' ages in any case."""
     if name == "age_v1":
         return load_network("age_v1", find("age_v1", False))
     return load_network("dex_vgg", find("age_predictor", False))

@@ -1,10 +1,10 @@
 """The training objective of SAM (Alaluf et al. 2021, section 3.2) and pSp (Richardson et al. 2021, 3.2).
 
-What depends on the source faces alone (their ages, embeddings and LPIPS features) is computed once a step
-and shared by the real and the cycle pass.
+What depends on the source faces alone (their ages, embeddings and LPIPS features) is computed once per step and
+shared by the real and the cycle pass.
 
-Departures from the reference: `aging_lambda=0` works; every term can be off, and its network is then not
-needed; the crop terms of the cycle pass are logged under their own names and do not overwrite the real ones.
+Departures from the reference: `aging_lambda=0` works; every term can be switched off, and then needs no network; the
+crop terms of the cycle pass are logged under names of their own and do not overwrite those of the real pass.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss, age_gap_weights, crop_face
 from work.criteria.lpips import LPIPS
 from work.criteria.w_norm import w_norm_loss
+from work.loading import freeze
 
 
 @dataclass(frozen=True)
 class Lambdas:
-    """The weights of the terms, by the names of the flags."""
+    """The weights of the terms, named like the flags."""
 
     id_lambda: float = 0.0
     lpips_lambda: float = 0.0
@@ -39,7 +40,7 @@ class Lambdas:
     use_weighted_id_loss: bool = False
 
     def of_image(self, name: str, ages: bool) -> float:
-        """The weight of "l2" or "lpips" on the whole image; `ages`: a real step towards another age."""
+        """The weight of "l2" or "lpips" on the whole image; `ages`: this is a real pass to another age."""
         return getattr(self, f"{name}_lambda_aging" if ages else f"{name}_lambda")
 
     @property
@@ -49,7 +50,7 @@ class Lambdas:
 
 @dataclass
 class Source:
-    """The source faces [N, 3, 256, 256] and what the loss networks say about them; no gradients."""
+    """The source faces [N, 3, 256, 256] and the loss networks' outputs for them; without gradients."""
 
     faces: Tensor
     ages: Optional[Tensor] = None  # centuries, [N]
@@ -60,22 +61,40 @@ class Source:
 
 @dataclass
 class Loss:
-    """The total (with its graph), its terms, and per-face numbers for the panels (all detached)."""
+    """The total (with its graph), and, detached, its terms and per-face numbers for the panels.
 
-    total: Tensor
+    Attributes:
+        end: the end of all names, such as "_real".
+    """
+
+    end: str = ""
+    total: Tensor = field(default_factory=lambda: paddle.zeros([]))
     terms: dict[str, Tensor] = field(default_factory=dict)
     faces: dict[str, Tensor] = field(default_factory=dict)
 
+    def add(self, name: str, weight: float, value: Tensor) -> None:
+        """Add a term to the total."""
+        self.note(f"loss_{name}", value)
+        self.total = self.total + weight * value
+
+    def note(self, name: str, value: Tensor) -> None:
+        """Keep a number for the log."""
+        self.terms[f"{name}{self.end}"] = value.detach()
+
+    def note_faces(self, name: str, values: Tensor) -> None:
+        """Keep numbers [N] for the panel."""
+        self.faces[f"{name}{self.end}"] = values.detach()
+
 
 class Objective:
-    """The sum of the terms whose lambda is not 0.
+    """The weighted sum of the terms whose lambda is not 0.
 
     Args:
         lambdas: the weights.
-        identity, lpips, aging: frozen networks; each may be None if its lambdas are 0.
+        identity, lpips, aging: the loss networks, which are frozen here; each may be None if its lambdas are 0.
 
     Raises:
-        ValueError: a lambda is not 0 and its network is None.
+        ValueError: a network is None although its lambda is not 0.
     """
 
     def __init__(
@@ -85,31 +104,33 @@ class Objective:
         lpips: LPIPS | None = None,
         aging: AgingLoss | None = None,
     ):
-        self.lambdas, self.identity, self.lpips, self.aging = lambdas, identity, lpips, aging
         needed = {
-            "identity": lambdas.id_lambda > 0,
-            "lpips": lambdas.need_lpips,
-            "aging": lambdas.aging_lambda > 0,
+            "identity": (lambdas.id_lambda > 0, identity),
+            "lpips": (lambdas.need_lpips, lpips),
+            "aging": (lambdas.aging_lambda > 0, aging),
         }
-        missing = [name for name in needed if needed[name] and getattr(self, name) is None]
+        missing = [name for name, (need, net) in needed.items() if need and net is None]
         if missing:
             raise ValueError(f"Objective: lambdas need networks that are missing: {missing}")
-        for net in filter(None, (identity, lpips, aging)):
-            net.eval()
-            for parameter in net.parameters():
-                parameter.stop_gradient = True
+        self.lambdas = lambdas
+        self.identity = identity if lambdas.id_lambda > 0 else None
+        self.lpips = lpips if lambdas.need_lpips else None
+        self.aging = aging
+        for net in (identity, lpips, aging):
+            if net is not None:
+                freeze(net)
 
     @paddle.no_grad()
     def source(self, faces: Tensor) -> Source:
-        """What the terms compare with, for faces [N, 3, 256, 256] in [-1, 1]."""
+        """What the terms compare outputs with, from faces [N, 3, 256, 256] in [-1, 1]."""
         source, lambdas = Source(faces), self.lambdas
         if self.aging is not None:
             source.ages = self.aging.ages(faces)
-        if lambdas.id_lambda > 0:
+        if self.identity is not None:
             source.identity = self.identity.features(faces)
-        if max(lambdas.lpips_lambda, lambdas.lpips_lambda_aging) > 0:
+        if self.lpips is not None and max(lambdas.lpips_lambda, lambdas.lpips_lambda_aging) > 0:
             source.lpips = self.lpips.features(faces)
-        if lambdas.lpips_lambda_crop > 0:
+        if self.lpips is not None and lambdas.lpips_lambda_crop > 0:
             source.lpips_crop = self.lpips.features(crop_face(faces))
         return source
 
@@ -123,63 +144,67 @@ class Objective:
         no_aging: bool = False,
         label: str = "",
     ) -> Loss:
-        """One pass.
+        """The loss of one pass.
 
         Args:
             y_hat: generated faces [N, 3, 256, 256].
             w_plus: their codes [N, n_styles, 512].
             latent_avg: where the length of the codes is measured from, see `w_norm_loss`.
             target_ages: centuries [N]; None for pSp.
-            no_aging: the target of this step is the source's own age.
+            no_aging: the target is the source's own age in this step.
             label: "real" or "cycle" for SAM, "" for pSp.
 
         Returns:
             The loss; its terms are named as in the reference, `loss_l2_real`, ...
         """
-        lambdas, loss = self.lambdas, Loss(paddle.zeros([]))
-        end = f"_{label}" if label else ""
-
-        def add(name: str, weight: float, value: Tensor) -> None:
-            loss.terms[f"loss_{name}{end}"] = value.detach()
-            loss.total = loss.total + weight * value
-
-        if lambdas.id_lambda > 0:
-            add("id", lambdas.id_lambda, self._identity(loss, source, y_hat, target_ages, end))
+        lambdas, loss = self.lambdas, Loss(f"_{label}" if label else "")
         ages = label == "real" and not no_aging
-        if lambdas.of_image("l2", ages) > 0:
-            add("l2", lambdas.of_image("l2", ages), F.mse_loss(y_hat, source.faces))
-        if lambdas.of_image("lpips", ages) > 0:
-            distance = self.lpips.distance(self.lpips.features(y_hat), source.lpips)
-            add("lpips", lambdas.of_image("lpips", ages), distance.mean())
+        if self.identity is not None:
+            loss.add("id", lambdas.id_lambda, self._identity(loss, source, y_hat, target_ages))
+        weight = lambdas.of_image("l2", ages)
+        if weight > 0:
+            loss.add("l2", weight, F.mse_loss(y_hat, source.faces))
+        weight = lambdas.of_image("lpips", ages)
+        if weight > 0:
+            loss.add("lpips", weight, self._lpips(y_hat, source.lpips))
         if lambdas.lpips_lambda_crop > 0:
-            features = self.lpips.features(crop_face(y_hat))
-            distance = self.lpips.distance(features, source.lpips_crop)
-            add("lpips_crop", lambdas.lpips_lambda_crop, distance.mean())
+            distance = self._lpips(crop_face(y_hat), source.lpips_crop)
+            loss.add("lpips_crop", lambdas.lpips_lambda_crop, distance)
         if lambdas.l2_lambda_crop > 0:
             crops = crop_face(y_hat), crop_face(source.faces)
-            add("l2_crop", lambdas.l2_lambda_crop, F.mse_loss(*crops))
+            loss.add("l2_crop", lambdas.l2_lambda_crop, F.mse_loss(*crops))
         if lambdas.w_norm_lambda > 0:
-            add("w_norm", lambdas.w_norm_lambda, w_norm_loss(w_plus, latent_avg))
-        if lambdas.aging_lambda > 0 and target_ages is not None:
+            loss.add("w_norm", lambdas.w_norm_lambda, w_norm_loss(w_plus, latent_avg))
+        if self.aging is not None and lambdas.aging_lambda > 0 and target_ages is not None:
             predicted = self.aging.ages(y_hat)
-            loss.faces[f"age{end}"] = predicted.detach() * 100
-            add("aging", lambdas.aging_lambda, self.aging(predicted, target_ages))
-        loss.terms[f"loss{end}"] = loss.total.detach()
+            loss.note_faces("age", predicted * 100)
+            loss.add("aging", lambdas.aging_lambda, self.aging(predicted, target_ages))
+        loss.note("loss", loss.total)
         return loss
 
     def correct_gain(self, loss: Loss, inputs: Tensor, source: Source) -> None:
-        """Count `id_improve` from the likeness of input and target, where they differ (pSp's other tasks)."""
-        if self.identity is not None and "id_improve" in loss.terms:
+        """Count `id_improve` from the similarity of input and target, where they differ (pSp's other tasks)."""
+        if self.identity is not None and source.identity is not None:
             with paddle.no_grad():
-                seen = self.identity.similarity(self.identity.features(inputs), source.identity)
-            loss.terms["id_improve"] += 1 - seen.mean()
+                before = self.identity.similarity(self.identity.features(inputs), source.identity)
+            loss.terms["id_improve"] += 1 - before.mean()
 
-    def _identity(self, loss, source, y_hat, target_ages, end) -> Tensor:
+    def _lpips(self, images: Tensor, features: list | None) -> Tensor:
+        assert self.lpips is not None and features is not None  # lambdas.need_lpips
+        return self.lpips.distance(self.lpips.features(images), features).mean()
+
+    def _identity(
+        self, loss: Loss, source: Source, y_hat: Tensor, target_ages: Tensor | None
+    ) -> Tensor:
+        assert self.identity is not None and source.identity is not None
         similarity = self.identity.similarity(self.identity.features(y_hat), source.identity)
-        loss.faces[f"similarity{end}"] = similarity.detach()
-        # The reference logs the gain over the similarity of input and target; both are the source here.
-        loss.terms[f"id_improve{end}"] = similarity.detach().mean() - 1
+        loss.note_faces("similarity", similarity)
+        # The reference logs the gain over the similarity of input and target, which are both the source here.
+        loss.note("id_improve", similarity.mean() - 1)
         distance = 1 - similarity
         if self.lambdas.use_weighted_id_loss and target_ages is not None:
+            assert (
+                source.ages is not None
+            )  # targets are for SAM, whose objective has an age network
             distance = distance * age_gap_weights(target_ages, source.ages)
         return distance.mean()

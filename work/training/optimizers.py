@@ -1,4 +1,4 @@
-"""The optimizer of a run, and its state under the model's own parameter names."""
+"""Makes the optimizer of a run, and saves its state under the model's own parameter names."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def make_optimizer(
     half: bool = False,
     betas: tuple[float, float] = (0.9, 0.999),
 ) -> Any:
-    """Ranger or Adam over some named parameters; `half` keeps float32 weights of half-precision ones.
+    """Make Ranger or Adam for named parameters.
 
-    `betas` are Adam's.
+    Args:
+        half: keep float32 copies of half-precision parameters.
+        betas: Adam's.
     """
     parameters = list(named.values())
     if name == "ranger":
@@ -32,9 +34,9 @@ def make_optimizer(
 
 
 def state_of(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
-    """The optimizer's state as arrays, their keys by the names of `named`.
+    """The optimizer's state as arrays, with keys made from the names in `named`.
 
-    Paddle's optimizers use names like conv2d_7.w_0, which count the layers that a process has made.
+    Paddle's own keys, such as conv2d_7.w_0, count the layers that the process has made and differ in the next one.
     """
     state = dict(optimizer.state_dict())
     masters = state.pop("master_weights", {})
@@ -45,10 +47,10 @@ def state_of(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
 
 
 def set_state(optimizer: Any, named: Named, state: Mapping[str, np.ndarray]) -> None:
-    """Take over what `state_of` gave.
+    """Restore what `state_of` returned.
 
     Raises:
-        UserError: it is another optimizer's or another model's.
+        UserError: it belongs to another optimizer or another model, or is incomplete.
     """
     if isinstance(optimizer, Ranger):
         steps = {k: int(state[k][0]) for k in state if k.endswith(".step")}
@@ -64,11 +66,11 @@ def set_state(optimizer: Any, named: Named, state: Mapping[str, np.ndarray]) -> 
 def _check_adam(
     named: Named, names: list[tuple[str, str]], state: Mapping[str, np.ndarray]
 ) -> None:
-    """Paddle only warns, or fails an assertion."""
+    """Raise UserError where Paddle would only warn, or fail an assertion."""
     unknown = [key for key in state if _renamed(key, names) == key]
     moments = [key for key in state if key.endswith("_moment1_0")]
     if unknown or (state and not moments):
-        raise UserError(f"this optimizer state is another one's: {', '.join(unknown[:3])}")
+        raise UserError(f"the state of another optimizer or model: {', '.join(unknown[:3])}")
     for name in (key[: -len("_moment1_0")] for key in moments):
         for end in ("_moment1_0", "_moment2_0"):
             shape = list(state[name + end].shape) if name + end in state else None
@@ -94,7 +96,7 @@ def _array(value: Any) -> np.ndarray:
 
 
 def full_precision(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
-    """The weights as float32: those that the optimizer keeps beside half-precision parameters, else their own."""
+    """The weights in float32: the optimizer's copies of half-precision parameters, else the parameters themselves."""
     masters = {}
     if isinstance(optimizer, Ranger):
         state = optimizer.state_dict()

@@ -1,4 +1,4 @@
-"""Pictures of a batch: a row per face with its input, output and recovered face, ages and similarities."""
+"""Panels: a picture of a batch, with a row per face: source, output and recovered face, ages and similarities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAST = 160  # px of a face; a smaller one is enlarged, so that its caption fits
 
 
 def panel(outcome: Outcome) -> Image.Image:
-    """An RGB picture of at most `MOST` rows of 256 px faces."""
+    """Draw a batch as an RGB picture, with up to `MOST` rows of 256 px faces."""
     numbers = {name: values.numpy() for name, values in outcome.numbers.items()}
     columns = [("source", outcome.faces, ""), ("output", outcome.output, "_real")]
     if outcome.recovered is None:
@@ -37,7 +37,7 @@ def panel(outcome: Outcome) -> Image.Image:
 
 
 def caption(title: str, numbers: dict[str, np.ndarray], end: str, row: int) -> list[str]:
-    """Two lines of what is known about one face."""
+    """The two lines below a face."""
 
     def get(name: str) -> float | None:
         return float(numbers[name][row]) if name in numbers else None

@@ -1,9 +1,9 @@
-"""Mixed precision on GPUs, by Paddle's own: O1 casts operators, O2 the trained weights too."""
+"""Mixed precision on GPUs with Paddle's own tools: O1 casts operators, O2 the trained weights too."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Sequence
+from typing import Any, Literal, Optional, Sequence, cast
 
 import numpy as np
 import paddle
@@ -11,17 +11,20 @@ from paddle import Tensor, nn
 
 from work.errors import UserError
 
+Level = Optional[Literal["O1", "O2"]]
+Dtype = Literal["float16", "bfloat16"]
+
 
 class Precision:
-    """autocast, scaled backward, and steps that are left out after an overflow.
+    """Autocast, a scaled backward pass, and no step after an overflow.
 
     Args:
         level: None (float32), "O1" or "O2".
         dtype: "float16" (with dynamic loss scaling) or "bfloat16" (which needs none).
-        gpu: Paddle has mixed precision on GPUs only.
+        gpu: whether the device is one; Paddle has mixed precision on GPUs only.
 
     Raises:
-        UserError: a level on a device without it.
+        UserError: a level without a GPU.
     """
 
     def __init__(self, level: str | None, dtype: str, gpu: bool):
@@ -29,7 +32,7 @@ class Precision:
             raise UserError(
                 f"--amp {level}: Paddle's mixed precision runs on GPUs only; leave it out"
             )
-        self.level, self.dtype = level, dtype
+        self.level, self.dtype = cast(Level, level), cast(Dtype, dtype)
         scaled = bool(level) and dtype == "float16"
         self.scaler = paddle.amp.GradScaler(init_loss_scaling=2.0**12) if scaled else None
 
@@ -39,6 +42,7 @@ class Precision:
             paddle.amp.decorate(layer, optimizer, level="O2", dtype=self.dtype)
 
     def autocast(self) -> Any:
+        """The context that forward passes and losses run in."""
         if not self.level:
             return contextlib.nullcontext()
         return paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
@@ -47,19 +51,22 @@ class Precision:
         (self.scaler.scale(loss) if self.scaler else loss).backward()
 
     def step(self, optimizers: Sequence[Any]) -> None:
-        """One step of each; after an overflow anywhere, of none that met it."""
+        """Step each optimizer, except those whose gradients overflowed."""
         for optimizer in optimizers:
-            self.scaler.step(optimizer) if self.scaler else optimizer.step()
+            if self.scaler:
+                self.scaler.step(optimizer)
+            else:
+                optimizer.step()
         if self.scaler:
             self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
         """The loss scaler's state as plain data; empty without one."""
-        state = self.scaler.state_dict() if self.scaler else {}
+        state: Any = self.scaler.state_dict() if self.scaler else {}
         return {name: np.asarray(value).tolist() for name, value in state.items()}
 
     def set_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave; nothing if it comes from a run without a scaler.
+        """Restore what `state_dict` returned; an empty state, of a run without a scaler, changes nothing.
 
         Raises:
             UserError: something is missing from it.
@@ -68,4 +75,4 @@ class Precision:
         if state and missing:
             raise UserError(f"the loss scaler's state lacks {', '.join(sorted(missing))}")
         if self.scaler and state:
-            self.scaler.load_state_dict(state)
+            self.scaler.load_state_dict(cast(Any, state))

@@ -1,8 +1,7 @@
-"""Ranger: RAdam, Lookahead and gradient centralisation in one optimizer, as SAM and pSp train with.
+"""Ranger, the optimizer of SAM and pSp: RAdam, Lookahead and gradient centralisation in one.
 
-Sources: RAdam, Liu et al. 2020, algorithm 2; Lookahead, Zhang et al. 2019, algorithm 1; gradient
-centralisation, Yong et al. 2020, equation 1. The numbers are those of the Ranger in the official
-PyTorch code, to its order of operations.
+Sources: RAdam, Liu et al. 2020, algorithm 2; Lookahead, Zhang et al. 2019, algorithm 1; gradient centralisation,
+Yong et al. 2020, equation 1. The order of operations, and so the numbers, are those of the official PyTorch code.
 """
 
 from __future__ import annotations
@@ -36,23 +35,20 @@ class Ranger(paddle.optimizer.Optimizer):
         parameters: tensors, or groups as dicts with `params` and any of `learning_rate` (a factor
             of the optimizer's, as everywhere in Paddle), `weight_decay`, `grad_clip` (applied to
             the group alone), `betas`, `epsilon`, `alpha`, `k`.
-        alpha, k: every `k` steps the slow weights go `alpha` of the way to the fast ones, which
-            start again from there. They start as the weights before the first step.
-        n_sma_threshold: RAdam's length of the moving average, at least 4, up to which a step is not
-            adaptive.
+        alpha, k: every `k` steps the slow weights move `alpha` of the way to the fast ones, which then continue from
+            there. The slow weights start as the weights before the first step.
+        n_sma_threshold: up to this length of RAdam's moving average, at least 4, steps are not adaptive.
         weight_decay: decoupled: weights shrink by `learning_rate * weight_decay` before each step.
-        use_gc, gc_conv_only: see `ranger_op.rules.gc_layout`.
-        multi_precision: keep float32 weights of float16 and bfloat16 parameters
-            (`paddle.amp.decorate` sets it too).
-        names: the model's `dict(model.named_parameters())`. The state is saved under these names;
-            else under Paddle's own, which are the same in a new process only if it makes the same
-            layers in the same order.
-        impl: "ref" plain Paddle, "compiled" the operator (built on the first step), "auto" the
-            operator if it can be had, else plain Paddle after one warning.
+        use_gc, gc_conv_only: see `ranger_op.update_rule.gc_layout`.
+        multi_precision: keep float32 copies of float16 and bfloat16 parameters (`paddle.amp.decorate` sets it too).
+        names: the model's `dict(model.named_parameters())`, under whose names the state is saved. Without it Paddle's
+            own names are used; another process gives the same ones only if it makes the same layers in the same order.
+        impl: "ref" is plain Paddle, "compiled" the operator (built at the first step), "auto" the operator if it can
+            be built, else plain Paddle after one warning.
 
     Raises:
-        UserError: an argument is out of its range, a group has an unknown key; at the first step: a
-            parameter's type is not supported, or impl="compiled" and the operator cannot be had.
+        UserError: an argument is out of range, or a group has an unknown key. At the first step: a parameter's type is
+            not supported, or the operator cannot be built with impl="compiled".
     """
 
     def __init__(
@@ -101,7 +97,7 @@ class Ranger(paddle.optimizer.Optimizer):
 
     @paddle.no_grad()
     def step(self) -> None:
-        """Update once what has a gradient; nothing at all if a GradScaler found infinities."""
+        """Update the parameters that have a gradient; none at all if a GradScaler found infinities."""
         found_inf, self._found_inf = self._found_inf, None
         if found_inf is None or not bool(found_inf):
             super().step()
@@ -110,7 +106,7 @@ class Ranger(paddle.optimizer.Optimizer):
         """Step, as Paddle's minimize does after loss.backward(). Returns (None, None)."""
         if parameters is not None or no_grad_set is not None:
             raise UserError(
-                "Ranger.minimize takes the loss only; choose parameters when making the optimizer"
+                "Ranger.minimize takes only the loss; choose the parameters when making the optimizer"
             )
         self.step()
         return None, None
@@ -130,7 +126,7 @@ class Ranger(paddle.optimizer.Optimizer):
             return []
         if clip is not None:
             params_grads = clip(params_grads)
-        # Nothing by default: this adds the penalty that a ParamAttr may ask for.
+        # Adds the penalty that a ParamAttr may ask for; by default there is none.
         params_grads = self.append_regularization_ops(params_grads, None)
         hyper = {key: group.get(key, value) for key, value in self._hyper.items()}
         work = [
@@ -146,14 +142,18 @@ class Ranger(paddle.optimizer.Optimizer):
         return []
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that resuming bit for bit needs: see `pack`; LR_Scheduler if there is one."""
+        """All that is needed to resume bit for bit: see `pack`; with LR_Scheduler if there is one."""
         state = pack(self._named(), self._state)
         if isinstance(self._learning_rate, paddle.optimizer.lr.LRScheduler):
             state["LR_Scheduler"] = self._learning_rate.state_dict()
         return state
 
     def set_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Copy what `state_dict` gave, tensors or numpy arrays. UserError if it does not fit."""
+        """Restore what `state_dict` returned, as tensors or numpy arrays.
+
+        Raises:
+            UserError: it does not fit.
+        """
         packed = dict(state_dict)
         schedule = packed.pop("LR_Scheduler", None)
         states = unpack(self._named(), packed)
@@ -205,8 +205,13 @@ class Ranger(paddle.optimizer.Optimizer):
         check_dtype(param, self._multi_precision)
         half = param.dtype != paddle.float32
         weights = param.detach().astype("float32") if half else param.detach()
-        zeros = [paddle.zeros_like(weights) for _ in range(2)]
-        state = State(0, *zeros, weights.clone(), weights if half else None)
+        state = State(
+            step=0,
+            exp_avg=paddle.zeros_like(weights),
+            exp_avg_sq=paddle.zeros_like(weights),
+            slow=weights.clone(),
+            master=weights if half else None,
+        )
         self._state[id(param)] = state
         return state
 
@@ -217,7 +222,7 @@ class Ranger(paddle.optimizer.Optimizer):
             return steps.load_compiled(place)
         except BuildError as error:
             if self._impl == "compiled":
-                raise UserError(f"the compiled Ranger cannot be had: {error}") from error
+                raise UserError(f"the compiled Ranger is not available: {error}") from error
             if not _warned:
                 logging.getLogger(__name__).warning(
                     "Ranger runs in plain Paddle, several times slower: %s", error

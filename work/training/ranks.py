@@ -1,4 +1,4 @@
-"""Several processes that train together, by Paddle's own engine; alone, everything here does nothing.
+"""Several processes ("ranks") that train one network together; for a single process, everything here does nothing.
 
 python -m paddle.distributed.launch --gpus 0,1,2,3 work/scripts/train.py ...
 """
@@ -18,7 +18,7 @@ from work.training import cpu
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's number, how many there are, and whether its device is a GPU."""
+    """This process's number, how many there are, and whether it computes on a GPU."""
 
     rank: int = 0
     world: int = 1
@@ -26,13 +26,13 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """The one process that writes."""
+        """Whether this is the one process that writes files."""
         return self.rank == 0
 
     def average_gradients(self, parameters: Iterable[paddle.Tensor]) -> None:
-        """Replace the gradients by their mean over the ranks, in large messages.
+        """Replace the gradients by their means over the ranks, packed into large messages.
 
-        Not DataParallel: a step has several backward passes (real, cycle, accumulation) and one update.
+        DataParallel would do so after each backward pass; a step here has several of them (real, cycle, accumulation).
         """
         if self.world > 1:
             from paddle.distributed.fleet.utils.hybrid_parallel_util import (
@@ -42,20 +42,20 @@ class Ranks:
             fused_allreduce_gradients([p for p in parameters if p.grad is not None], None)
 
     def sum(self, values: list) -> list:
-        """The sums of some numbers over the ranks, in float64 (a step count or a flag stays exact)."""
+        """Sum numbers over the ranks, in float64, so that counts and flags stay exact."""
         if self.world == 1:
             return values
         total = paddle.to_tensor(values, dtype="float64")
         paddle.distributed.all_reduce(total)
-        return total.tolist()
+        return [float(number) for number in total.numpy()]
 
     def means(
         self, names: Sequence[str], seen: Mapping[str, Sequence[tuple[float, int]]]
     ) -> dict[str, float]:
-        """The mean of each name's (value, weight) pairs on all ranks; a name nobody has seen is left out.
+        """The weighted mean of each name's (value, weight) pairs over all ranks; names without any are left out.
 
         Args:
-            names: the same on all ranks, and all that `seen` may hold.
+            names: every name that `seen` may hold, in the same order on all ranks.
         """
         sums = [sum(value * weight for value, weight in seen.get(n, ())) for n in names]
         weights = [sum(weight for _, weight in seen.get(n, ())) for n in names]
@@ -68,23 +68,23 @@ class Ranks:
         return self.sum([float(flag)])[0] > 0
 
     def wait(self) -> None:
-        """Until all ranks are here."""
+        """Wait until all ranks are here."""
         self.sum([0.0])
 
     def synchronize_batch_norm(self, layer: nn.Layer) -> nn.Layer:
-        """Batch statistics over all ranks; Paddle has this on GPUs only."""
+        """Let batch norms see the batches of all ranks; Paddle can do so on GPUs only."""
         if self.world == 1 or not self.gpu:
             return layer
         return nn.SyncBatchNorm.convert_sync_batchnorm(layer)
 
     def leave(self) -> None:
-        """Part from the other ranks."""
+        """Leave the group of ranks."""
         if self.world > 1:
             paddle.distributed.destroy_process_group()
 
 
 def join_ranks(device: str, seed: int) -> Ranks:
-    """Set up the device and join the other processes, if this one was started by the launcher."""
+    """Set up the device, and join the other processes if the launcher started this one."""
     name = runtime.setup(device, seed)
     cpu.prepare()
     world = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))

@@ -1,4 +1,4 @@
-"""What the training loop asks of a recipe: which networks it trains on which faces, and what one step is."""
+"""What the training loop needs from a recipe: the networks, the faces, and what one step is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAIN, TEST = 0, 1
 
 @dataclass
 class Outcome:
-    """Terms (0-d tensors) of a batch, and what its panel shows; nothing here has a graph."""
+    """The terms of a batch (0-d tensors) and what its panel shows; all without a graph."""
 
     terms: dict[str, Tensor]
     faces: Tensor
@@ -31,13 +31,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a run a batch is; every draw is a function of the seed and this.
+    """Where a batch stands in a run. Every draw is a function of this and the seed.
 
     Attributes:
         part: TRAIN or TEST.
-        batch: number of the batch: of this rank's in training, of all ranks' in validation.
-        key: the step and the part of its accumulated gradients, or the batch of a validation.
-        rank, world: who shares the batch; a test batch is not shared.
+        batch: its number, counted on this rank in training and over all ranks in validation.
+        key: the step and the part of its accumulated gradients; in validation, the number of the batch.
+        rank, world: which of how many ranks this is; a test batch is not shared.
     """
 
     part: int
@@ -48,19 +48,21 @@ class Place:
 
 
 class Recipe(Protocol):
-    """What a run trains. Its constructor takes the run's options and ranks and reads what it needs."""
+    """What a run trains, made from the run's options and ranks.
+
+    Attributes:
+        best_by: the validation term that is lowest for the best model; None if there is no such term.
+    """
 
     train_faces: FaceFolder
     test_faces: FaceFolder
-    best_by: Optional[
-        str
-    ]  # the validation term whose lowest value makes the best model; None: there is no such term
+    best_by: Optional[str]
 
     def build_state(self, whole: Any) -> TrainState:
-        """The networks and optimizers at the start, or the weights of the checkpoint `whole`; called once."""
+        """Make the networks and optimizers, with the weights of the checkpoint `whole` if there is one. Called once."""
 
     def faces_per_batch(self) -> int:
-        """Faces that one rank reads for a batch."""
+        """How many faces one rank reads for a batch."""
 
     def train_keys(self, first_batch: int) -> Iterator[Keys]:
         """The faces of this rank's batches, without end."""
@@ -69,22 +71,22 @@ class Recipe(Protocol):
         """The faces of all test batches."""
 
     def train_mode(self) -> None:
-        """Put into training mode what is trained; all else stays in evaluation mode."""
+        """Put what is trained into training mode, and all else into evaluation mode."""
 
     def learning_rate(self, step: int) -> Optional[float]:
-        """Of the step after `step` steps; None leaves it as it is."""
+        """The learning rate after `step` steps; None keeps the current one."""
 
     def run_batch(self, batch: Batch, place: Place, backward: Backward) -> Outcome:
-        """Losses of a batch; `backward` is given each as soon as it is known."""
+        """Compute a batch's losses, and call `backward` with each as soon as it is known."""
 
     def term_names(self) -> list[str]:
-        """Every name that the terms of a batch can have, in one order on all ranks."""
+        """Every name that a batch's terms can have, in the same order on all ranks."""
 
     def panel(self, outcome: Outcome) -> Image.Image:
         """A picture of a batch."""
 
     def failure(self, step: int, terms: dict[str, float]) -> Optional[str]:
-        """Why a run with these terms of a validation is not worth going on with; None if it is."""
+        """Why a run with these validation terms should stop; None if it should not."""
 
 
 RecipeMaker = Callable[[Any, Ranks], Recipe]

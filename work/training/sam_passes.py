@@ -1,7 +1,7 @@
 """One step of SAM and one of pSp: passes through the network, losses, backward.
 
-Departures from the reference: a cycle pass whose lambda is 0 is left out; the ages of the sources are known with
-`aging_lambda=0` too; every draw is a function of the seed and the batch.
+Departures from the reference: a cycle pass whose lambda is 0 is left out; the sources' ages are known even with
+`aging_lambda=0`; every draw is a function of the seed and the batch.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from work.models.psp import PSP, add_age_channel
 from work.training.objective import Loss, Objective
 from work.training.recipes import Backward, Outcome
 
-NO_AGING_SHARE = 1 / 3  # of the steps keep the source's own age
+NO_AGING_SHARE = 1 / 3  # of the steps, in which the target is the source's own age
 
 
 @dataclass
 class Draw:
-    """What is drawn for one batch: whether this step ages, and to which ages (centuries, [N])."""
+    """What is drawn for one batch: whether this step keeps the ages, and the target ages (centuries, [N])."""
 
     no_aging: bool
     ages: np.ndarray
@@ -32,7 +32,7 @@ class Draw:
 def draw(
     options: TrainOptions, key: tuple[int, ...], count: int, rank: int = 0, world: int = 1
 ) -> Draw:
-    """The draw of a batch, the same for any split over ranks: the ages are this rank's share of them."""
+    """Draw for a batch of `count` faces on this rank; however many ranks share a batch, its draw is the same."""
     rng = generator(options.seed, AGES, *key)
     no_aging = bool(rng.random() < NO_AGING_SHARE)
     ages = rng.integers(0, 101, count * world)[rank * count : (rank + 1) * count]
@@ -42,7 +42,7 @@ def draw(
 
 
 class Passes:
-    """The passes of one step over a network and an objective."""
+    """The passes of one step through a network and an objective."""
 
     def __init__(self, net: PSP, objective: Objective, options: TrainOptions):
         self.net, self.objective, self.ages = net, objective, options.ages
@@ -51,10 +51,13 @@ class Passes:
     def __call__(
         self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None = None
     ) -> Outcome:
-        """Faces [N, 3, 256, 256] through all passes; `backward` gets the loss of each pass as it is known.
+        """Run all passes of a batch of faces [N, 3, 256, 256].
 
-        The cycle pass starts from the detached output, so the graph of the real pass is gone by then. `start` is
-        what the frozen encoder says about the faces, where it is known (see start_codes.py).
+        The cycle pass starts from the detached output: by then the graph of the real pass is freed.
+
+        Args:
+            backward: called with the loss of each pass as soon as it is computed.
+            start: the frozen encoder's codes of the faces, if they are known (see start_codes.py).
         """
         return self._sam(faces, drawn, backward, start) if self.ages else self._psp(faces, backward)
 
@@ -80,6 +83,7 @@ class Passes:
 
     def _sam(self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None) -> Outcome:
         source = self.objective.source(faces)
+        assert source.ages is not None  # SAM's objective has an age network
         targets = source.ages if drawn.no_aging else paddle.to_tensor(drawn.ages)
         output, w_plus = self._forward(faces, targets, start)
         real = self._loss(source, output, w_plus, targets, drawn.no_aging, "real")
@@ -103,7 +107,7 @@ class Passes:
     def _forward(
         self, faces: Tensor, ages: Tensor | None = None, start: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Faces [N, 3, 256, 256] and target ages (centuries) -> faces and their w_plus, with fresh noise."""
+        """Faces [N, 3, 256, 256] and target ages (centuries) -> generated faces, with fresh noise, and their w_plus."""
         inputs = faces if ages is None else add_age_channel(faces, ages * 100)
         w_plus = self.net.encode(inputs, start)
         return self.net.decode(w_plus, resize=True, randomize_noise=True), w_plus

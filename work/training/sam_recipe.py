@@ -1,4 +1,4 @@
-"""The recipes of SAM and pSp for the training loop: frozen networks, faces, one optimizer."""
+"""The recipes of SAM and pSp: an encoder trained by one optimizer, beside frozen networks."""
 
 from __future__ import annotations
 
@@ -104,5 +104,5 @@ class SAMRecipe:
         return panel(outcome)
 
     def failure(self, step: int, terms: dict[str, float]) -> Optional[str]:
-        """See Recipe; only what is not finite is a failure here, and the loop sees to that."""
+        """See Recipe; nothing but terms that are not finite, for which the loop stops anyway."""
         return None

@@ -1,4 +1,4 @@
-"""What a run changes as it trains, which is what is saved and resumed: weights, optimizer, average, step, best loss."""
+"""What a run changes as it trains, and so saves and resumes: weights, optimizers, average, step, best loss."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ KIND = "training_state"
 
 @dataclass
 class Player:
-    """An optimizer and the parameters that it moves, by their names in the network.
+    """An optimizer and the parameters that it updates, by their names in the network.
 
     Attributes:
-        rate: times the run's learning rate.
-        name: where a run has several, the folder, with its slash, of its state in the saved file.
+        rate: its learning rate as a multiple of the run's.
+        name: what the names of its saved state start with, if a run has several, e.g. "generator/".
     """
 
     optimizer: Any
@@ -33,7 +33,7 @@ class Player:
 
 
 class Memory(Protocol):
-    """What else a recipe remembers from step to step, such as a pool of pictures."""
+    """What else a recipe keeps from step to step, such as a pool of pictures."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -45,9 +45,9 @@ class TrainState:
     """A run between two steps.
 
     Attributes:
-        kind: what a checkpoint of the network is called.
-        prefixes: of the names of all that is trained, batch norms' statistics included.
-        memory: None for a recipe that remembers nothing.
+        kind: the kind of the network's checkpoints, e.g. "sam".
+        prefixes: what the names of trained parameters start with; batch-norm statistics below them are saved too.
+        memory: None for a recipe that keeps nothing else.
         step: optimizer steps taken.
         best: the lowest validation loss so far.
     """
@@ -72,7 +72,7 @@ class TrainState:
             player.optimizer.set_lr(rate * player.rate)
 
     def update(self) -> None:
-        """One step of each optimizer with the gradients that are there."""
+        """Take one step with each optimizer."""
         self.precision.step([player.optimizer for player in self.players])
         for player in self.players:
             player.optimizer.clear_grad()
@@ -80,7 +80,7 @@ class TrainState:
         self.step += 1
 
     def network_arrays(self) -> dict[str, Any]:
-        """The whole network as users get it, in float32: with the averaged weights if there is an average."""
+        """The whole network in float32, as users get it: with averaged weights if there is an average."""
         return {**self.net.state_dict(), **self._exact(), **self.average.state_dict()}
 
     def _exact(self) -> dict[str, Any]:
@@ -101,10 +101,10 @@ class TrainState:
         return arrays, plain
 
     def restore(self, saved: Checkpoint, source: Any) -> None:
-        """Take over what `pack` gave.
+        """Restore what `pack` returned.
 
         Raises:
-            UserError: something is missing, or it is of another model or optimizer; names `source`.
+            UserError: something is missing, or belongs to another model or optimizer; names `source`.
         """
         if saved.kind != KIND:
             raise UserError(f"{source}: holds {saved.kind} weights, not the state of a run")
@@ -126,18 +126,17 @@ class TrainState:
 
 
 def _checked(plain: dict[str, Any], source: Any) -> tuple[int, Optional[float], dict]:
-    """Step, best loss and the loss scaler's state of a saved run."""
+    """Step, best loss and the loss scaler's state of a saved run, if they are what they should be."""
     step, best, scaler = plain.get("step"), plain.get("best"), plain.get("scaler")
-    problem = ""
-    if type(step) is not int or step < 0:
-        problem = "its number of steps"
+    if not isinstance(step, int) or step < 0:
+        problem = "number of steps"
     elif best is not None and not (isinstance(best, float) and math.isfinite(best)):
-        problem = "its best loss"
+        problem = "best loss"
     elif not isinstance(scaler, dict):
-        problem = "the state of its loss scaler"
-    if problem:
-        raise UserError(
-            f"{source}: damaged: {problem} is missing or is no such thing; "
-            "start a new run with --checkpoint_path and the weights of this one"
-        )
-    return step, best, scaler
+        problem = "loss scaler"
+    else:
+        return step, best, scaler
+    raise UserError(
+        f"{source}: damaged: the {problem} is missing or wrong; "
+        "start a new run with --checkpoint_path and the weights of this one"
+    )

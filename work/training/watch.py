@@ -1,4 +1,4 @@
-"""Stops a run whose losses are no longer numbers."""
+"""Stops a run when one of its losses is no longer finite."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from work.training.ranks import Ranks
 
 
 class Watch:
-    """Keeps the terms of the latest steps, on their device, until somebody wants to read them.
+    """Keeps the terms of the latest steps on their device until they are needed.
 
-    Reading waits for the device, so it happens at the intervals of the log and before every save; on the
-    CPU, where nothing waits, after each step.
+    Reading a number waits for the device. On GPUs it is therefore done when a line is logged and before every save; on
+    CPUs, where it costs nothing, after each step.
     """
 
     def __init__(self, ranks: Ranks):
-        self.ranks, self.pending = ranks, []
+        self.ranks = ranks
+        self.pending: list[tuple[int, dict[str, paddle.Tensor], list]] = []
         self.seen: dict[str, list[tuple[float, int]]] = {}
 
     def add(self, step: int, terms: Mapping[str, paddle.Tensor], files: list) -> None:
-        """Note the terms of one batch; `step` counts from 1."""
+        """Keep the terms of one batch; `step` counts from 1."""
         self.pending.append((step, dict(terms), files))
 
     def check(self) -> None:
-        """Read what was noted.
+        """Read the terms that were kept.
 
         Raises:
-            UserError: a term is not finite; names the first such step, the term and the batch's files.
+            UserError: a term is not finite; names the first such step and term, and the batch's files.
         """
         problem = ""
         for step, terms, files in self.pending:
@@ -43,11 +44,11 @@ class Watch:
         self.pending = []
         if self.ranks.any(bool(problem)):
             raise UserError(
-                f"{problem or 'another rank met a loss that is not finite'}. Stopped; the last good "
-                "checkpoint stays. A lower --learning_rate, or no --amp, may help"
+                f"{problem or 'a loss on another rank is not finite'}. Stopped; the last good "
+                "checkpoint is kept. A lower --learning_rate, or no --amp, may help"
             )
 
     def means(self, names: list[str]) -> dict[str, float]:
-        """The means since the last call over all ranks, of each term over the batches that had it."""
+        """The mean of each term since the last call, over the batches of all ranks that had it."""
         seen, self.seen = self.seen, {}
         return self.ranks.means(names, seen)

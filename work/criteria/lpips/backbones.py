@@ -1,4 +1,4 @@
-"""The convolutions of torchvision's AlexNet and VGG16, cut where LPIPS reads them."""
+"""The convolutions of torchvision's AlexNet and VGG16, with the outputs that LPIPS compares."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from work.models.ops.convolution import Conv2D
 
 
 class Features(nn.Layer):
-    """A stack of layers that returns the feature maps behind some of them.
+    """A stack of layers that returns the outputs of some of them.
 
     Args:
-        layers: the stack; its names are torchvision's `features.N`.
+        layers: the stack; parameters are named `features.N` as in torchvision.
         taps: indices of the layers whose output is returned.
         channels: channels of each returned map.
     """

@@ -8,7 +8,7 @@ from paddle import Tensor, nn
 from work.criteria.lpips.backbones import alexnet, vgg16
 from work.models.ops.convolution import Conv2D
 
-# LPIPS scales images in [-1, 1] by ImageNet's mean and deviation, moved to that range.
+# ImageNet's mean and deviation for images in [-1, 1], as LPIPS rounds them.
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 
@@ -34,20 +34,20 @@ class LPIPS(nn.Layer):
             )
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Images [N, 3, H, W] in [-1, 1] -> feature maps with unit-length channels, to be compared many times."""
+        """Images [N, 3, H, W] in [-1, 1] -> feature maps with channels of unit length, for `distance`."""
         return [_unit_channels(f) for f in self.net((x - self.shift) / self.scale)]
 
     def distance(self, x: list[Tensor], y: list[Tensor]) -> Tensor:
-        """The distance of each pair of `features`, [N] (equation 1 of the paper)."""
+        """The distance [N] of each pair of `features` (equation 1 of the paper)."""
         parts = [lin((a - b) ** 2).mean(axis=[1, 2, 3]) for lin, a, b in zip(self.lin, x, y)]
         return paddle.add_n(parts)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Images [N, 3, H, W] in [-1, 1] -> distances [N]; the loss of SAM is their mean."""
+        """Images [N, 3, H, W] in [-1, 1] -> distances [N]; SAM's loss is their mean."""
         return self.distance(self.features(x), self.features(y))
 
 
 def _unit_channels(x: Tensor, eps: float = 1e-10) -> Tensor:
-    # The square root is taken of at least eps**2: its gradient at a pixel without any response stays finite.
+    # The clip keeps the root's gradient finite at pixels without any response.
     norm = paddle.sqrt(paddle.clip(paddle.sum(x * x, axis=1, keepdim=True), min=eps**2))
     return x / (norm + eps)

@@ -1,1 +1,1 @@
-"""Scripts that made the small files of the embedded ageing model; each is reproducible from its seed."""
+"""The scripts that made the data of the embedded ageing model. Their seeds make them reproducible."""

@@ -1,10 +1,10 @@
-"""Adapt the encoder, which was fitted on renders, to photos: Adam through the frozen generator.
+"""Adapts the encoder, which was fitted to renders, to photos: Adam through the frozen generator.
 
     python -m work.training.embedded.adapt --photos FFHQ256 --features features
 
-The photos are those that `read_pairs` has read, so the last ones by name stay unseen. Every twentieth of them is
-held out; what the encoder alone reaches on those is printed before and after. Only the small matrix behind the
-reduced features is changed.
+The photos are those that `read_pairs` has read, so the last ones by name stay unseen. Every twentieth photo is held
+out; the encoder's LPIPS on these is printed before and after. Only the small matrix behind the reduced features is
+learned.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from work.models.ridge_encoder import GROUPS, repeat_groups
 from work.progress import progress
 from work.training.embedded.fit import save_fitted
 
-PULL = 0.05  # weight of the squared distance to the codes that were fitted on renders
+PULL = 0.05  # weight of the squared distance to the codes of the encoder that was fitted to renders
 
 
 class Adapter:
-    """The encoder's reduced features of all photos, and the matrix [R + 1, 3 * 512] that is learned behind them."""
+    """The reduced features of all photos, and the matrix [R + 1, 3 * 512] behind them that is learned."""
 
     def __init__(self, model, features: np.ndarray):
         self.inverter, encoder = model.inverter, model.encoder
@@ -45,12 +45,12 @@ class Adapter:
         self.learned.stop_gradient = False
 
     def white(self, index: int, matrix: paddle.Tensor) -> paddle.Tensor:
-        """Codes [1, N_STYLES, 512] of a photo."""
+        """A photo's whitened codes [1, N_STYLES, 512]."""
         row = np.append(self.reduced[index] / self.size, 1.0).astype(np.float32)
         return repeat_groups((paddle.to_tensor(row[None]) @ matrix).reshape([1, len(GROUPS), 512]))
 
     def loss(self, index: int, face: paddle.Tensor) -> paddle.Tensor:
-        """The inverter's own objective, and a pull towards the codes that were fitted on renders."""
+        """The inverter's objective, plus a pull towards the codes of the encoder that was fitted to renders."""
         with paddle.no_grad():
             seen = self.inverter.lpips.features(face)
             likeness = self.inverter.identity.embed(face)
@@ -60,8 +60,8 @@ class Adapter:
         return loss + PULL * (white - before).square().mean()
 
     @paddle.no_grad()
-    def missed(self, index: int, face: paddle.Tensor) -> float:
-        """LPIPS between a photo and what its codes draw."""
+    def error(self, index: int, face: paddle.Tensor) -> float:
+        """LPIPS between a photo and the picture drawn from its codes."""
         w_plus = self.inverter.to_w_plus(self.white(index, self.learned))
         image = F.avg_pool2d(self.inverter.generator(w_plus, half=True), 2)
         return self.inverter.lpips(image, face).item()
@@ -81,13 +81,14 @@ def main(argv=None) -> int:
     features = np.load(args.features / "photos.npz")["X"].astype(np.float32)
     paths = find_images(args.photos)[: len(features)]
     adapter = Adapter(load_embedded(0), features)
-    held, used = np.arange(19, len(paths), 20), np.flatnonzero(np.arange(len(paths)) % 20 != 19)
+    held = list(range(19, len(paths), 20))
+    used = [i for i in range(len(paths)) if i % 20 != 19]
 
     def face(index: int) -> paddle.Tensor:
         return paddle.to_tensor(to_input(read_image(paths[index]))[None])
 
     def report(when: str) -> float:
-        found = float(np.median([adapter.missed(i, face(i)) for i in held]))
+        found = float(np.median([adapter.error(i, face(i)) for i in held]))
         print(f"{when}: LPIPS {found:.3f} on {len(held)} photos held out", flush=True)
         return found
 
@@ -103,7 +104,7 @@ def main(argv=None) -> int:
         optimizer.clear_grad()
         schedule.step()
     if report("after") > before:
-        raise UserError("the encoder did not get better on photos held out; nothing was written")
+        raise UserError("the encoder did not improve on the photos held out; nothing was written")
     learned = adapter.learned.numpy()
     expand, bias = learned[:-1] / adapter.size[:, None], learned[-1]
     save_fitted(

@@ -1,4 +1,4 @@
-"""Fit what the embedded ageing model ships: whitening, the linear encoder, the age path.
+"""Fits what the embedded ageing model ships: whitening, the linear encoder, the age reader, the age path.
 
     python -m work.training.embedded.fit --pairs pairs --features features --people people
 
@@ -37,7 +37,7 @@ def load_pairs(pairs: Path, features: Path) -> dict:
 
 
 def save_fitted(path: Path, fitted: dict) -> None:
-    """Write what was fitted; what is large in float16."""
+    """Write fitted arrays, large ones in float16."""
     arrays = {name: np.asarray(value, np.float32) for name, value in fitted.items()}
     stored = {n: v.astype(np.float16) if v.size > 1000 else v for n, v in arrays.items()}
     save_checkpoint(path, "embedded", stored)
@@ -53,7 +53,7 @@ def main(argv=None) -> int:
     parser.add_argument("--penalty", type=float, default=1.0)
     args = parser.parse_args(argv)
     generator = read_checkpoint(weights_path("mobile_stylegan"))
-    mean = generator.latent_avg
+    mean = np.asarray(generator.latent_avg)
     scatter = whitening(mapped_samples(generator.state_dict, count=10000, seed=1000))
     pairs = load_pairs(args.pairs, args.features)
     white = (pairs["codes"] - mean) @ np.linalg.inv(scatter)

@@ -1,4 +1,4 @@
-"""Fit the linear encoder to rendered pairs: from frozen features to whitened codes."""
+"""Fits the linear encoder, from frozen features to whitened codes, to rendered pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from work.models.ridge_encoder import CONV2, CONV3, GROUPS, PIXELS
 
 
 def feature_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of every feature, and a scale that gives each group of features the same weight."""
+    """The mean of each feature, and a scale that gives each group of features the same weight."""
     counts = [192 * CONV2**2, 384 * CONV3**2, 3 * PIXELS**2]
     share = np.concatenate([np.full(n, 1 / np.sqrt(n)) for n in counts])
     return x.mean(0), (share / (x.std(0) + 1e-3)).astype(np.float32)
@@ -22,10 +22,10 @@ def fit_encoder(
     rank: int,
     penalty: float,
 ):
-    """Reduced-rank ridge from features to grouped whitened codes [N, 3 * 512].
+    """Reduced-rank ridge regression from features to grouped whitened codes [N, 3 * 512].
 
-    Renders and photos are normalised by their own means and deviations, which takes away what
-    distinguishes them as a whole. The rank is spent where errors in w are largest.
+    Renders and photos are normalised by their own means and deviations, which removes what tells them apart as a whole.
+    The rank goes to the directions with the largest errors in w.
     """
     plain, augmented = features
     mean, scale = feature_scale(plain)
@@ -51,13 +51,13 @@ def fit_encoder(
 
 
 def grouped(white: np.ndarray) -> np.ndarray:
-    """Codes [N, N_STYLES, 512] -> their means over the three groups of styles, [N, 3 * 512]."""
+    """Average codes [N, N_STYLES, 512] over the three groups of styles: [N, 3 * 512]."""
     parts = np.split(white, np.cumsum(GROUPS)[:-1], axis=1)
     return np.stack([part.mean(axis=1) for part in parts], axis=1).reshape(len(white), -1)
 
 
 def unexplained(fitted: dict, features, targets, mean, scale, scatter) -> np.ndarray:
-    """Share of the variance in w that the encoder misses on held-out renders, per group of styles."""
+    """The share of the variance in w that the encoder misses on held-out renders, for each group of styles."""
     x = (features - mean) * scale
     found = x @ fitted["encoder.reduce"] @ fitted["encoder.expand"] + fitted["encoder.bias"]
     error = ((found - targets).reshape(-1, len(GROUPS), 512) @ scatter) ** 2
@@ -66,7 +66,7 @@ def unexplained(fitted: dict, features, targets, mean, scale, scatter) -> np.nda
 
 
 def fit_and_check_encoder(pairs: dict, targets: np.ndarray, photos, scatter, args) -> dict:
-    """Fit with every 20th pair held out, print what is missed on those, then fit with all pairs."""
+    """Fit without every 20th pair, print the share of variance missed on these, then fit to all pairs."""
     held = np.arange(len(targets)) % 20 == 19
     part = [pairs[name][~held] for name in ("X", "XA")]
     test = fit_encoder(part, targets[~held], photos, scatter, args.rank, args.penalty)

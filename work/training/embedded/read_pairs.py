@@ -1,14 +1,15 @@
-"""Read rendered pairs and photos once: features for the encoder (plain and augmented) and for the age reader.
+"""Reads rendered pairs and photos once: features for the encoder (plain and augmented) and for the age reader.
 
     python -m work.training.embedded.read_pairs --pairs pairs --photos ffhq256 --keep_aside 100 --out features
 
-The last `--keep_aside` photos by name are never looked at.
+The last `--keep_aside` photos by name are never read.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -26,7 +27,7 @@ BATCH = 10
 
 
 def augment(image: paddle.Tensor, rng: np.random.RandomState) -> paddle.Tensor:
-    """A photo-like version of one render [1, 3, 256, 256]: misaligned, blurred, tinted, noisy, occluded."""
+    """Make a render [1, 3, 256, 256] look like a photo: misaligned, blurred, tinted, noisy, partly covered."""
     zoom = rng.uniform(0.97, 1.03)
     dx, dy = rng.randint(-5, 6, 2) / 128
     theta = paddle.to_tensor(np.array([[[zoom, 0, dx], [0, zoom, dy]]], np.float32))
@@ -47,12 +48,12 @@ def augment(image: paddle.Tensor, rng: np.random.RandomState) -> paddle.Tensor:
 
 
 def as_batch(pictures) -> paddle.Tensor:
-    """uint8 pictures [N, 256, 256, 3] -> [N, 3, 256, 256] in [-1, 1]."""
+    """Turn uint8 pictures [N, 256, 256, 3] into a batch [N, 3, 256, 256] in [-1, 1]."""
     return paddle.to_tensor(np.stack(pictures).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
 
 
 class Reader:
-    """The networks that look at pairs."""
+    """The networks whose features are read."""
 
     def __init__(self) -> None:
         lpips = load_lpips()
@@ -60,8 +61,8 @@ class Reader:
         identity = load_network("dlib_face")
         self.people = AgeGenderReader(Backbones(load_network("age_v1"), identity, lpips))
 
-    def read(self, pictures, rng=None) -> dict[str, np.ndarray]:
-        """Features `X` of uint8 pictures; with `rng` also `XA`, of augmented ones, and `C`, of face chips."""
+    def read(self, pictures, rng=None) -> dict[str, Any]:
+        """Features `X` of uint8 pictures; with `rng` also `XA` of augmented ones and `C` of face chips."""
         found: dict[str, list] = {"X": [], "XA": [], "C": []}
         for start in range(0, len(pictures), BATCH):
             batch = as_batch(pictures[start : start + BATCH])

@@ -1,15 +1,16 @@
-"""Read photos of people of known ages once: aligned, as features of frozen networks, for fitting the age reader.
+"""Reads photos of people of known ages once, as features of frozen networks, for fitting the age reader.
 
     python -m work.training.embedded.read_people --people utkface --out people
 
-The files are UTKFace's aligned crops, named AGE_GENDER_RACE_DATE.jpg. At most `--per_decade` of each decade are
-read, chosen by a seed. Each is also seen mirrored and with less detail, as generated faces have less.
+The files are UTKFace's aligned crops, named AGE_GENDER_RACE_DATE.jpg. At most `--per_decade` of each decade are read,
+chosen by a seed. Each is read a second time mirrored and with less detail, because generated faces have less.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -29,8 +30,8 @@ from work.models.face_chip import face_chip
 BATCH, CHUNK = 20, 200
 
 
-def chosen(paths: list[Path], per_decade: int, seed: int) -> list[Path]:
-    """A balanced choice: as many of each decade, in a random order."""
+def choose(paths: list[Path], per_decade: int, seed: int) -> list[Path]:
+    """Choose up to `per_decade` files of each decade, in random order."""
     rng = np.random.default_rng(seed)
     counts: dict[int, int] = {}
     found = []
@@ -42,8 +43,8 @@ def chosen(paths: list[Path], per_decade: int, seed: int) -> list[Path]:
     return found
 
 
-def softened(chips: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
-    """Mirrored chips [N, 3, S, S] at a random lower resolution, a little lighter or darker."""
+def soften(chips: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
+    """Mirror chips [N, 3, S, S], at a random lower resolution and a little lighter or darker."""
     size, small = chips.shape[-1], int(chips.shape[-1] * rng.uniform(0.4, 1.0))
     coarse = F.interpolate(chips.flip(3), size=[small, small], mode="area")
     soft = F.interpolate(coarse, size=[size, size], mode="bilinear")
@@ -57,11 +58,11 @@ def main(argv=None) -> int:
     parser.add_argument("--people", type=Path, required=True, help="folder of photos")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--per_decade", type=int, default=800)
-    parser.add_argument("--count", type=int, default=5200, help="stop after so many")
+    parser.add_argument("--count", type=int, default=5200, help="stop after this many")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     runtime.setup("auto", args.seed)
-    paths = chosen(find_images(args.people), args.per_decade, args.seed)[: args.count]
+    paths = choose(find_images(args.people), args.per_decade, args.seed)[: args.count]
     require(len(paths) >= CHUNK, f"--people {args.people}: holds fewer than {CHUNK} photos")
     args.out.mkdir(parents=True, exist_ok=True)
     networks = Backbones(load_network("age_v1"), load_network("dlib_face"), load_lpips())
@@ -78,15 +79,15 @@ def main(argv=None) -> int:
 
 
 @paddle.no_grad()
-def read_chunk(paths, reader, rng) -> dict[str, np.ndarray]:
-    """Features `X` and `XA` (softened) [N, F], `age`, `male` and `race` (-1 where not told) [N]."""
+def read_chunk(paths, reader, rng) -> dict[str, Any]:
+    """Features `X` and `XA` (softened) [N, F], and `age`, `male` and `race` (-1 if unknown) [N]."""
     parts: dict[str, list] = {"X": [], "XA": []}
     for start in range(0, len(paths), BATCH):
         images = [read_image(path) for path in paths[start : start + BATCH]]
         crops = [to_input(align(i, UTKFACE_TEMPLATE * i.size).image) for i in images]
         chips = face_chip(paddle.to_tensor(np.stack(crops)))
         parts["X"].append(reader.features(chips).numpy())
-        parts["XA"].append(reader.features(softened(chips, rng)).numpy())
+        parts["XA"].append(reader.features(soften(chips, rng)).numpy())
     labels = [path.name.split("_") for path in paths]
     return {
         **{name: np.concatenate(part).astype(np.float16) for name, part in parts.items()},

@@ -1,8 +1,8 @@
-"""Draw codes, render them at 256 px and keep (code, picture) pairs for fitting the encoder and the age path.
+"""Draws codes and renders them at 256 px: pairs of code and picture for fitting the encoder and the age path.
 
-Half of the codes are plain w samples, half are W+ codes: two samples crossed at a random layer, or one with
-whitened noise per layer, because photos are inverted into W+ and lie outside W. With `--age_axis` codes are
-also moved along the age axis, since old people and small children are rare among plain samples.
+Half of the codes are samples of w. The other half lie in W+, as the codes of photos do: two samples crossed at a
+random layer, or one with whitened noise on every layer. With `--age_axis` codes also move along the age axis, because
+old people and small children are rare among samples.
 
     python -m work.training.embedded.render_pairs --out pairs --count 5000
 """
@@ -40,7 +40,7 @@ def draw_codes(
 
 
 def whitening(w: np.ndarray) -> np.ndarray:
-    """[512, 512]: rows are principal axes scaled by their deviation, so white noise @ it is distributed as w."""
+    """[512, 512], whose rows are principal axes times their deviations: white noise @ it is distributed like w."""
     values, axes = np.linalg.eigh(np.cov(w.T))
     values = np.clip(values, values.max() * 1e-4, None)
     return (axes * np.sqrt(values)).T.astype(np.float32)

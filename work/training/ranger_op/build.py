@@ -1,5 +1,4 @@
-"""Compile the Ranger operator: registered with PD_BUILD_OP and linked against Paddle's own library,
-with CUDA where there is nvcc."""
+"""Compiles the Ranger operator, registered with PD_BUILD_OP and linked against Paddle; with CUDA if there is nvcc."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ OLDEST_ARCH, NEWEST_ARCH = 75, 90
 
 
 def find_nvcc() -> str | None:
-    """Return nvcc from $CUDA_HOME/bin or the PATH, or None."""
+    """The path of nvcc in $CUDA_HOME/bin or on the PATH; None if there is none."""
     home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
     return (shutil.which("nvcc", path=str(Path(home) / "bin")) if home else None) or shutil.which(
         "nvcc"
@@ -29,15 +28,18 @@ def find_nvcc() -> str | None:
 
 
 def cuda_architectures(nvcc: str) -> list[int]:
-    """Return the compute capabilities from 75 to 90 that `nvcc` can compile for."""
+    """The compute capabilities from 75 to 90 that `nvcc` can compile for."""
     names = compiler.run([nvcc, "--list-gpu-arch"]).split()
     found = sorted(int(name[8:]) for name in names if name[8:].isdigit())
     return [arch for arch in found if OLDEST_ARCH <= arch <= NEWEST_ARCH]
 
 
 def nvcc_command(nvcc: str, output: Path) -> list[str]:
-    """Return the command that compiles the .cu for every architecture, and as PTX for those to
-    come."""
+    """The command that compiles the .cu file for every architecture, and to PTX for future ones.
+
+    Raises:
+        BuildError: nvcc knows none of these architectures.
+    """
     architectures = cuda_architectures(nvcc)
     if not architectures:
         raise BuildError(f"{nvcc} knows no architecture from sm_{OLDEST_ARCH} to sm_{NEWEST_ARCH}")
@@ -47,7 +49,7 @@ def nvcc_command(nvcc: str, output: Path) -> list[str]:
 
 
 def cache_key() -> str:
-    """Return what the library depends on, hashed."""
+    """A hash of all that the library depends on."""
     nvcc = _nvcc_to_use()
     parts = [nvcc, compiler.run([nvcc, "--version"]), *NVCC_FLAGS] if nvcc else ["no CUDA"]
     names = (*HOST_SOURCES, CUDA_SOURCE, *HEADERS, Path(__file__).name)
@@ -55,7 +57,7 @@ def cache_key() -> str:
 
 
 def build(force: bool = False) -> Path:
-    """Return the path of the compiled library, compiling it if need be; see `compiler.compile_once`."""
+    """The path of the library, which is compiled if it is not in the cache; see `compiler.compile_once`."""
     return compiler.compile_once("ranger", cache_key(), _compile, force)
 
 
@@ -84,7 +86,7 @@ def _nvcc_to_use() -> str | None:
 
 
 def _cuda_libraries(nvcc: str) -> list[str]:
-    """Return the linker's -L flags. nvcc may be a wrapper far from its toolkit, so it is asked."""
+    """The linker's -L flags, as nvcc prints them: it may be a wrapper far from its toolkit."""
     for line in compiler.run(
         [nvcc, "--dryrun", "-c", "-x", "cu", os.devnull, "-o", os.devnull]
     ).splitlines():

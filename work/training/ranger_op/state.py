@@ -1,4 +1,4 @@
-"""Ranger's state per parameter, and its way into a file and back."""
+"""Ranger's state of each parameter, packed for a file and unpacked again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ Named = list[tuple[str, paddle.Tensor]]
 
 @dataclass
 class State:
-    """Steps taken, the two moments, Lookahead's slow weights, and a half-precision parameter's
-    float32 weights."""
+    """Steps taken, the two moments, Lookahead's slow weights, and float32 copies of half-precision weights."""
 
     step: int
     exp_avg: paddle.Tensor
@@ -27,8 +26,7 @@ class State:
 
 
 def pack(named: Named, states: Mapping[int, State]) -> dict[str, Any]:
-    """Return {"NAME.step": int, "NAME.exp_avg": tensor, ...}, the tensors not copied; step 0 for
-    unused parameters."""
+    """{"NAME.step": int, "NAME.exp_avg": tensor, ...}; tensors are not copied, unused parameters have step 0."""
     packed: dict[str, Any] = {}
     for name, param in named:
         state = states.get(id(param))
@@ -41,11 +39,10 @@ def pack(named: Named, states: Mapping[int, State]) -> dict[str, Any]:
 
 
 def unpack(named: Named, packed: Mapping[str, Any]) -> dict[int, State]:
-    """Return the states that `pack` made, copied to the parameters' devices. Values are tensors or
-    numpy arrays.
+    """The states that `pack` packed, as tensors or numpy arrays, copied to the parameters' devices.
 
     Raises:
-        UserError: names or shapes are not those of `named`; the message lists them.
+        UserError: names or shapes differ from those in `named`; the message lists them.
     """
     problems, used = [], set()
     states: dict[int, State] = {}
@@ -75,5 +72,5 @@ def unpack(named: Named, packed: Mapping[str, Any]) -> dict[int, State]:
     problems += [f"{name} belongs to no parameter" for name in packed if name not in used]
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise UserError(f"this optimizer state is another model's: {'; '.join(problems[:5])}{more}")
+        raise UserError(f"the state of another model's optimizer: {'; '.join(problems[:5])}{more}")
     return states

@@ -1,5 +1,4 @@
-"""The two implementations of a Ranger step, behind one signature: `step(updates, constants)` works
-in place."""
+"""Two implementations of a Ranger step with one signature: `step(updates, constants)`, which works in place."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ OP_NAME = "sam_ranger_step"
 
 @dataclass
 class Constants:
-    """Ranger's numbers that hold for a whole parameter group."""
+    """The numbers that a whole parameter group shares."""
 
     betas: tuple[float, float]
     epsilon: float
@@ -27,11 +26,13 @@ class Constants:
 
 @dataclass
 class Update:
-    """One tensor's step: five float32 tensors of one shape and what depends on the step number.
+    """One parameter's step: five float32 tensors of one shape, and what depends on the number of the step.
 
-    `centre` says over what the gradient's mean is taken, with the tensor seen as a matrix of `rows`
-    rows: nothing, each row, or each column. `step_size` is the learning rate times RAdam's factor,
-    `decay` times the weight decay.
+    Attributes:
+        rows, centre: the gradient is seen as a matrix of `rows` rows; its mean is taken off each row, off each column,
+            or not at all.
+        step_size: the learning rate times RAdam's factor.
+        decay: the learning rate times the weight decay.
     """
 
     param: paddle.Tensor
@@ -73,14 +74,15 @@ def reference_step(updates: Sequence[Update], constants: Constants) -> None:
 
 
 def _compiled_step(updates: Sequence[Update], constants: Constants) -> None:
-    # detach() gives an alias of the same memory: Paddle lets no operator change a leaf that wants a
-    # gradient in place, not even under no_grad.
+    # detach() returns an alias of the same memory. Paddle lets no operator change a leaf that has a gradient in place,
+    # not even under no_grad.
     params = [u.param.detach() for u in updates]
     grads = [u.grad if u.grad.is_contiguous() else u.grad.contiguous() for u in updates]
     flags = [u.centre | (4 if u.adaptive else 0) | (8 if u.lookahead else 0) for u in updates]
     place, stream = updates[0].param.place, 0
     if place.is_gpu_place():
-        stream = int(paddle.base.core._get_current_stream(place.gpu_device_id()).cuda_stream)
+        current = paddle.base.core._get_current_stream  # type: ignore[attr-defined]  # GPU builds only
+        stream = int(current(place.gpu_device_id()).cuda_stream)
     beta1, beta2 = constants.betas
     paddle.base.core.eager._run_custom_op(
         OP_NAME,
@@ -102,13 +104,10 @@ _loaded: dict[str, Step | BuildError] = {}
 
 
 def load_compiled(place: Any) -> Step:
-    """Return the compiled step for tensors on `place`, building it the first time.
-
-    It is tried on small tensors against the reference before it is handed out.
+    """The compiled step for tensors on `place`, built the first time and compared with the reference on small tensors.
 
     Raises:
-        BuildError: there is no compiler, the build failed, or the numbers are wrong. Asking again
-            fails again.
+        BuildError: there is no compiler, the build failed, or the numbers are wrong. It is not tried again.
     """
     if "library" not in _loaded:
         _loaded["library"] = _attempt(_register)
@@ -166,7 +165,8 @@ def _trial(place: Any) -> list[Update]:
     for centre, adaptive in ((CENTRE_NONE, True), (CENTRE_ROWS, False), (CENTRE_COLUMNS, True)):
         values = rng.standard_normal((5, 37, 67)).astype(np.float32)
         values[3] **= 2
-        tensors = [paddle.to_tensor(value, place=place) for value in values]
+        param, grad, exp_avg, exp_avg_sq, slow = (paddle.to_tensor(v, place=place) for v in values)
+        tensors = param, grad, exp_avg, exp_avg_sq, slow
         updates.append(Update(*tensors, 37, centre, 0.1, 0.01, adaptive, not adaptive))
     return updates
 

@@ -1,5 +1,4 @@
-"""Ranger's rules: how a shape is centralised, RAdam's factor of a step, and which arguments are
-sound."""
+"""Ranger's rules: how gradients are centralised, RAdam's factor of each step, and which arguments are valid."""
 
 from __future__ import annotations
 
@@ -25,15 +24,13 @@ GROUP_KEYS = {
 
 
 def gc_layout(param: paddle.Tensor, conv_only: bool = False) -> tuple[int, int]:
-    """Return how a gradient is centralised: (CENTRE_NONE | CENTRE_ROWS | CENTRE_COLUMNS, rows of
-    the matrix it is).
+    """How a gradient is centralised: CENTRE_NONE, CENTRE_ROWS or CENTRE_COLUMNS, and the rows of the matrix it is.
 
-    The mean is taken over every axis but the one of the outputs. That is axis 0 (convolutions:
-    [out, in, k, k]; the StyleGAN convolution [1, out, in, k, k] keeps only its 1, so that one mean
-    is taken over the whole tensor, as in the official code), except for 2-D weights, which Paddle
-    and this package store as [in, out]: there it is axis 1. A parameter may say otherwise by an
-    attribute `gc_axis`: 0, the last axis, or None for no centralisation. Vectors and numbers are
-    left alone; with `conv_only` so is everything of fewer than 4 dimensions.
+    The mean is taken over every axis except that of the outputs. This is axis 0 for convolutions, [out, in, k, k]. (For
+    StyleGAN's [1, out, in, k, k] that leaves one mean over the whole tensor, as in the official code.) Paddle and this
+    package store 2-D weights as [in, out]: there it is axis 1. A parameter's attribute `gc_axis` overrides this: 0, the
+    last axis, or None for no centralisation. Vectors and scalars are left alone, and with `conv_only` everything of
+    fewer than 4 dimensions.
     """
     ndim = len(param.shape)
     axis = getattr(param, "gc_axis", 1 if ndim == 2 else 0)
@@ -49,8 +46,7 @@ def gc_layout(param: paddle.Tensor, conv_only: bool = False) -> tuple[int, int]:
 
 
 def radam_factor(step: int, betas: tuple[float, float], threshold: float) -> tuple[float, bool]:
-    """Return (factor of the learning rate, whether to divide by the second moment's root) at
-    1-based `step`."""
+    """The factor of the learning rate at `step`, from 1, and whether to divide by the second moment's root."""
     beta1, beta2 = betas
     decayed = beta2**step
     longest = 2 / (1 - beta2) - 1
@@ -63,8 +59,7 @@ def radam_factor(step: int, betas: tuple[float, float], threshold: float) -> tup
 
 
 def checked_group(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Check one parameter group and rename weight_decay, which Paddle would take for an L2
-    penalty."""
+    """Check a parameter group, and rename weight_decay, which Paddle would take for an L2 penalty."""
     unknown = sorted(set(group) - GROUP_KEYS)
     if unknown:
         raise UserError(
