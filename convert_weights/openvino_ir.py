@@ -67,6 +67,9 @@ def _style(
     constants = [graph.nodes[i].value for i in after.inputs if graph.nodes[i].value is not None]
     if constants:
         gain *= float(np.asarray(constants[0]).reshape(-1)[0])
+    channels = len(bias) if order is None else len(order)
+    right = weight.shape == (channels, WIDTH) and len(bias) == channels
+    _require(right, graph, f"{prefix}.modulation of shape {list(weight.shape)}")
     if order is not None:
         weight, bias = weight[order], bias[order]
     return {"weight": (weight * gain).T, "bias": bias * gain}

@@ -14,7 +14,7 @@ from convert_weights import third_party
 from convert_weights.dlib_dat import FILE, dlib_face
 from convert_weights.onnx import read_initializers
 from convert_weights.openvino_graph import Graph
-from convert_weights.openvino_ir import convert_mobile_stylegan
+from convert_weights.openvino_ir import _style, convert_mobile_stylegan
 from convert_weights.torch_writer import State, write_torch
 from tests.convert.other_formats import field, graph_xml, key, onnx_model, onnx_tensor, varint
 from work.errors import UserError
@@ -109,6 +109,20 @@ def test_openvino_graphs_of_other_networks(tmp_path):
         for end in (".xml", ".bin"):
             (tmp_path / f"{name}{end}").write_bytes(path.with_suffix(end).read_bytes())
     assert "MappingNetwork.xml" in refusal(convert_mobile_stylegan, tmp_path)
+
+
+def test_a_style_of_another_shape_is_not_copied_before_it_is_compared(tmp_path):
+    """numpy makes room for the result of an index before it looks whether the index fits."""
+    data = '<data element_type="f32" shape="1,6" offset="0" size="24"/>'
+    text = graph_xml(data).replace('"weight"', '"a.modulation.weight"').replace("MatMul", "Add")
+    bias = f'<layer id="4" name="a.modulation.bias" type="Const">{data.replace("1,6", "6")}</layer>'
+    text = text.replace("</layers>", f"{bias}</layers>")
+    text = text.replace('name="sum" type="Add"', 'name="scale" type="Multiply"')
+    path = tmp_path / "net.xml"
+    path.write_text(text)
+    path.with_suffix(".bin").write_bytes(bytes(24))
+    message = refusal(_style, Graph(path), "a", np.arange(512))
+    assert "a.modulation of shape [1, 6]" in message
 
 
 DLIB = {

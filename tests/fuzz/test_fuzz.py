@@ -33,11 +33,15 @@ def raises(path):
 
 def hangs(path):
     while True:
-        time.sleep(0.01)
+        pass
+
+
+def waits(path):
+    time.sleep(1000)
 
 
 def grows(path):
-    return len(bytearray(600 << 20))
+    return len(bytearray(8 << 30))
 
 
 def mumbles(path):
@@ -52,14 +56,16 @@ def talks(path):
     "reader, problem",
     [
         (raises, "ValueError"),
-        (hangs, "Hang"),
+        (hangs, "Hang: no end"),
+        (waits, "Hang: it waits"),
         (grows, "MemoryError"),
         (mumbles, "unclear"),
         (talks, "unclear"),
     ],
 )
 def test_bad_readers_are_noticed_and_their_files_kept(tmp_path, monkeypatch, reader, problem):
-    monkeypatch.setattr("tests.fuzz.run.SECONDS", 0.2)
+    monkeypatch.setattr("tests.fuzz.run.SECONDS", 1)
+    monkeypatch.setattr("tests.fuzz.run.WAIT", 1 if reader is waits else 60)
     target = Target("bad", "x.bin", reader, lambda: [b"abc"])
     refused, failures = fuzz(target, 0, 5, 1, tmp_path / "failures")
     assert refused == 0 and len(failures) == 1 and problem in failures[0], failures
