@@ -114,10 +114,11 @@ def test_openvino_graphs_of_other_networks(tmp_path):
 def test_a_style_of_another_shape_is_not_copied_before_it_is_compared(tmp_path):
     """numpy makes room for the result of an index before it looks whether the index fits."""
     data = '<data element_type="f32" shape="1,6" offset="0" size="24"/>'
-    text = graph_xml(data).replace('"weight"', '"a.modulation.weight"').replace("MatMul", "Add")
     bias = f'<layer id="4" name="a.modulation.bias" type="Const">{data.replace("1,6", "6")}</layer>'
-    text = text.replace("</layers>", f"{bias}</layers>")
-    text = text.replace('name="sum" type="Add"', 'name="scale" type="Multiply"')
+    scale = '<layer id="5" name="scale" type="Multiply"/>'
+    text = graph_xml(data).replace('"weight"', '"a.modulation.weight"')
+    text = text.replace("</layers>", f"{bias}{scale}</layers>")
+    text = text.replace("</edges>", '<edge from-layer="3" to-layer="5" to-port="0"/></edges>')
     path = tmp_path / "net.xml"
     path.write_text(text)
     path.with_suffix(".bin").write_bytes(bytes(24))
