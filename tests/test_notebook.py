@@ -38,6 +38,6 @@ def test_it_runs_from_top_to_bottom():
     said = "".join(output.get("text", "") for output in outputs)
     (found,) = re.findall(r"unseen faces: ([\d.]+) before, ([\d.]+) after", said)
     before, after = map(float, found)
-    assert after < 0.8 * before, found  # the training run has learnt something
+    assert after < 0.9 * before, found  # the training run has learnt something
     assert "ccache" not in said
     assert (ROOT / "exp" / "notebook" / "film.mp4").stat().st_size > 10_000
