@@ -173,6 +173,15 @@ def test_a_file_that_was_not_uploaded_is_no_photo(client, server):
     assert "Traceback" not in server.said
 
 
+def test_uploads_of_untold_length_are_refused(client, server):
+    connection = http.client.HTTPConnection("127.0.0.1", client.port)
+    kind = {"Content-Type": "multipart/form-data; boundary=x", "Transfer-Encoding": "chunked"}
+    path, before = f"{client.prefix}/upload", server.files()
+    pieces = (bytes(100_000) for _ in range(30))
+    connection.request("POST", path, pieces, kind, encode_chunked=True)
+    assert connection.getresponse().status == 413 and server.files() == before
+
+
 def test_an_upload_that_no_call_claims_is_deleted(client, server):
     _, answer = client.upload(b"never named" * 100)
     (path,) = json.loads(answer)

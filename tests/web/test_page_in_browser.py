@@ -142,6 +142,14 @@ def test_chinese_by_the_browser_english_by_the_switch(chinese):
     chinese.until(lambda: chinese.text("#status").startswith("请先"))
 
 
+def test_a_file_that_is_too_large_is_told_in_chinese(chinese, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    chinese.upload("#photo", tmp_path / "large.png")
+    chinese.until(lambda: "文件超过 1 MB" in chinese.text("body"))
+    chinese.open(chinese.driver.current_url)
+
+
 def test_camera_without_a_face_is_told_in_plain_words(chinese):
     chinese.click(
         "#photo button[aria-label='Capture from camera'], #photo .source-selection button:nth-of-type(2)"

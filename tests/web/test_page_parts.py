@@ -68,7 +68,7 @@ def refusals(folder: Path) -> list[str]:
 
 
 def without_names(words: str) -> str:
-    return re.sub("JPEG|PNG|WebP|TIFF|HEIC|AVIF|BMP|GIF|PPM|pillow-heif|{.*?}", "", words)
+    return re.sub("JPEG|PNG|WebP|TIFF|HEIC|AVIF|BMP|GIF|PPM|MB|pillow-heif|{.*?}", "", words)
 
 
 def test_chinese_is_chinese_to_the_end(tmp_path):

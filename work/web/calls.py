@@ -38,6 +38,11 @@ def is_call(method: str, path: str) -> bool:
     return method == "POST" and bool(CALL.fullmatch(path.replace("/gradio_api", "", 1)))
 
 
+def is_upload_path(path: str) -> bool:
+    """Whether a request brings a file."""
+    return path.replace("/gradio_api", "", 1).rstrip("/") == "/upload"
+
+
 def _number(low: float, high: float) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
         return isinstance(value, (int, float)) and type(value) is not bool and low <= value <= high

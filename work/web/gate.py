@@ -10,7 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from work.errors import shown
-from work.web.calls import LONGEST, is_call, is_page_path, is_well_formed
+from work.web.calls import LONGEST, is_call, is_page_path, is_upload_path, is_well_formed
+from work.web.texts import preferred, text
+
+FORM = 1024  # bytes that a form adds to a file
 
 # The browser loads and sends nothing from or to another host, whatever Gradio's page refers to.
 POLICY = (
@@ -29,10 +32,11 @@ class Gate:
 
     Args:
         handlers, root: see `is_well_formed`.
+        limit: megabytes of an upload.
     """
 
-    def __init__(self, app: Any, handlers: Mapping[int, Sequence[str]], root: Path):
-        self.app, self.handlers, self.root = app, handlers, root
+    def __init__(self, app: Any, handlers: Mapping[int, Sequence[str]], root: Path, limit: int):
+        self.app, self.handlers, self.root, self.limit = app, handlers, root, limit
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
@@ -73,8 +77,17 @@ class Gate:
                 await refuse(send, 400, "malformed call")
             else:
                 await self.app(scope, replay(body, receive), send)
+        elif is_upload_path(path) and not 0 < self._length(headers) <= self.limit << 20:
+            await drop_body(receive)  # else the browser would not read the answer
+            language = preferred(headers.get(b"accept-language", ""))
+            await refuse(send, 413, text("too_large", language, limit=self.limit), plain=True)
         else:
             await self.app(scope, receive, send)
+
+    def _length(self, headers: Mapping[bytes, str]) -> int:
+        """The bytes of a file that is sent in a form; 0 if that is not told."""
+        length = headers.get(b"content-length", "")
+        return max(1, int(length) - FORM) if length.isascii() and length.isdigit() else 0
 
 
 def is_from_here(origin: str | None, host: str) -> bool:
@@ -105,6 +118,14 @@ async def read_body(receive: Any, most: int) -> bytes | None:
     return body
 
 
+async def drop_body(receive: Any) -> None:
+    """Read a request to its end without keeping anything."""
+    more = True
+    while more:
+        message = await receive()
+        more = message["type"] == "http.request" and message.get("more_body", False)
+
+
 def replay(body: bytes, receive: Any) -> Any:
     """A `receive` that hands out a body that was read already, then what comes after it."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
@@ -115,9 +136,12 @@ def replay(body: bytes, receive: Any) -> Any:
     return receive_again
 
 
-async def refuse(send: Any, status: int, why: str) -> None:
-    """Answer with a status and one line, as Gradio's page expects errors."""
-    body = json.dumps({"detail": why}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+async def refuse(send: Any, status: int, why: str, plain: bool = False) -> None:
+    """Answer with a status and one line: as JSON, or `plain` where Gradio's page shows the whole answer."""
+    body = (why if plain else json.dumps({"detail": why})).encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8" if plain else b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -49,8 +49,12 @@ PRESETS = {"preset_child": 8, "preset_20": 20, "preset_40": 40, "preset_60": 60,
 PLACES = ("status", "strip_said", "film_said", "mix_said")  # where the page says something
 
 
-def layout() -> Parts:
-    """Make all components, in the Blocks context that is open. Their words are English until the browser is known."""
+def layout(limit: int) -> Parts:
+    """Make all components, in the Blocks context that is open. Their words are English until the browser is known.
+
+    Args:
+        limit: megabytes of an upload.
+    """
     p: Parts = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
@@ -74,7 +78,7 @@ def layout() -> Parts:
             _mix(p)
     for key, part in p.items():
         if key in TEXTS:
-            for name, value in words(key, part, "en").items():
+            for name, value in words(key, part, "en", limit).items():
                 setattr(part, name, value)
     return p
 
@@ -156,13 +160,13 @@ def download(key: str) -> gr.DownloadButton:
 CHOICES = {"what": ("fine", "middle"), "film_what": ("face", "whole"), "quality": tuple(STEPS)}
 
 
-def words(key: str, part: Any, language: str) -> dict[str, Any]:
-    """The properties of a component that hold words."""
+def words(key: str, part: Any, language: str, limit: int) -> dict[str, Any]:
+    """The properties of a component that hold words; `limit` is as for `layout`."""
     said = text(key, language)
     if isinstance(part, (gr.Button, gr.Markdown)):
         return {"value": said}
     if key in ("photo", "reference"):
-        return {"label": said, "placeholder": text("drop", language)}
+        return {"label": said, "placeholder": text("drop", language, limit=limit)}
     if key in CHOICES:
         return {"label": said, "choices": [(text(c, language), c) for c in CHOICES[key]]}
     return {"label": said}

@@ -43,6 +43,7 @@ class Page:
         self.root, self.worker = root.resolve(), worker
         self.studio = worker.run(Studio, options)
         self.sessions = Sessions(self.root, options.max_sessions)
+        self.limit = options.max_upload_mb
         # The default fonts would come from another host.
         theme = gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
@@ -54,7 +55,7 @@ class Page:
             analytics_enabled=False,
             delete_cache=(STALE // 10, STALE),
         ) as self.blocks:
-            self.parts = layout.layout()
+            self.parts = layout.layout(self.limit)
             self.parts["quality"].value = options.quality
             self.parts["quality"].visible = self.studio.refines
             self._connect()
@@ -187,7 +188,7 @@ class Page:
         parts = [(key, self.parts[key]) for key in self._spoken()]
         return [
             *messages,
-            *(gr.update(**layout.words(key, part, language)) for key, part in parts),
+            *(gr.update(**layout.words(key, part, language, self.limit)) for key, part in parts),
         ]
 
     def _latest(self, session: Session, place: str) -> str:

@@ -37,7 +37,7 @@ def serve(options: WebOptions) -> int:
 
 
 def _serve(options: WebOptions, root: Path) -> int:
-    gradio = _gradio(root)
+    _prepare_gradio(root)
     from work.web.page import Page
     from work.web.worker import Worker
 
@@ -48,7 +48,7 @@ def _serve(options: WebOptions, root: Path) -> int:
     page = Page(options, root, worker)
     blocks = page.blocks
     try:
-        _launch(gradio, page, options)
+        _launch(page, options)
         print(f"open http://{_shown(options.host)}:{options.port} (Ctrl-C ends it)", flush=True)
         while not stop.wait(SWEEP):
             page.sessions.sweep()
@@ -59,7 +59,7 @@ def _serve(options: WebOptions, root: Path) -> int:
         worker.close()
 
 
-def _gradio(root: Path):
+def _prepare_gradio(root: Path) -> None:
     """Import Gradio, told beforehand where its files go and that it reports nothing."""
     os.environ.update(
         GRADIO_TEMP_DIR=str(root),
@@ -71,22 +71,23 @@ def _gradio(root: Path):
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), *LOOPBACK]))
     try:
-        import gradio
+        import gradio  # noqa: F401
     except ImportError as error:
         raise UserError(
             f"the web page needs Gradio ({error}): {sys.executable} -m pip install -r requirements-web.txt"
         ) from error
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its requests to itself
-    return gradio
 
 
-def _launch(gradio, page: Page, options: WebOptions) -> None:
+def _launch(page: Page, options: WebOptions) -> None:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from work.web.gate import Gate
 
-    layers = [Middleware(Gate, handlers=page.handlers(), root=page.root)]
+    layers = [
+        Middleware(Gate, handlers=page.handlers(), root=page.root, limit=options.max_upload_mb)
+    ]
     if options.host in LOOPBACK:  # other names for this machine come from pages that play tricks
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
     try:
@@ -100,7 +101,6 @@ def _launch(gradio, page: Page, options: WebOptions) -> None:
             quiet=True,
             prevent_thread_lock=True,
             enable_monitoring=False,
-            max_file_size=options.max_upload_mb * gradio.FileSize.MB,
             app_kwargs={"middleware": layers},
         )
     except OSError as error:

@@ -12,8 +12,8 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "photo": {"en": "Your photo", "zh": "你的照片"},
     "drop": {
-        "en": "Drop a photo here, click to choose one, or use the camera below",
-        "zh": "把照片拖到这里，点击选择，或使用下方的摄像头",
+        "en": "Drop a photo here, click to choose one, or use the camera below (up to {limit} MB)",
+        "zh": "把照片拖到这里，点击选择，或使用下方的摄像头（不超过 {limit} MB）",
     },
     "who": {"en": "Which face, from left to right", "zh": "选择人脸（从左到右）"},
     "age": {"en": "Target age in years", "zh": "目标年龄（岁）"},
@@ -73,6 +73,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "**This photo has too many pixels:** at most {limit:g} megapixels are taken. "
         "Please make it smaller.",
         "zh": "**照片太大：** 上限为 {limit:g} 百万像素，请先缩小。",
+    },
+    "too_large": {
+        "en": "this file is larger than {limit} MB",
+        "zh": "文件超过 {limit} MB",
     },
     "unreadable": {
         "en": "**This file cannot be read as a photo:** {reason}.",
