@@ -235,6 +235,14 @@ def test_ctrl_c_saves_and_says_how_to_resume(six, data, tmp_path):
     assert_same_run(six("sam", *SAM), tmp_path)
 
 
+def test_sigterm_saves_too_and_has_its_own_exit_code(data, tmp_path):
+    run = start(*SMALL, *data, *STEPS, *SAM, "--max_steps=500", f"--exp_dir={tmp_path}")
+    wait_for(run, "step 1 ")
+    run.send_signal(signal.SIGTERM)
+    rest = run.communicate(timeout=120)[0]
+    assert run.returncode == 143 and f"--resume {tmp_path}" in rest and "C++" not in rest
+
+
 def test_kill_while_a_checkpoint_is_written_loses_one_interval_at_most(six, data, tmp_path):
     run = start(*SMALL, *data, *STEPS, *SAM, "--max_steps=6", f"--exp_dir={tmp_path}")
     wait_for(run, "step 3 ")

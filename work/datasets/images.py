@@ -18,6 +18,7 @@ from work.errors import UserError, shown
 from work.files import atomic_write, open_regular
 
 MAX_PIXELS = 120_000_000  # the largest phone and medium-format cameras take 100 to 108 megapixels
+ORIENTATION = 0x0112  # tag of EXIF
 MIN_SIDE = 16  # px; nothing in this package can use less
 READABLE = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
@@ -220,14 +221,19 @@ def _upright_rgb(original: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _to_8_bit(image)
     info = travelling_info(original, image)
-    image = on_white(image.convert("RGBA")) if has_alpha(image) else image.convert("RGB")
+    if has_alpha(image):
+        image = on_white(info["rgba"] if "rgba" in info else image.convert("RGBA"))
+    elif image.mode != "RGB" or image is original:
+        image = image.convert("RGB")  # also makes the file's object a plain picture
     image.info = info
     return image
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says, or itself: large photos are not copied for nothing."""
     try:
-        return ImageOps.exif_transpose(image)
+        turned = image.getexif().get(ORIENTATION, 1) != 1
+        return ImageOps.exif_transpose(image) if turned else image
     except Exception:  # the pixels are there even where the EXIF is damaged
         return image
 

@@ -7,12 +7,13 @@ rgba         the photo before it was laid on white, if anything of it is transpa
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 from PIL import Image
 
 MAX_PROFILE = 4 << 20  # bytes; the largest of printers have 3 MiB
+STRIP = 512  # rows
 MAX_EXIF = 65_000  # bytes; JPEG takes 65,533
 # The rest describes how the pixels are stored (in a TIFF these tags are the file's own).
 KEPT_TAGS = {
@@ -37,7 +38,7 @@ def travelling_info(original: Image.Image, upright: Image.Image) -> dict[Any, An
         info["exif"] = exif
     if has_alpha(upright):
         rgba = upright.convert("RGBA")
-        if np.asarray(rgba.getchannel("A")).min() < 255:
+        if rgba.getchannel("A").getextrema() != (255, 255):
             info["rgba"] = rgba
     return info
 
@@ -72,8 +73,17 @@ def has_alpha(image: Image.Image) -> bool:
 
 def on_white(rgba: Image.Image) -> Image.Image:
     """An RGBA picture laid on white, RGB."""
-    white = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(white, rgba).convert("RGB")
+    out = Image.new("RGB", rgba.size)
+    for box in _strips(rgba):
+        part = rgba.crop(box)
+        out.paste(Image.alpha_composite(Image.new("RGBA", part.size, "white"), part), box)
+    return out
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes of some rows each, so that working copies of a large photo stay small."""
+    for top in range(0, image.height, STRIP):
+        yield 0, top, image.width, min(top + STRIP, image.height)
 
 
 def with_alpha(image: Image.Image) -> Image.Image:
@@ -84,9 +94,14 @@ def with_alpha(image: Image.Image) -> Image.Image:
     original = image.info.get("rgba")
     if original is None or original.size != image.size:
         return image
-    new, old, out = np.asarray(image), np.asarray(on_white(original)), np.array(original)
-    changed = (new != old).any(axis=2)
-    change = new[changed].astype(np.float32) - old[changed]
-    colour, alpha = out[changed][:, :3], np.maximum(out[changed][:, 3:], 1) / np.float32(255)
-    out[changed, :3] = (colour + change / alpha).round().clip(0, 255)
-    return Image.fromarray(out)
+    out = original.copy()
+    for box in _strips(original):
+        part = original.crop(box)
+        old, new = np.asarray(on_white(part)), np.asarray(image.crop(box))
+        changed = (new != old).any(axis=2)
+        if changed.any():
+            pixels, change = np.array(part), new[changed].astype(np.float32) - old[changed]
+            alpha = np.maximum(pixels[changed][:, 3:], 1) / np.float32(255)
+            pixels[changed, :3] = (pixels[changed][:, :3] + change / alpha).round().clip(0, 255)
+            out.paste(Image.fromarray(pixels), box)
+    return out

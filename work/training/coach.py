@@ -17,6 +17,7 @@ from paddle import Tensor
 from work.configs.loop_options import LoopFlags
 from work.datasets.training import NOISE, Batch, generator, load
 from work.errors import UserError
+from work.signals import Stopped
 from work.training.logs import Log, Pace, term_line
 from work.training.ranks import Ranks, join_ranks
 from work.training.recipes import TEST, TRAIN, Outcome, Place, RecipeMaker
@@ -50,7 +51,7 @@ class Coach:
             self.files.prepare()
         self.log = Log(self.files.folder / "logs", self.ranks.first)
         self.watch = Watch(self.ranks)
-        self.stop_asked = False
+        self.stop_asked, self.stop_signal = False, int(signal.SIGINT)
         self.saved_at = self.state.step
 
     def run(self) -> int:
@@ -86,8 +87,8 @@ class Coach:
 
     def _ask_to_stop(self, number, frame) -> None:
         if self.stop_asked:
-            raise KeyboardInterrupt
-        self.stop_asked = True
+            raise Stopped(number)
+        self.stop_asked, self.stop_signal = True, number
         self.log.say("stopping soon (once more: at once, without saving)")
 
     def _train_step(self, batches) -> Outcome:
@@ -202,4 +203,4 @@ class Coach:
             self.log.say(f"{bad} training faces could not be read")
         if self.joined:
             self.ranks.leave()
-        return 0 if done else 130
+        return 0 if done else 128 + self.stop_signal
