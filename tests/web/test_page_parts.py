@@ -18,7 +18,8 @@ from work.errors import run
 from work.faces.aligned import AlignedFace
 from work.scripts import web
 from work.web.compare import show_message
-from work.web.studio import place_in_photo
+from work.web.sessions import Sessions
+from work.web.studio import Studio, place_in_photo
 from work.web.texts import LANGUAGES, TEXTS, preferred, text
 
 
@@ -94,6 +95,17 @@ def test_a_film_of_the_whole_photo_changes_the_face_alone():
     changed = np.argwhere(pixels[..., 0] > 0)
     assert (changed.min(axis=0) >= (220, 441)).all() and (changed.max(axis=0) <= (369, 591)).all()
     assert pixels[294, 516, 0] > 100
+
+
+def test_of_several_faces_the_largest_is_chosen(tmp_path, monkeypatch):
+    photo = Image.new("RGB", (400, 300))
+    corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
+    faces = [AlignedFace(photo, corners * side) for side in (60, 90, 70)]
+    studio, session = Studio.__new__(Studio), Sessions(tmp_path, 1).get("me")
+    monkeypatch.setattr(studio, "_read", lambda path: photo)
+    monkeypatch.setattr(studio, "_find", lambda photo: faces)
+    studio.open_photo(session, tmp_path / "us.jpg", lambda share, key: None)
+    assert (session.which, session.name, len(session.faces)) == (1, "us", 3)
 
 
 def test_a_port_that_is_taken_is_named(monkeypatch, capfd):

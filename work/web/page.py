@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Callable, Optional, Tuple
@@ -159,6 +160,9 @@ class Page:
         except UserError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             session.said[place] = "failed", {"reason": str(error)}
+        except Exception:  # a mistake of ours: all of it for the log, a word for the visitor
+            traceback.print_exc()
+            session.said[place] = "failed", {"reason": "a mistake of the page, see its log"}
         return {}
 
     def handlers(self) -> dict[int, list[str]]:

@@ -70,7 +70,7 @@ class Studio:
         say(0.05, "looking")
         session.faces = self._find(photo)
         session.photo, session.name = photo, path.stem[:60]
-        session.which = session.faces.index(max(session.faces, key=_side))
+        session.which = max(range(len(session.faces)), key=lambda face: _side(session.faces[face]))
 
     def _find(self, photo: Image.Image) -> list[AlignedFace]:
         faces = self.ager.find(photo)
