@@ -31,7 +31,7 @@ OUTPUT = 512  # px of the pictures, in which a smaller network's change is drawn
 SEEN = 256  # px of the aligned face that the crop is cut out of
 FAR = 20.0  # years from which on F-GAN leaves the face to Group-GAN
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-FADE = 0.06  # of the crop's side: how far the change fades in from its border
+FADE = 0.12  # of the crop's side: how far the change fades in from its border
 
 
 @dataclass
