@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import paddle
 import pytest
@@ -11,7 +13,7 @@ from work.configs.age_groups import parse_groups
 from work.configs.options import TestOptions
 from work.errors import UserError, run
 from work.faces.align import UTKFACE_TEMPLATE, align
-from work.faces.aligned import AlignedFace
+from work.faces.aligned import AlignedFace, FaceReader
 from work.inference.baselines import OUTPUT, Choice, choose, crop_box, load_baseline
 from work.inference.load import load_model
 from work.models.checkpoint import save_checkpoint
@@ -188,3 +190,22 @@ def test_the_script_adds_years(tmp_path, face, capsys):
     assert run(lambda: main([*flags.split(), "--years=20", "--target_age=70"])) == 2
     assert "type one of them" in capsys.readouterr().err
     assert run(lambda: main([*flags.split(), "--method=group-gan", "--years=20"])) == 2
+
+
+def test_the_packages_own_networks_make_a_face_older_and_younger():
+    """By age_v1, which was not asked in training; the numbers for 200 people are in docs/baselines.md."""
+    from work.inference.baselines import SHIPPED
+    from work.loading import load_network
+
+    photo = Path(__file__).parents[1] / "data" / "03.jpg"
+    encoded_face = FaceReader()(photo)
+    model, age_net = load_baseline(None, "group-gan"), load_network("age_v1")
+    assert SHIPPED.stat().st_size < 12e6
+    encoded = model.encode([encoded_face])
+    found = {}
+    for start, target in ((30.0, 70.0), (70.0, 30.0)):
+        encoded.ages = [start]
+        picture = model.transform(encoded, paddle.to_tensor([target]))
+        found[target] = float(age_net.predict_age(picture))
+    own = float(age_net.predict_age(encoded.photos))
+    assert found[30.0] < own - 5 < own < found[70.0]

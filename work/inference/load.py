@@ -33,7 +33,7 @@ def load_model(options: ModelChoice) -> AgeingModel:
     runtime.setup(options.device, options.seed)
     folder = options.checkpoint_path is not None and Path(options.checkpoint_path).is_dir()
     if options.method or folder:
-        return _load_baseline(options)
+        return load_baseline_model(options)
     if options.checkpoint_path is None:
         from work.inference.embedded.model import load_embedded
 
@@ -45,11 +45,17 @@ def load_model(options: ModelChoice) -> AgeingModel:
     source = Path(options.checkpoint_path)
     checkpoint = read_checkpoint(source)
     if checkpoint.kind == GANS:
-        return _load_baseline(options)
+        return load_baseline_model(options)
     return load_sam(checkpoint, with_saved(options, checkpoint.opts), source)
 
 
-def _load_baseline(options: ModelChoice) -> AgeingModel:
+def load_baseline_model(options: ModelChoice) -> AgeingModel:
+    """Set up the device and load Group-GAN, FA-GAN or F-GAN; the package's own without `--checkpoint_path`.
+
+    Raises:
+        UserError: a file that cannot be used, or lacks what `--method` needs.
+    """
+    runtime.setup(options.device, options.seed)
     from work.inference.baselines import load_baseline
 
     path = options.checkpoint_path

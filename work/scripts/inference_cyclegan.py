@@ -15,14 +15,16 @@ from work.configs.options import METHODS, TestOptions, option, require
 from work.errors import run
 
 EXAMPLES = r"""%(prog)s --method=f-gan --checkpoint_path=exp/fgan --data_path=faces --years=20
-%(prog)s --method=group-gan --data_path=faces --target_age=70 --exp_dir=exp/old"""
+%(prog)s --data_path=young_faces --target_age=70 --exp_dir=exp/old"""
 
 
 @dataclass
 class BaselineOptions(TestOptions):
     """The flags of inference.py, and years to add."""
 
-    method: Optional[str] = option("f-gan", "which of the baselines", choices=METHODS)
+    method: Optional[str] = option(
+        None, "which of the baselines", shown="the most that the networks can do", choices=METHODS
+    )
     years: Optional[int] = option(
         None, "years to add, or with a minus to take off; instead of --target_age", shown="none"
     )
@@ -37,9 +39,9 @@ class BaselineOptions(TestOptions):
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(BaselineOptions, argv, __doc__, EXAMPLES)
-    from work.inference.load import load_model
+    from work.inference.load import load_baseline_model
 
-    model = load_model(options)
+    model = load_baseline_model(options)
     from work.inference.grids import age_folder
 
     return age_folder(model, options)
