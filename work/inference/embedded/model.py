@@ -33,7 +33,7 @@ from work.models.ridge_encoder import RidgeEncoder
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
 REFINE_STEPS = STEPS["good"]
-CALIBRATION = 6.0  # gradient steps that take about as long as a photo's calibration
+CALIBRATION = 10.0  # gradient steps that take about as long as a photo's calibration
 PROBES = 16  # renders of a calibration, roughly
 READ_SIZE = 256  # px at which renders are read and inversion works
 
