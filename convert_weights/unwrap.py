@@ -42,10 +42,11 @@ def unwrap(source: Source) -> Contents:
     """Sort a checkpoint's entries. Raises BadFile for entries that no rule names."""
     data = source.data
     if not isinstance(data, dict) or not data:
-        found = "a tensor" if isinstance(data, TENSORS) else f"a {type(data).__name__}"
-        raise BadFile(
-            f"{source.path}: holds {'nothing' if data == {} else found}, not a dictionary of weights"
+        kind = "tensor" if isinstance(data, TENSORS) else type(data).__name__
+        found = (
+            "dictionary without entries" if data == {} else f"{kind}, not a dictionary of weights"
         )
+        raise BadFile(f"{source.path}: holds a {found}")
     state, rest = _split(data)
     state = _flatten(state)
     own = isinstance(rest.get("kind"), str) and "state_dict" in data

@@ -35,7 +35,8 @@ def main() -> int:
         refused, failures = fuzz(TARGETS[name], args.seed, args.start, args.count, args.keep)
         seconds = time.perf_counter() - begin
         print(
-            f"{name}: {args.count} files, {refused} refused, {len(failures)} failures, {seconds:.1f} s"
+            f"{name}: {args.count} files, {refused} refused, {len(failures)} failures, {seconds:.1f} s",
+            flush=True,
         )
         failed += failures
     print(*failed, sep="\n")
