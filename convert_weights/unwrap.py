@@ -41,12 +41,11 @@ class Contents:
 def unwrap(source: Source) -> Contents:
     """Sort a checkpoint's entries. Raises BadFile for entries that no rule names."""
     data = source.data
-    if not isinstance(data, dict) or not data:
-        kind = "tensor" if isinstance(data, TENSORS) else type(data).__name__
-        found = (
-            "dictionary without entries" if data == {} else f"{kind}, not a dictionary of weights"
-        )
-        raise BadFile(f"{source.path}: holds a {found}")
+    if data == {}:
+        raise BadFile(f"{source.path}: holds a dictionary without entries")
+    if not isinstance(data, dict):
+        found = "tensor" if isinstance(data, TENSORS) else type(data).__name__
+        raise BadFile(f"{source.path}: holds a {found}, not a dictionary of weights")
     state, rest = _split(data)
     state = _flatten(state)
     own = isinstance(rest.get("kind"), str) and "state_dict" in data
