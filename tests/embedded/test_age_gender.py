@@ -92,4 +92,11 @@ def test_relative_targets_start_where_the_model_finds_the_face(model, portraits)
         years = [model.target_years(encoded, Target(text)) for text in ("-15", "+0", "+15")]
         steps = [encoded[0].calibration.step(float(target)) for target in years]
         assert steps[0] < -8 and abs(steps[1]) < 10 and steps[2] > 20
+        found = [
+            float(model.target_years(encoded, Target(f"{years:+d}"))) for years in range(-25, 26, 5)
+        ]
+        assert (np.diff(found) > 0).all()
+        own = model.ages(encoded)[0]
+        assert found[0] == pytest.approx(own - 25, abs=1e-3)
+        assert found[-1] == pytest.approx(own + 25, abs=1e-3)
     assert float(model.target_years(encoded, Target("70"))) == 70

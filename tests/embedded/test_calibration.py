@@ -186,6 +186,24 @@ def test_what_the_inverted_face_is_misread_by_is_taken_off_and_fades():
     assert older == pytest.approx((44 - 10 * (1 - 4 / 30) + 60) / 2, abs=0.02)
 
 
+def test_the_photos_own_age_is_a_persons_and_grey_does_not_make_it_younger():
+    """What is cautious about made faces is not about people: they may be read as 80."""
+    colours = paddle.to_tensor([0.1, 0.0, -0.1]).reshape([1, 3, 1, 1])
+    for age, lifted in ((80, 83), (55, 57.5), (20, 21), (5, 5.5)):
+        assert Readings(Told(), flat(age), flat(50), True).photo_reading == pytest.approx(
+            lifted, abs=0.02
+        )
+        coloured = Readings(Told(), flat(age) + colours, flat(50), True)
+        assert coloured.photo_reading == pytest.approx(age, abs=0.02)
+
+
+def test_a_persons_age_lies_between_the_reading_and_the_median_that_it_is():
+    aims = Aims(np.array([0.0, 20, 60, 90]), np.array([0.0, 24, 50, 70]))
+    assert aims.person(50) == 55 and aims.person(24) == 22 and aims.person(70) == 80
+    ages = [aims.person(reading) for reading in range(100)]
+    assert (np.diff(ages) > 0).all() and 0 <= ages[0] and ages[-1] <= 100
+
+
 def test_the_worse_of_both_genders_counts():
     readings = Readings(Told(), flat(30), flat(30), composites=True)
     assert readings.start.gender == 2

@@ -64,6 +64,11 @@ def without_colours(images: Tensor) -> Tensor:
     return (images * weights).sum(axis=1, keepdim=True).expand_as(images)
 
 
+def is_grey(photo: Tensor) -> Tensor:
+    """Whether photos [N, 3, S, S] in [-1, 1] have no colours, bool [N]."""
+    return (photo.max(axis=1) - photo.min(axis=1)).mean(axis=[1, 2]) < GREY
+
+
 class Composite:
     """Blends photos with their aged versions; what all ages of a photo share is computed once.
 
@@ -74,8 +79,7 @@ class Composite:
     """
 
     def __init__(self, photo: Tensor, inverted: Tensor):
-        spread = (photo.max(axis=1) - photo.min(axis=1)).mean(axis=[1, 2])
-        self.grey = (spread < GREY).reshape([-1, 1, 1, 1])
+        self.grey = is_grey(photo).reshape([-1, 1, 1, 1])
         self.some_grey = bool(self.grey.any())
         self.inverted = self._as_photo(inverted)
         missed = photo - self.inverted

@@ -33,6 +33,14 @@ class Aims:
         ages = np.arange(101.0)
         return float(np.interp(reading, [self.reading(float(age)) for age in ages], ages))
 
+    def person(self, reading: float) -> float:
+        """How old a person is whose photo has this reading, 0 to 100 years.
+
+        The mean of the reading and of the age at which it is the median. Not the inverse of `reading`, which aims at
+        faces that were made: of people aged 42 to 59 that takes 8 % for 15 years younger or more, this 2 %.
+        """
+        return float(np.clip((reading + np.interp(reading, self.medians, self.truth)) / 2, 0, 100))
+
 
 # Share of its distance to the generator's mean that a code loses for each nominal year it moves. Codes that start far
 # from the mean and then move far leave the generator's domain, and the face breaks up into noise.

@@ -13,6 +13,7 @@ import paddle.nn.functional as F
 from paddle import Tensor
 
 from work.configs.options import BLENDS, STEPS
+from work.configs.target_age import Target
 from work.configs.weights import DEFAULT_WEIGHTS
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, stack
@@ -35,16 +36,18 @@ FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
 REFINE_STEPS = STEPS["good"]
 CALIBRATION = 10.0  # gradient steps that take about as long as a photo's calibration
 PROBES = 16  # renders of a calibration, roughly
+SETTLED = 20.0  # years of change from which on a relative target counts from the photo's own age
 READ_SIZE = 256  # px at which renders are read and inversion works
 
 
 @dataclass
 class CalibratedFace:
-    """One face: its codes [1, n_styles, 512], what blends its pictures (None: nothing does), its calibration."""
+    """One face: its codes [1, n_styles, 512], what blends its pictures, if anything does, its calibration, its age."""
 
     w_plus: Tensor
     composite: Optional[Composite]
     calibration: Calibration
+    age: float
 
 
 class EmbeddedModel(AgeingModel):
@@ -132,15 +135,29 @@ class EmbeddedModel(AgeingModel):
         calibration = Calibration(self.path, self.aims, readings.start, probe)
         if self.composites:
             blend = Composite(face.tensor(self.output_size), inverted)
-        return CalibratedFace(w_plus, blend, calibration)
+        age = self.aims.person(readings.photo_reading)
+        return CalibratedFace(w_plus, blend, calibration, age)
 
     def _moved(self, w_plus: Tensor, shift: np.ndarray, step: float) -> Tensor:
         codes = truncate(w_plus, self.inverter.mean, step)
         return codes + paddle.to_tensor(shift, dtype="float32")
 
     def ages(self, encoded: list[CalibratedFace]) -> list[float]:
-        """See AgeingModel; where on the way from 0 to 100 years the calibration finds each photo."""
-        return [self.aims.age(face.calibration.start.reading) for face in encoded]
+        """See AgeingModel; as the reader of ages sees the photos."""
+        return [face.age for face in encoded]
+
+    def target_years(self, encoded: list[CalibratedFace], target: Target) -> Tensor:
+        """See AgeingModel; "+0" changes nothing, and from "+20" on years are added to the age of the photo.
+
+        The calibration, made for faces that it changes, finds the photo itself at another age; between the two ages
+        the way is as long as the years asked for.
+        """
+        if not target.relative:
+            return super().target_years(encoded, target)
+        share = min(1.0, abs(float(target.text)) / SETTLED)
+        found = [self.aims.age(face.calibration.start.reading) for face in encoded]
+        starts = [own + share * (face.age - own) for own, face in zip(found, encoded)]
+        return paddle.to_tensor([target.years(start) for start in starts], dtype="float32")
 
     @paddle.no_grad()
     def codes(self, encoded: list[CalibratedFace], target_ages: Tensor) -> Tensor:
