@@ -8,9 +8,9 @@ distance from the eyes to the mouth. What the photo lacks is filled with its blu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -113,42 +113,35 @@ def cut(image: Image.Image, quad: np.ndarray, output_size: int) -> Crop:
     """
     matrix = crop_matrix(quad, output_size)
     part, to_part = _surroundings(image, quad, output_size)
-    pixels = sample(doubled(np.asarray(part)), to_part @ matrix, (output_size, output_size))
+    pixels = sample(np.asarray(part), to_part @ matrix, (output_size, output_size))
     return Crop(Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)), matrix)
 
 
-def doubled(pixels: np.ndarray) -> np.ndarray:
-    """A picture [h, w, C] at twice its size, float32, for `sample`."""
-    height, width = pixels.shape[:2]
-    size = (2 * width, 2 * height)
-    return per_channel(pixels, lambda channel: channel.resize(size, Image.Resampling.LANCZOS))
+def sample(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Sample a picture through an affine that does not shrink it, with a Lanczos filter.
 
-
-def sample(twice: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Sample a picture through an affine that does not shrink it.
-
-    Bicubic sampling between pixels blurs what is as fine as the pixels are. A picture that was doubled with a
-    better filter has nothing so fine.
+    A bicubic one blurs what is as fine as the pixels are: faces that were pasted and cut out again came back 1 to 4 dB
+    less alike.
 
     Args:
-        twice: the `doubled` picture, [2 h, 2 w, C].
-        matrix: [3, 3] from pixels of the result to pixels of the picture before it was doubled.
+        pixels: [h, w, C].
+        matrix: [3, 3] from pixels of the result to pixels of the picture.
         size: (width, height) of the result.
 
     Returns:
         [height, width, C] float32.
     """
-    # Pillow, too, counts in continuous coordinates: pixel centres are at 0.5. In 8 bits it would cut off
-    # what is behind the point, so the channels go through it as float pictures.
-    way, affine = Image.Resampling.BICUBIC, Image.Transform.AFFINE
-    coefficients = (2 * matrix[:2]).ravel().tolist()
-    return per_channel(twice, lambda channel: channel.transform(size, affine, coefficients, way))
-
-
-def per_channel(pixels: np.ndarray, function: Callable[[Image.Image], Image.Image]) -> np.ndarray:
-    """Apply a function of one-channel float pictures to each channel of [h, w, C]."""
-    planes = [np.ascontiguousarray(plane, np.float32) for plane in np.moveaxis(pixels, 2, 0)]
-    return np.stack([np.asarray(function(Image.fromarray(plane))) for plane in planes], axis=2)
+    to_centre = np.array(
+        [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
+    )  # OpenCV's first pixel has its centre at 0
+    found = cv2.warpAffine(
+        np.ascontiguousarray(pixels, np.float32),
+        (np.linalg.inv(to_centre) @ matrix @ to_centre)[:2],
+        size,
+        flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return found.reshape(size[1], size[0], -1)
 
 
 def _surroundings(
