@@ -56,7 +56,13 @@ def test_official_commands_are_understood():
 def test_each_recipe_has_its_own_defaults():
     sam, psp = options(""), options("--dataset_type=ffhq_encode --l2_lambda=0")
     assert (sam.lpips_lambda, sam.id_lambda, sam.l2_lambda) == (0, 0, 0)
-    assert (psp.lpips_lambda, psp.id_lambda, psp.l2_lambda) == (0.8, 0.1, 0)
+    assert (psp.lpips_lambda, psp.id_lambda, psp.l2_lambda) == (0.8, 0, 0)
+
+
+def test_flags_that_are_not_typed_have_the_official_defaults():
+    psp = TrainOptions(dataset_type="ffhq_encode")
+    terms = (psp.lpips_lambda, psp.id_lambda, psp.l2_lambda, psp.w_norm_lambda)
+    assert terms == (0.8, 0.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from work.configs.options import RESIZE_FACTORS, Options, flags, option, parse_f
 from work.configs.paths_config import dataset_paths
 
 # The defaults of the official scripts.
-PSP = {"input_nc": 3, "id_lambda": 0.1, "lpips_lambda": 0.8, "l2_lambda": 1.0}
+PSP = {"input_nc": 3, "id_lambda": 0.0, "lpips_lambda": 0.8, "l2_lambda": 1.0}
 FRONTALIZE, SUPER_RESOLUTION = "ffhq_frontalize", "celebs_super_resolution"
 RECIPES: Dict[str, Dict[str, Any]] = {
     "ffhq_aging": {"input_nc": 4, "id_lambda": 0.0, "lpips_lambda": 0.0, "l2_lambda": 0.0},
@@ -80,7 +80,7 @@ class ModelFlags(Options):
 class LossFlags(Options):
     """The weights of the objective's terms; 0 leaves a term out."""
 
-    id_lambda: Optional[float] = option(None, "identity", shown="0.1 for pSp, 0 for SAM")
+    id_lambda: Optional[float] = option(None, "identity", shown="0")
     lpips_lambda: Optional[float] = option(
         None, "LPIPS of the whole face", shown="0.8 for pSp, 0 for SAM"
     )
