@@ -134,13 +134,13 @@ def _open(photo: Photo) -> Image.Image:
     import numpy as np
     from PIL import Image
 
-    from work.datasets.images import read_image
+    from work.datasets.images import read_image, to_upright_rgb
     from work.errors import UserError
 
     if isinstance(photo, (str, Path)):
         return read_image(photo)
     if isinstance(photo, Image.Image):
-        return photo.convert("RGB")
+        return to_upright_rgb(photo)
     pixels = np.asarray(photo)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise UserError(f"an array [H, W, 3] of uint8 is needed, not {pixels.shape} {pixels.dtype}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
@@ -37,6 +38,15 @@ def test_a_photo_is_aged_by_path_picture_or_array(ager, photo, tmp_path):
     for same in (str(tmp_path / "me.png"), tmp_path / "me.png", np.asarray(photo)):
         assert (np.asarray(ager.photo(same, 100)) == aged).all()
     assert ager.engine.model.learned == 2  # each face once
+
+
+def test_a_picture_is_turned_as_its_exif_says(ager):
+    sideways = Image.new("RGB", (100, 140), (60, 60, 60))
+    exif = sideways.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    data = io.BytesIO()
+    sideways.save(data, "JPEG", exif=exif)
+    assert ager.photo(Image.open(data), 50).size == (140, 100)
 
 
 def test_ages_may_be_relative_and_one_for_each_face(ager, photo):

@@ -133,7 +133,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         with open_image(path) as image:
             _check_size(path, image.size, max_pixels)
             image.load()
-            return _upright_rgb(image)
+            return to_upright_rgb(image)
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -216,7 +216,8 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
         raise ImageError(path, f"{width}x{height} is too small (at least {MIN_SIDE} px are needed)")
 
 
-def _upright_rgb(original: Image.Image) -> Image.Image:
+def to_upright_rgb(original: Image.Image) -> Image.Image:
+    """Any picture as 8-bit RGB, turned as its EXIF says, transparency laid on white."""
     image = _upright(original)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bit(image)
