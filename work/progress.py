@@ -5,11 +5,23 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any, Generic, Iterable, Iterator, Optional, Sized, TextIO, TypeVar, overload
-
-from tqdm import tqdm
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Iterable,
+    Iterator,
+    Optional,
+    Sized,
+    TextIO,
+    TypeVar,
+    overload,
+)
 
 from work.errors import shown
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 T = TypeVar("T")
 EVERY = 10.0  # seconds between two lines of a log
@@ -65,6 +77,11 @@ def progress(
 def say(text: str, to: Optional[TextIO] = None) -> None:
     """Print a line, on stdout by default, at once and above any bar."""
     to = to or sys.stdout
+    try:
+        from tqdm import tqdm
+    except ImportError:  # install_paddle.py runs before anything is installed
+        print(shown(text), file=to, flush=True)
+        return
     tqdm.write(shown(text), file=to)
     to.flush()
 
@@ -89,6 +106,8 @@ class Progress(Generic[T]):
     def __enter__(self) -> Progress[T]:
         self.start = time.monotonic()
         if sys.stderr.isatty():
+            from tqdm import tqdm
+
             self.bar = tqdm(total=self.total, unit=self.unit, desc=self.label or None, leave=False)
         threading.Thread(target=self._tick, daemon=True).start()
         return self
