@@ -19,6 +19,7 @@ import numpy as np
 from work.downloads import cache_folder, sha256_of
 from work.files import atomic_write
 from work.inference.engines.engine import Engine, EngineUnavailable, Run
+from work.progress import say
 
 # A graph is used up to this root-mean-square error against Paddle, relative to Paddle's output.
 # bf16 keeps 8 bits: about 1 % was measured for the encoder and 2 to 3 % for the decoder.
@@ -57,7 +58,10 @@ def _state(path: Path) -> str:
 
 
 def folder_for(checkpoint: Path, engine: str) -> Path:
-    """The folder of a checkpoint's graphs, marked as used now. Only the KEEP checkpoints used last keep theirs."""
+    """The folder of a checkpoint's graphs, marked as used now. Only the KEEP checkpoints used last keep theirs.
+
+    A line says so if the graphs have to be built.
+    """
     folder = cache_folder() / "engines" / file_hash(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     os.utime(folder)
@@ -66,7 +70,10 @@ def folder_for(checkpoint: Path, engine: str) -> Path:
         shutil.rmtree(path, ignore_errors=True)  # another process may be doing the same
     for path in {*folder.glob(f"{engine}*")} - {folder / _revision_of(engine)}:
         shutil.rmtree(path, ignore_errors=True)
-    return folder / _revision_of(engine)
+    graphs = folder / _revision_of(engine)
+    if not (graphs / CHECKS).is_file():
+        say(f"building graphs for {engine} from {checkpoint.name}, once")
+    return graphs
 
 
 def _revision_of(engine: str) -> str:
