@@ -120,7 +120,7 @@ def cut(image: Image.Image, quad: np.ndarray, output_size: int) -> Crop:
 def sample(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Sample a picture through an affine that does not shrink it, with a Lanczos filter.
 
-    A bicubic one blurs what is as fine as the pixels are: faces that were pasted and cut out again came back 1 to 4 dB
+    A bicubic one blurs what is as fine as the pixels are: faces that were pasted and cut out again came back up to 4 dB
     less alike.
 
     Args:
