@@ -18,6 +18,7 @@ from PIL import Image
 
 from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss
+from work.models.ops.batch_norm import BatchNorm2D
 from work.models.psp import PSP
 from work.training.objective import Lambdas, Objective
 
@@ -35,7 +36,7 @@ class TinyEncoder(nn.Layer):
         super().__init__()
         self.styles = styles
         self.conv = nn.Conv2D(input_nc, 8, 3, 2, 1)
-        self.norm = nn.BatchNorm2D(8)
+        self.norm = BatchNorm2D(8)
         self.head = nn.Linear(8 * 64, styles * 512)
 
     def forward(self, x):

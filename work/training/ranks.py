@@ -13,6 +13,7 @@ import paddle
 from paddle import nn
 
 from work import runtime
+from work.models.ops.batch_norm import synchronize
 from work.training import cpu
 
 
@@ -75,7 +76,7 @@ class Ranks:
         """Let batch norms see the batches of all ranks; Paddle can do so on GPUs only."""
         if self.world == 1 or not self.gpu:
             return layer
-        return nn.SyncBatchNorm.convert_sync_batchnorm(layer)
+        return synchronize(layer, self.world)
 
     def leave(self) -> None:
         """Leave the group of ranks."""

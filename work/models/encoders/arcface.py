@@ -5,6 +5,7 @@ from __future__ import annotations
 from paddle import Tensor, nn
 
 from work.models.encoders.irse import body, input_layer, l2_normalize
+from work.models.ops.batch_norm import BatchNorm2D
 
 
 class _Embedding(nn.Layer):
@@ -20,7 +21,7 @@ class _Embedding(nn.Layer):
             else nn.BatchNorm1D(512, weight_attr=False, bias_attr=False)
         )
         self.output_layer = nn.Sequential(
-            nn.BatchNorm2D(512),
+            BatchNorm2D(512),
             nn.Dropout(dropout),
             nn.Flatten(),
             nn.Linear(512 * 7 * 7, 512),

@@ -6,6 +6,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.ops.batch_norm import BatchNorm2D
 from work.models.ops.convolution import Conv2D
 from work.models.ops.one_pass import PReLU, spatial_mean
 
@@ -42,14 +43,14 @@ class Bottleneck(nn.Layer):
         self.shortcut_layer: nn.Layer | None = None
         if in_channels != depth:
             self.shortcut_layer = nn.Sequential(
-                Conv2D(in_channels, depth, 1, stride, bias_attr=False), nn.BatchNorm2D(depth)
+                Conv2D(in_channels, depth, 1, stride, bias_attr=False), BatchNorm2D(depth)
             )
         self.res_layer = nn.Sequential(
-            nn.BatchNorm2D(in_channels),
+            BatchNorm2D(in_channels),
             conv3x3(in_channels, depth),
             PReLU(depth),
             conv3x3(depth, depth, stride),
-            nn.BatchNorm2D(depth),
+            BatchNorm2D(depth),
             *([SEModule(depth)] if se else []),
         )
 
@@ -62,7 +63,7 @@ class Bottleneck(nn.Layer):
 
 
 def input_layer(input_nc: int) -> nn.Sequential:
-    return nn.Sequential(conv3x3(input_nc, 64), nn.BatchNorm2D(64), PReLU(64))
+    return nn.Sequential(conv3x3(input_nc, 64), BatchNorm2D(64), PReLU(64))
 
 
 def body(num_layers: int, se: bool) -> nn.LayerList:

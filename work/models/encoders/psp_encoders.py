@@ -9,6 +9,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from work.models.encoders.irse import body, input_layer
+from work.models.ops.batch_norm import BatchNorm2D
 from work.models.ops.convolution import Conv2D
 from work.models.ops.equalized import EqualLinear
 
@@ -108,7 +109,7 @@ class BackboneEncoderUsingLastLayerIntoWPlus(nn.Layer):
         self.input_layer = input_layer(input_nc)
         self.body = body(num_layers, se=mode == "ir_se")
         self.output_layer_2 = nn.Sequential(
-            nn.BatchNorm2D(512),
+            BatchNorm2D(512),
             nn.AdaptiveAvgPool2D((7, 7)),
             nn.Flatten(),
             nn.Linear(512 * 7 * 7, 512),
