@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 import paddle
-import paddle.nn.functional as F
 from paddle import Tensor
 
 from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss, age_gap_weights, crop_face
+from work.criteria.l2 import l2_loss
 from work.criteria.lpips import LPIPS
 from work.criteria.w_norm import w_norm_loss
 from work.loading import freeze
@@ -163,7 +163,7 @@ class Objective:
             loss.add("id", lambdas.id_lambda, self._identity(loss, source, y_hat, target_ages))
         weight = lambdas.of_image("l2", ages)
         if weight > 0:
-            loss.add("l2", weight, F.mse_loss(y_hat, source.faces))
+            loss.add("l2", weight, l2_loss(y_hat, source.faces))
         weight = lambdas.of_image("lpips", ages)
         if weight > 0:
             loss.add("lpips", weight, self._lpips(y_hat, source.lpips))
@@ -172,7 +172,7 @@ class Objective:
             loss.add("lpips_crop", lambdas.lpips_lambda_crop, distance)
         if lambdas.l2_lambda_crop > 0:
             crops = crop_face(y_hat), crop_face(source.faces)
-            loss.add("l2_crop", lambdas.l2_lambda_crop, F.mse_loss(*crops))
+            loss.add("l2_crop", lambdas.l2_lambda_crop, l2_loss(*crops))
         if lambdas.w_norm_lambda > 0:
             loss.add("w_norm", lambdas.w_norm_lambda, w_norm_loss(w_plus, latent_avg))
         if self.aging is not None and lambdas.aging_lambda > 0 and target_ages is not None:
