@@ -87,8 +87,12 @@ class LossFlags(Options):
     l2_lambda: Optional[float] = option(
         None, "squared error of the whole face", shown="1 for pSp, 0 for SAM"
     )
-    lpips_lambda_aging: float = option(0.0, "replaces lpips_lambda on real steps that age")
-    l2_lambda_aging: float = option(0.0, "replaces l2_lambda on real steps that age")
+    lpips_lambda_aging: float = option(
+        0.0, "replaces lpips_lambda, unless that is 0, in real passes that age"
+    )
+    l2_lambda_aging: float = option(
+        0.0, "replaces l2_lambda, unless that is 0, in real passes that age"
+    )
     lpips_lambda_crop: float = option(0.0, "LPIPS of the inner face")
     l2_lambda_crop: float = option(0.0, "squared error of the inner face")
     moco_lambda: float = option(

@@ -40,12 +40,16 @@ class Lambdas:
     use_weighted_id_loss: bool = False
 
     def of_image(self, name: str, ages: bool) -> float:
-        """The weight of "l2" or "lpips" on the whole image; `ages`: this is a real pass to another age."""
-        return getattr(self, f"{name}_lambda_aging" if ages else f"{name}_lambda")
+        """The weight of "l2" or "lpips" on the whole image; `ages`: this is a real pass to another age.
+
+        As in the reference, a `_lambda` of 0 switches the term off in all passes, whatever its `_lambda_aging` is.
+        """
+        weight = getattr(self, f"{name}_lambda")
+        return getattr(self, f"{name}_lambda_aging") if ages and weight > 0 else weight
 
     @property
     def need_lpips(self) -> bool:
-        return max(self.lpips_lambda, self.lpips_lambda_aging, self.lpips_lambda_crop) > 0
+        return max(self.lpips_lambda, self.lpips_lambda_crop) > 0
 
 
 @dataclass
@@ -128,7 +132,7 @@ class Objective:
             source.ages = self.aging.ages(faces)
         if self.identity is not None:
             source.identity = self.identity.features(faces)
-        if self.lpips is not None and max(lambdas.lpips_lambda, lambdas.lpips_lambda_aging) > 0:
+        if self.lpips is not None and lambdas.lpips_lambda > 0:
             source.lpips = self.lpips.features(faces)
         if self.lpips is not None and lambdas.lpips_lambda_crop > 0:
             source.lpips_crop = self.lpips.features(crop_face(faces))
