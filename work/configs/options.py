@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Mapping, Optional, Sequence, TypeVar
 
+from work.configs.resize_factors import parse_factors
 from work.configs.target_age import Target, targets
 from work.errors import UserError
 
@@ -14,7 +15,6 @@ METHODS = ("group-gan", "fa-gan", "f-gan")
 BLENDS = ("composite", "generator")
 STEPS = {"draft": 0, "good": 56, "best": 112}  # the embedded model's gradient steps per face
 FROM_WEIGHTS = "as the checkpoint says"
-RESIZE_FACTORS = "1,2,4,8,16,32"
 
 
 def option(
@@ -233,16 +233,6 @@ class TestOptions(ModelChoice):
             f"--latent_mask {self.latent_mask}: e.g. 8,9,10",
         )
         return [int(layer) for layer in layers]
-
-
-def parse_factors(text: str) -> list[int]:
-    """The factors of "1,2,4". Raises UserError for one that is not a power of 2 up to 32."""
-    words = [word.strip() for word in text.split(",")]
-    allowed = RESIZE_FACTORS.split(",")
-    require(
-        all(word in allowed for word in words), f"--resize_factors {text}: some of {RESIZE_FACTORS}"
-    )
-    return [int(word) for word in words]
 
 
 def require(condition: bool, message: str) -> None:

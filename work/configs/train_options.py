@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 from work.configs.loop_options import LoopFlags
-from work.configs.options import RESIZE_FACTORS, Options, flags, option, parse_factors, require
+from work.configs.options import Options, flags, option, require
 from work.configs.paths_config import dataset_paths
+from work.configs.resize_factors import RESIZE_FACTORS, parse_factors
 
 # The defaults of the official scripts.
 PSP = {"input_nc": 3, "id_lambda": 0.0, "lpips_lambda": 0.8, "l2_lambda": 1.0}
