@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from work.configs.options import TestOptions, parse_factors
+from work.configs.options import TestOptions
+from work.configs.resize_factors import parse_factors
 from work.datasets.degrade import blurred, lower_resolution, mirrored, shrinking
 from work.errors import UserError
 
