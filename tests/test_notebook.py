@@ -25,6 +25,12 @@ def test_official_weights_are_one_cell_away():
     assert [i for i, source in enumerate(code) if "\nCHECKPOINT = " in f"\n{source}"] == [0]
 
 
+def test_every_text_is_in_chinese_too():
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    assert len(texts) >= 10 and all(re.search("[\u4e00-\u9fff]{8}", text) for text in texts)
+
+
 def test_it_runs_from_top_to_bottom():
     nbformat = pytest.importorskip("nbformat", reason="needs requirements-test.txt")
     nbclient = pytest.importorskip("nbclient", reason="needs requirements-test.txt")
