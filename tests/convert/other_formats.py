@@ -1,9 +1,10 @@
-"""Small ONNX and OpenVINO files, written by hand."""
+"""Small ONNX, OpenVINO and TensorFlow Lite files, written by hand."""
 
 from __future__ import annotations
 
 import math
-from typing import Sequence
+import struct
+from typing import Sequence, Union
 
 GRAPH = """<net><layers>
 <layer id="0" name="x" type="Parameter"/>
@@ -73,3 +74,45 @@ def mapping_xml() -> str:
                 edges.append(f'<edge from-layer="{source}" to-layer="{own}" to-port="{port}"/>')
             last = own
     return f"<net><layers>{''.join(layers)}</layers><edges>{''.join(edges)}</edges></net>"
+
+
+Part = Union[int, bytes]  # of a FlatBuffer: a number in place, or what lies behind
+
+
+def flat_table(*fields: Part) -> bytes:
+    """A table whose first fields are these; its vtable lies behind it."""
+    size = 4 + 4 * len(fields)
+    places = [4 + 4 * i for i in range(len(fields))]
+    vtable = struct.pack(f"<{2 + len(fields)}H", 4 + 2 * len(fields), size, *places)
+    return struct.pack("<i", -size) + _slots(fields, size - 4, vtable)
+
+
+def flat_list(*parts: Part) -> bytes:
+    """A vector of numbers of 32 bits, or of tables."""
+    return struct.pack("<I", len(parts)) + _slots(parts, 4 * len(parts), b"")
+
+
+def flat_bytes(data: bytes) -> bytes:
+    return struct.pack("<I", len(data)) + data
+
+
+def _slots(parts: Sequence[Part], size: int, behind: bytes) -> bytes:
+    """Numbers, or the distances from their own places to the parts after `behind`; then these."""
+    slots = b""
+    for part in parts:
+        ahead = size - len(slots) + len(behind)
+        slots += struct.pack("<I", part if isinstance(part, int) else ahead)
+        behind += b"" if isinstance(part, int) else part
+    return slots + behind
+
+
+def tflite_tensor(name: bytes, shape: Sequence[int], code: int, buffer: int) -> bytes:
+    return flat_table(flat_list(*shape), code, buffer, flat_bytes(name))
+
+
+def tflite_model(tensors: Sequence[bytes], *buffers: bytes) -> bytes:
+    """A model of one graph; the first buffer is empty, as in every file, and comes by itself."""
+    filled = [flat_table(flat_bytes(data)) for data in buffers]
+    graph = flat_table(flat_list(*tensors))
+    model = flat_table(3, flat_list(), flat_list(graph), 0, flat_list(flat_table(), *filled))
+    return struct.pack("<I", 8) + b"TFL3" + model

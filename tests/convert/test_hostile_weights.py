@@ -150,6 +150,7 @@ def test_dlib(tmp_path, case):
         (lambda folder: Graph(folder / "net.xml"), "net.xml"),
         (third_party.alexnet, "alexnet.ckpt"),
         (third_party.mtcnn, "pnet.pt"),
+        (third_party.person_matte, "selfie_segmentation.tflite"),
     ],
 )
 def test_files_that_are_none_and_huge_ones(tmp_path, function, name):

@@ -15,6 +15,7 @@ from convert_weights.plain import plain
 from convert_weights.plan import make_plan
 from convert_weights.reader import read
 from convert_weights.table import table
+from convert_weights.tflite import read_constants
 from convert_weights.third_party import alexnet
 from tests.fuzz import seeds
 from tests.fuzz.odd_values import odd_graph, odd_onnx, odd_pickle
@@ -115,6 +116,7 @@ TARGETS = [
         "openvino", "net.xml", read_mapping, seeds.graphs, bytes, _encoded(XML), seeds.write_blob
     ),
     Target("openvino_graph", "net.xml", read_mapping, seeds.dice, odd_graph, (), seeds.write_blob),
+    Target("tflite", "x.tflite", read_constants, seeds.tflite_files),
     Target("dlib", "x.dat", read_dlib, seeds.dlib_files, words=DLIB),
     Target("jax", "alexnet.ckpt", read_package, seeds.jax_files, words=PICKLE),
 ]

@@ -15,7 +15,13 @@ import numpy as np
 
 from convert_weights.torch_writer import TensorPickle
 from tests.convert.helpers import FILES, legacy_with, lpips_alex, tensor_pickle
-from tests.convert.other_formats import mapping_xml, onnx_model, onnx_tensor
+from tests.convert.other_formats import (
+    mapping_xml,
+    onnx_model,
+    onnx_tensor,
+    tflite_model,
+    tflite_tensor,
+)
 from work.models.checkpoint import save_checkpoint
 
 
@@ -129,6 +135,12 @@ def onnx_files() -> list[bytes]:
 
 
 DLIB_SIZES = (20, 6, 300)
+
+
+def tflite_files() -> list[bytes]:
+    """A kernel and a bias, in both types that the person matte may have."""
+    tensors = [tflite_tensor(b"kernel", [1, 2, 3], 1, 1), tflite_tensor(b"bias", [2], 0, 2)]
+    return [tflite_model(tensors, bytes(12), bytes(8))]
 
 
 def dlib_files() -> list[bytes]:

