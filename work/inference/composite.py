@@ -1,13 +1,17 @@
 """Bringing the generator's change into the photo: the aged face inside a soft head mask, the rest untouched.
 
-    result = M * (G1 + low(photo - G0) + a * high(photo - G0)) + (1 - M) * photo
+    blended = M * (G1 + low(photo - G0) + a * high(photo - G0)) + (1 - M) * photo
+    result = photo + max(person(photo), person(blended)) * (blended - photo)
 
 G0 is the inverted photo, G1 the aged one. What inversion missed (photo - G0) is added back: its colours
 everywhere, its detail only where ageing changed little, `a = exp(-(blur|G1 - G0| / gate)^2)`; plain residual
-transfer doubles noses and mouths and leaves ghosts of glasses.
+transfer doubles noses and mouths and leaves ghosts of glasses. Where neither the photo nor what was blended shows a
+person, the background stays.
 """
 
 from __future__ import annotations
+
+from typing import Callable, Optional
 
 import numpy as np
 import paddle
@@ -79,9 +83,18 @@ class Composite:
 
     Args:
         photo, inverted: [N, 3, S, S] in [-1, 1], the aligned photos and G0.
+        matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1]; without it the change reaches
+            into the background.
     """
 
-    def __init__(self, photo: Tensor, inverted: Tensor):
+    def __init__(
+        self,
+        photo: Tensor,
+        inverted: Tensor,
+        matte: Optional[Callable[[Tensor], Tensor]] = None,
+    ):
+        self.photo, self.matte = photo, matte
+        self.person = None if matte is None else matte(photo)
         self.grey = is_grey(photo).reshape([-1, 1, 1, 1])
         self.some_grey = bool(self.grey.any())
         self.inverted = self._as_photo(inverted)
@@ -104,7 +117,11 @@ class Composite:
         aged = self._as_photo(aged)
         change = blur((aged - self.inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
         keep = paddle.exp(-((change / gate.reshape([-1, 1, 1, 1])) ** 2))
-        return (self.rest + self.mask * aged + keep * self.detail).clip(-1, 1)
+        blended = (self.rest + self.mask * aged + keep * self.detail).clip(-1, 1)
+        if self.matte is None:
+            return blended
+        person = paddle.maximum(self.person, self.matte(blended))
+        return self.photo + person * (blended - self.photo)
 
     def _as_photo(self, images: Tensor) -> Tensor:
         images = images.clip(-1, 1)

@@ -57,6 +57,7 @@ class SAM(AgeingModel):
         self.output_size, self.n_styles = net.output_size, net.n_styles
         self.knows_age = net.input_nc == 4
         self.composites = blend == "composite"
+        self.matte = load_network("person_matte") if self.composites else None
         self.autocast = False  # convolutions in bfloat16, for GPUs with tensor cores
         self.age_net: Any = None  # loaded when an age is asked for
 
@@ -81,7 +82,7 @@ class SAM(AgeingModel):
         encoded = EncodedFaces(inputs, start)
         if self.composites:
             inverted = self.render(self.invert(inputs) if w_plus is None else w_plus)
-            encoded.composite = Composite(stack(faces, self.output_size), inverted)
+            encoded.composite = Composite(stack(faces, self.output_size), inverted, self.matte)
         return encoded
 
     @paddle.no_grad()

@@ -59,6 +59,7 @@ class EmbeddedModel(AgeingModel):
         reader: ages and genders of face chips.
         path: the common age path.
         aims: readings to aim for, by target age.
+        matte: where pictures show a person; see Composite.
         refine: gradient steps per photo; 0 is the encoder alone.
         blend: "composite" brings the change into the photo; "generator" shows the generator's face.
     """
@@ -74,11 +75,12 @@ class EmbeddedModel(AgeingModel):
         reader: Any,
         path: AgePath,
         aims: Aims,
+        matte: Any = None,
         refine: int = REFINE_STEPS,
         blend: str = "composite",
     ):
         self.inverter, self.encoder, self.reader = inverter, encoder, reader
-        self.path, self.aims, self.refine = path, aims, refine
+        self.path, self.aims, self.matte, self.refine = path, aims, matte, refine
         self.composites = blend == "composite"
 
     def invert(
@@ -122,7 +124,7 @@ class EmbeddedModel(AgeingModel):
         inverted, photo = self.inverter.generator(w_plus), face.tensor()
         small = F.avg_pool2d(inverted, self.output_size // READ_SIZE).clip(-1, 1)
         readings = Readings(self.reader, photo, small, self.composites)
-        blend = Composite(photo, small) if self.composites else None
+        blend = Composite(photo, small) if self.composites else None  # readers see no background
 
         probes = itertools.count(1)
 
@@ -134,7 +136,7 @@ class EmbeddedModel(AgeingModel):
 
         calibration = Calibration(self.path, self.aims, readings.start, probe)
         if self.composites:
-            blend = Composite(face.tensor(self.output_size), inverted)
+            blend = Composite(face.tensor(self.output_size), inverted, self.matte)
         age = self.aims.person(readings.photo_reading)
         return CalibratedFace(w_plus, blend, calibration, age)
 
@@ -239,11 +241,8 @@ def load_embedded(
         load_state(layer, {n: fitted[prefix + n] for n in names}, FITTED)
     mean, scatter = paddle.to_tensor(fitted["mean"]), paddle.to_tensor(fitted["scatter"])
     inverter = Inverter(generator, lpips, identity, mean, scatter)
-    path = AgePath(
-        fitted["path.ages"],
-        fitted["path.points"],
-        fitted["path.gender"],
-        float(fitted["path.gender_step"][0]),
-    )
+    gender_step = float(fitted["path.gender_step"][0])
+    path = AgePath(fitted["path.ages"], fitted["path.points"], fitted["path.gender"], gender_step)
     aims = Aims(fitted["reader.truth"], fitted["reader.median"])
-    return EmbeddedModel(inverter, encoder, reader, path, aims, refine, blend)
+    matte = load_network("person_matte")
+    return EmbeddedModel(inverter, encoder, reader, path, aims, matte, refine, blend)
