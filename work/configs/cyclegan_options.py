@@ -67,6 +67,11 @@ class CycleGANOptions(LoopFlags):
     age_net: str = option(
         "age_v1", "FA-GAN's age network: age_v1 is free, dex_vgg DEX", choices=("age_v1", "dex_vgg")
     )
+    age_looks: int = option(
+        2,
+        "FA-GAN: random crops and blurs in which its age network sees an output, so that stripes "
+        "do not please it; 0: the output as it is",
+    )
     pool_size: int = option(50, "earlier outputs that a discriminator is also shown")
     warmup_steps: int = option(
         0, "first steps in which the generators only learn to give back their input"
@@ -98,7 +103,8 @@ class CycleGANOptions(LoopFlags):
             require(getattr(self, f"{name}_lambda") >= 0, f"--{name}_lambda is 0 or more")
         require(self.cycle_interval >= 1, "--cycle_interval is at least 1")
         require(self.judge_rate > 0, "--judge_rate is above 0")
-        require(self.pool_size >= 0, "--pool_size is 0 or more")
+        for name in ("pool_size", "age_looks"):
+            require(getattr(self, name) >= 0, f"--{name} is 0 or more")
         require(self.warmup_steps >= 0, "--warmup_steps is 0 or more")
         require(self.amp != "O2", "--amp O2 is not for these networks; O1 is")
         if self.resume is None:  # else what was saved decides

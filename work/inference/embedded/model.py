@@ -130,7 +130,7 @@ class EmbeddedModel(AgeingModel):
 
         def probe(shift: np.ndarray, step: float) -> Rung:
             on_step(min(1.0, next(probes) / PROBES))
-            codes = self._moved(w_plus, shift, step)
+            codes = self.moved(w_plus, shift, step)
             aged = F.avg_pool2d(self.inverter.generator(codes, half=True), 2).clip(-1, 1)
             return readings.read_rung(shift, aged, _blend(blend, aged, step > 0), step > 0)
 
@@ -140,7 +140,7 @@ class EmbeddedModel(AgeingModel):
         age = self.aims.person(readings.photo_reading)
         return CalibratedFace(w_plus, blend, calibration, age)
 
-    def _moved(self, w_plus: Tensor, shift: np.ndarray, step: float) -> Tensor:
+    def moved(self, w_plus: Tensor, shift: np.ndarray, step: float) -> Tensor:
         codes = truncate(w_plus, self.inverter.mean, step)
         return codes + paddle.to_tensor(shift, dtype="float32")
 
@@ -165,7 +165,7 @@ class EmbeddedModel(AgeingModel):
     def codes(self, encoded: list[CalibratedFace], target_ages: Tensor) -> Tensor:
         """See AgeingModel."""
         moved = [
-            self._moved(face.w_plus, face.calibration.shift(age), face.calibration.step(age))
+            self.moved(face.w_plus, face.calibration.shift(age), face.calibration.step(age))
             for face, age in zip(encoded, _years(target_ages))
         ]
         return paddle.concat(moved)

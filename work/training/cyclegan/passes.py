@@ -23,6 +23,7 @@ from work.models.cyclegan.cyclegan import GENERATORS, CycleGAN
 from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares
 from work.training.cyclegan.plans import Plan
 from work.training.cyclegan.pool import ImagePool
+from work.training.looks import change_of_age
 from work.training.recipes import Backward, Outcome
 
 Estimator = Callable[[Tensor], Tensor]
@@ -75,6 +76,7 @@ class CyclePasses:
     Args:
         estimate: FA-GAN's frozen age network: faces [N, 3, H, W] -> years [N].
         pool_size: earlier outputs that each discriminator is shown.
+        looks: random looks that the age network takes at an output in training; 0: at the output as it is.
     """
 
     def __init__(
@@ -83,8 +85,9 @@ class CyclePasses:
         weights: Weights,
         estimate: Optional[Estimator] = None,
         pool_size: int = 50,
+        looks: int = 0,
     ):
-        self.net, self.weights = net, weights
+        self.net, self.weights, self.looks = net, weights, looks
         self.estimate = estimate or _no_ages
         self.pools = {name: ImagePool(pool_size) for name in GENERATORS}
 
@@ -99,7 +102,7 @@ class CyclePasses:
         """Faces as the plan lists them, [2 N or 4 N, 3, H, W], through all passes; `backward` gets each loss.
 
         Args:
-            rng: of the pools; None leaves them out and as they are (validation).
+            rng: of the pools and the looks; None leaves both out, and the pools as they are (validation).
             cycle: times the weight of the way back; 0 leaves it out.
         """
         sides = self._sides(faces, plan)
@@ -107,7 +110,7 @@ class CyclePasses:
         made, recovered = {}, []
         self.net.freeze_discriminators(True)
         for name, side in sides.items():
-            made[name], back = self._generator_step(name, side, backward, outcome, cycle)
+            made[name], back = self._generator_step(name, side, backward, outcome, cycle, rng)
             recovered += back
         self.net.freeze_discriminators(False)
         for name, side in sides.items():
@@ -143,7 +146,13 @@ class CyclePasses:
         return {name: Side(x, real, Asked(*asked)) for name, (x, real, *asked) in sides}
 
     def _generator_step(
-        self, name: str, side: Side, backward: Backward, outcome: Outcome, cycle: float
+        self,
+        name: str,
+        side: Side,
+        backward: Backward,
+        outcome: Outcome,
+        cycle: float,
+        rng: Optional[np.random.Generator],
     ) -> tuple[Tensor, list[Tensor]]:
         """The faces that a generator made of its sources, and these after the way back, if it was taken."""
         generator, weights = getattr(self.net, name), self.weights
@@ -158,7 +167,8 @@ class CyclePasses:
             terms["cycle"] = F.l1_loss(recovered[0], side.sources)
             loss = loss + cycle * weights.cycle * terms["cycle"]
         if side.asked:
-            wanted, found = side.asked.ages + side.asked.years, self.estimate(made)
+            wanted = side.asked.ages + side.asked.years
+            found = self._age(side.sources, side.asked.ages, made, rng)
             terms["age"] = F.l1_loss(found, wanted)
             loss = loss + weights.age * terms["age"] / 10
             _note(outcome, source_age=side.asked.ages, target_age=wanted, age_real=found.detach())
@@ -169,6 +179,13 @@ class CyclePasses:
         outcome.terms.update({f"{term}_{name}": value.detach() for term, value in terms.items()})
         outcome.terms[f"loss_{name}"] = loss.detach()
         return made.detach(), [back.detach() for back in recovered]
+
+    def _age(
+        self, sources: Tensor, ages: Tensor, made: Tensor, rng: Optional[np.random.Generator]
+    ) -> Tensor:
+        if rng is None or not self.looks:
+            return self.estimate(made)
+        return ages + change_of_age(self.estimate, sources, made, self.looks, rng)
 
     def _judged(self, name: str, faces: Tensor, asked: Optional[Asked]) -> Tensor:
         judge = getattr(self.net, f"judge_{name}")

@@ -105,7 +105,7 @@ class CycleRecipe:
             options.cycle_lambda, options.identity_lambda, options.l1_lambda, options.age_lambda
         )
         estimate = self._estimator() if self.conditioned else None
-        return CyclePasses(net, weights, estimate, options.pool_size)
+        return CyclePasses(net, weights, estimate, options.pool_size, options.age_looks)
 
     def _estimator(self) -> Estimator:
         net: Any = networks.build_age_net(self.options.age_net)

@@ -1,0 +1,113 @@
+"""Which people are rendered, and how their pictures are given one background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from work.errors import UserError
+from work.training.reaging.people import GROUPS, HEAD_START, Candidate, choose, typology_angle
+from work.training.reaging.render_folder import Rendered, read_rows, write_rows
+from work.training.reaging.surroundings import fill, head_region, share_surroundings
+
+SIZE = 64
+
+
+def draw_candidates(count, seed=0):
+    """Mostly light-skinned people of about thirty, as the generator's are."""
+    rng = np.random.default_rng(seed)
+    ages, genders = rng.normal(31, 14, count), rng.choice([-2.0, 2.0], count)
+    skins = rng.normal(40, 25, count)
+    return [Candidate(i, 0.7, *map(float, row)) for i, row in enumerate(zip(ages, genders, skins))]
+
+
+def test_groups_are_evenly_present_although_samples_are_not():
+    counts = np.zeros(GROUPS, int)
+    candidates = draw_candidates(6000)
+    chosen = choose(candidates, counts, 900)
+    drawn = np.bincount([c.group for c in candidates], minlength=GROUPS)
+    assert len(chosen) == counts.sum() == 900
+    assert drawn.max() / drawn.mean() > 3  # the samples are uneven
+    assert counts.max() <= 1.5 * 900 / GROUPS + HEAD_START
+    assert counts.min() >= 0.3 * 900 / GROUPS
+
+
+def test_children_are_passed_over():
+    child, adult = Candidate(1, 0.7, 9.0, 2.0, 40.0), Candidate(2, 0.7, 19.0, 2.0, 40.0)
+    assert choose([child, adult], np.zeros(GROUPS, int), 10) == [adult]
+
+
+def test_people_chosen_in_two_parts_are_those_chosen_at_once():
+    candidates, whole, parts = draw_candidates(400), np.zeros(GROUPS, int), np.zeros(GROUPS, int)
+    at_once = choose(candidates, whole, 100)
+    assert choose(candidates[:150], parts, 100) + choose(candidates[150:], parts, 100) == at_once
+
+
+@pytest.mark.parametrize(
+    "colour, angle", [((241, 194, 125), 36), ((141, 85, 36), -17), ((255, 224, 189), 63)]
+)
+def test_skin_tones_have_the_angle_of_their_colour(colour, angle):
+    face = np.full((SIZE, SIZE, 3), 90, np.uint8)
+    face[30:50] = colour
+    assert typology_angle(face) == pytest.approx(angle, abs=3)
+
+
+def one_person():
+    """Three pictures of noise with a person of growing size: values are the age, the background's 10 times that."""
+    ages = np.array([20.0, 40.0, 60.0])
+    axis = np.abs((np.arange(SIZE) + 0.5) / SIZE - 0.5)
+    radius = np.maximum(axis[:, None], axis[None, :])
+    mattes = np.stack([(radius < r).astype(np.float32) for r in (0.2, 0.25, 0.3)])
+    pictures = np.where(mattes[..., None] > 0, ages[:, None, None, None], 0) + np.where(
+        mattes[..., None] > 0, 0, 10 * ages[:, None, None, None]
+    )
+    return pictures.astype(np.float32).repeat(3, axis=3), mattes, ages
+
+
+def test_all_ages_have_one_background_and_the_persons_own_heads():
+    pictures, mattes, ages = one_person()
+    shared = share_surroundings(pictures, mattes, ages, 41.0)
+    outside = mattes.max(axis=0) == 0
+    assert np.ptp(shared[:, outside], axis=0).max() < 1e-3
+    centre = SIZE // 2
+    assert shared[:, centre, centre, 0].tolist() == pytest.approx([20, 40, 60])
+
+
+def test_a_background_that_a_larger_head_hides_is_taken_from_another_age():
+    pictures, mattes, ages = one_person()
+    shared = share_surroundings(pictures, mattes, ages, 60.0)
+    ring = (mattes[2] > 0) & (mattes[1] == 0)  # hidden at 60 alone
+    top = ring & (np.arange(SIZE)[:, None] < SIZE // 2)  # where a head may change
+    assert shared[0][top].min() >= 10 * 20 and shared[2][top].max() <= 60
+
+
+def test_clothes_stay_those_of_the_persons_own_age():
+    pictures, ages = one_person()[0], np.array([20.0, 40.0, 60.0])
+    everywhere = np.ones((3, SIZE, SIZE), np.float32)
+    shared = share_surroundings(pictures, everywhere, ages, 19.0)
+    assert np.array_equal(shared[2][-1], pictures[0][-1])
+    assert np.array_equal(shared[2][0], pictures[2][0])  # hair at the upper border
+
+
+def test_the_head_reaches_the_upper_border_and_not_the_lower_one():
+    head = head_region(SIZE)
+    assert head[0].min() == 1 and head[-1].max() < 0.05 and (np.diff(head[:, 0]) <= 0).all()
+
+
+def test_holes_are_filled_from_around():
+    image = np.full((SIZE, SIZE, 3), 5, np.float32)
+    known = np.ones((SIZE, SIZE, 1), np.float32)
+    known[20:50, 10:40] = 0
+    image[20:50, 10:40] = 99
+    assert np.abs(fill(image, known) - 5).max() < 1e-3
+    assert np.isfinite(fill(image, np.zeros_like(known))).all()
+
+
+def test_tables_are_read_back_and_others_refused(tmp_path):
+    rows = [Rendered(3, 4, 1.5, 0.0, True, True), Rendered(7, 0, 9.0, 2.0, False, False)]
+    write_rows(tmp_path / "people.json", rows)
+    assert read_rows(tmp_path / "people.json", Rendered) == rows
+    assert read_rows(tmp_path / "none.json", Rendered) == []
+    (tmp_path / "people.json").write_text('[{"name": 1}]')
+    with pytest.raises(UserError, match="people.json"):
+        read_rows(tmp_path / "people.json", Rendered)
