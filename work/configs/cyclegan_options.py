@@ -57,6 +57,12 @@ class CycleGANOptions(LoopFlags):
     residual: bool = option(
         False, "generators draw a change that is added to the face, not a whole new face"
     )
+    upsample: str = option(
+        "transposed",
+        "how generators double the resolution: transposed is CycleGAN's convolution, resize draws "
+        "no checkerboard",
+        choices=("transposed", "resize"),
+    )
     cycle_lambda: float = option(10.0, "weight of the way there and back")
     cycle_interval: int = option(
         1, "steps between ways there and back, whose weight is multiplied by it: saves time"
@@ -64,6 +70,11 @@ class CycleGANOptions(LoopFlags):
     identity_lambda: float = option(5.0, "Group-GAN: a face of the target group stays as it is")
     l1_lambda: float = option(1.0, "output against input: against inverted colours; 0 is off")
     age_lambda: float = option(5.0, "FA-GAN: error of the estimated age, in decades")
+    mismatch_lambda: float = option(
+        1.0,
+        "FA-GAN: how firmly discriminators refuse sources as faces of the wanted age, in "
+        "proportion to the years",
+    )
     age_net: str = option(
         "age_v1", "FA-GAN's age network: age_v1 is free, dex_vgg DEX", choices=("age_v1", "dex_vgg")
     )
@@ -99,7 +110,7 @@ class CycleGANOptions(LoopFlags):
         for name in ("ngf", "ndf", "blocks"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"--{name} is at least 1")
-        for name in ("cycle", "identity", "l1", "age"):
+        for name in ("cycle", "identity", "l1", "age", "mismatch"):
             require(getattr(self, f"{name}_lambda") >= 0, f"--{name}_lambda is 0 or more")
         require(self.cycle_interval >= 1, "--cycle_interval is at least 1")
         require(self.judge_rate > 0, "--judge_rate is above 0")

@@ -20,6 +20,7 @@ class CycleGAN(nn.Layer):
         ngf, ndf: channels of generators and discriminators.
         blocks: residual blocks of a generator.
         conditioned: the networks are told ages and years (FA-GAN); else each knows one change only (Group-GAN).
+        upsample: see Generator.
         residual: see Generator; the last weights of the generators are then 0 at the start.
         seed: of the first weights.
     """
@@ -31,12 +32,13 @@ class CycleGAN(nn.Layer):
         blocks: int = 9,
         conditioned: bool = False,
         residual: bool = False,
+        upsample: str = "transposed",
         seed: int = 0,
     ):
         super().__init__()
         self.conditioned = conditioned
         for name in GENERATORS:
-            setattr(self, name, Generator(ngf, blocks, 2 * conditioned, residual))
+            setattr(self, name, Generator(ngf, blocks, 2 * conditioned, residual, upsample))
         for name in DISCRIMINATORS:
             setattr(self, name, Discriminator(ndf, int(conditioned)))
         draw_weights(self, np.random.default_rng([seed, 0]))

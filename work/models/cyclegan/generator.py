@@ -35,21 +35,29 @@ class Generator(nn.Layer):
         residual: the network draws a change that is added to the face, with planes in proportion to the years:
             none for 0 years, all of it for MOST_YEARS. It starts with no change (see CycleGAN), where a network
             that draws the whole face first has to learn, in thousands of steps, to copy it.
+        upsample: see Upsample.
 
     A constant plane only shifts the first convolution's channels, and instance norm would take the shift away: the
     network would be blind to it. With planes the first convolution has a bias and no norm, so that what passes
     its ReLU depends on them.
     """
 
-    def __init__(self, ngf: int = 64, blocks: int = 9, planes: int = 0, residual: bool = False):
+    def __init__(
+        self,
+        ngf: int = 64,
+        blocks: int = 9,
+        planes: int = 0,
+        residual: bool = False,
+        upsample: str = "transposed",
+    ):
         super().__init__()
         self.residual = residual
         self.first = Conv(3 + planes, ngf, 7, reflect=3, normed=not planes)
         self.down1 = Conv(ngf, 2 * ngf, 3, stride=2, padding=1)
         self.down2 = Conv(2 * ngf, 4 * ngf, 3, stride=2, padding=1)
         self.blocks = nn.LayerList([Block(4 * ngf) for _ in range(blocks)])
-        self.up1 = Upsample(4 * ngf, 2 * ngf)
-        self.up2 = Upsample(2 * ngf, ngf)
+        self.up1 = Upsample(4 * ngf, 2 * ngf, upsample)
+        self.up2 = Upsample(2 * ngf, ngf, upsample)
         self.last = Conv(ngf, 3, 7, reflect=3, normed=False)
 
     def forward(

@@ -14,7 +14,7 @@ from work.models.cyclegan.generator import Generator, blocks_for
 
 KIND = "ageing_gans"
 FILE = "generators.pdparams"
-SHAPE = ("size", "ngf", "blocks", "residual", "crop", "groups", "age_net", "oldest")
+SHAPE = ("size", "ngf", "blocks", "residual", "upsample", "crop", "groups", "age_net", "oldest")
 FA = "fa"
 
 
@@ -69,7 +69,8 @@ def load_generator(checkpoint: Checkpoint, run: str, direction: str, source: Any
     """
     opts = checkpoint.opts
     blocks = opts["blocks"] or blocks_for(opts["size"])
-    net = Generator(opts["ngf"], blocks, 2 if run == FA else 0, opts["residual"])
+    shape = (opts["residual"], opts.get("upsample", "transposed"))
+    net = Generator(opts["ngf"], blocks, 2 if run == FA else 0, *shape)
     load_state(net, checkpoint.state_dict.part(f"{run}/{direction}."), source)
     net.eval()
     for parameter in net.parameters():

@@ -43,15 +43,26 @@ class Conv(nn.Layer):
 
 
 class Upsample(nn.Layer):
-    """A transposed convolution that doubles the resolution, then instance norm."""
+    """Twice the resolution, then instance norm.
 
-    def __init__(self, channels: int, out: int):
+    Args:
+        kind: "transposed", a transposed convolution as in CycleGAN; or "resize", nearest neighbours and a convolution,
+            which cannot draw the checkerboard that the first one starts with (Odena et al. 2016, "Deconvolution and
+            Checkerboard Artifacts").
+    """
+
+    def __init__(self, channels: int, out: int, kind: str = "transposed"):
         super().__init__()
-        self.weight = self.create_parameter([channels, out, 3, 3])
+        self.kind = kind
+        shape = [channels, out, 3, 3] if kind == "transposed" else [out, channels, 3, 3]
+        self.weight = self.create_parameter(shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, C', 2 H, 2 W]."""
-        return F.instance_norm(conv2d_transpose(x, self.weight, 2, padding=1, output_padding=1))
+        if self.kind == "transposed":
+            return F.instance_norm(conv2d_transpose(x, self.weight, 2, padding=1, output_padding=1))
+        x = F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), [1] * 4, mode="reflect")
+        return F.instance_norm(conv2d(x, self.weight, None, 1, 0))
 
 
 def draw_weights(layer: nn.Layer, rng: np.random.Generator) -> None:

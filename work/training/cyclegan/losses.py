@@ -5,6 +5,8 @@ from __future__ import annotations
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from work.models.cyclegan.generator import MOST_YEARS
+
 
 def least_squares(scores: Tensor, real: bool) -> Tensor:
     """The mean of (score - 1)^2 for scores that shall be real, of score^2 for others (Mao et al. 2017, equation 9
@@ -16,6 +18,20 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """The mean over both kinds of scores, which is half of the sum: the discriminator learns more slowly than the
     generator (Zhu et al. 2017, section 7.1)."""
     return (least_squares(real, True) + least_squares(fake, False)) / 2
+
+
+def mismatch_loss(scores: Tensor, years: Tensor) -> Tensor:
+    """Half of the mean of score^2 for real faces that are told an age they do not have, in proportion to the error.
+
+    Without such pairs a discriminator need not look at the age that it is told (Reed et al. 2016, "Generative
+    Adversarial Text to Image Synthesis", section 4.2).
+
+    Args:
+        scores: [N, 1, h, w].
+        years: [N], told age less true age.
+    """
+    shares = (years.abs() / MOST_YEARS).reshape([-1, 1, 1, 1])
+    return (shares * scores**2).mean() / 2
 
 
 def diversity(outputs: Tensor, reference: Tensor) -> Tensor:

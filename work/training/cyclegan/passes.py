@@ -20,7 +20,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from work.models.cyclegan.cyclegan import GENERATORS, CycleGAN
-from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares
+from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares, mismatch_loss
 from work.training.cyclegan.plans import Plan
 from work.training.cyclegan.pool import ImagePool
 from work.training.looks import change_of_age
@@ -68,6 +68,7 @@ class Weights:
     identity: float = 5.0  # Group-GAN: a face of the target group stays as it is
     l1: float = 1.0  # output against input, against inverted colours
     age: float = 5.0  # FA-GAN: error of the estimated age, in decades
+    mismatch: float = 1.0  # FA-GAN: a discriminator refuses sources as faces of the wanted age
 
 
 class CyclePasses:
@@ -207,6 +208,11 @@ class CyclePasses:
             asked = asked and Asked(asked.ages, asked.years, targets)
         real, fake = self._judged(name, side.reals, side.asked), self._judged(name, shown, asked)
         loss = discriminator_loss(real, fake)
+        if side.asked and self.weights.mismatch > 0:
+            wrong = self._judged(name, side.sources, side.asked)
+            mismatch = mismatch_loss(wrong, side.asked.years)
+            outcome.terms[f"mismatch_{name}"] = mismatch.detach()
+            loss = loss + self.weights.mismatch * mismatch
         backward(loss)
         outcome.terms[f"judge_{name}"] = loss.detach()
         if made.shape[0] > 1:

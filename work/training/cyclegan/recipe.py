@@ -81,8 +81,9 @@ class CycleRecipe:
         options = self.options
         kind = "fa_gan" if self.conditioned else "group_gan"
         blocks = options.blocks or blocks_for(options.size)
-        shape = (options.ngf, options.ndf, blocks, self.conditioned, options.residual)
-        net = CycleGAN(*shape, self.seed)
+        shape = (options.ngf, options.ndf, blocks)
+        how = (self.conditioned, options.residual, options.upsample)
+        net = CycleGAN(*shape, *how, self.seed)
         if whole:
             checkpoint = read_checkpoint(whole)
             if checkpoint.kind != kind:
@@ -101,9 +102,8 @@ class CycleRecipe:
 
     def _passes(self, net: CycleGAN) -> CyclePasses:
         options = self.options
-        weights = Weights(
-            options.cycle_lambda, options.identity_lambda, options.l1_lambda, options.age_lambda
-        )
+        names = ("cycle", "identity", "l1", "age", "mismatch")
+        weights = Weights(*(getattr(options, f"{name}_lambda") for name in names))
         estimate = self._estimator() if self.conditioned else None
         return CyclePasses(net, weights, estimate, options.pool_size, options.age_looks)
 
@@ -164,8 +164,8 @@ class CycleRecipe:
 
     def term_names(self) -> list[str]:
         """See Recipe."""
-        last = "age" if self.conditioned else "identity"
-        terms = ("loss", "gan", "cycle", "l1", last, "judge", "diversity")
+        last = ("age", "mismatch") if self.conditioned else ("identity",)
+        terms = ("loss", "gan", "cycle", "l1", *last, "judge", "diversity")
         return ["loss", *(f"{term}_{name}" for name in GENERATORS for term in terms)]
 
     def panel(self, outcome: Outcome) -> Image.Image:
