@@ -44,8 +44,13 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-def generator(w, x, blocks, planes=()):
-    """w: weights by name; planes: the numbers in the constant channels."""
+def resized(x, weight):
+    """Every pixel four times, then a convolution with weight [O, I, 3, 3]."""
+    return conv(x.repeat(2, axis=2).repeat(2, axis=3), weight, 1, 1, mode="reflect")
+
+
+def generator(w, x, blocks, planes=(), up=transposed):
+    """w: weights by name; planes: the numbers in the constant channels; up: how the resolution is doubled."""
     if planes:
         x = np.concatenate([x, *(np.full_like(x[:, :1], value) for value in planes)], axis=1)
         x = relu(conv(x, w["first.weight"], 1, 3, w["first.bias"], "reflect"))
@@ -56,8 +61,8 @@ def generator(w, x, blocks, planes=()):
     for i in range(blocks):
         y = relu(norm(conv(x, w[f"blocks.{i}.conv1.weight"], 1, 1, mode="reflect")))
         x = x + norm(conv(y, w[f"blocks.{i}.conv2.weight"], 1, 1, mode="reflect"))
-    x = relu(norm(transposed(x, w["up1.weight"])))
-    x = relu(norm(transposed(x, w["up2.weight"])))
+    x = relu(norm(up(x, w["up1.weight"])))
+    x = relu(norm(up(x, w["up2.weight"])))
     return np.tanh(conv(x, w["last.weight"], 1, 3, w["last.bias"], "reflect"))
 
 

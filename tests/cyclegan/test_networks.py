@@ -35,6 +35,12 @@ def test_generator_equals_the_layers_by_hand():
     assert np.abs(net(paddle.to_tensor(x)).numpy() - expected).max() < 1e-4
 
 
+def test_generator_that_resizes_equals_the_layers_by_hand():
+    net, x = Generator(4, 1, upsample="resize"), faces(1, 3, 16, 20)
+    expected = by_hand.generator(weights(net), x.astype(np.float64), 1, up=by_hand.resized)
+    assert np.abs(net(paddle.to_tensor(x)).numpy() - expected).max() < 1e-4
+
+
 def test_generator_that_is_told_ages_equals_the_layers_by_hand():
     net, x = Generator(4, 1, planes=2), faces(1, 3, 16, 16)
     expected = by_hand.generator(weights(net), x.astype(np.float64), 1, (0.45, -0.5))

@@ -9,7 +9,12 @@ import pytest
 from work.configs.age_groups import parse_groups
 from work.errors import UserError
 from work.models.cyclegan.cyclegan import CycleGAN
-from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares
+from work.training.cyclegan.losses import (
+    discriminator_loss,
+    diversity,
+    least_squares,
+    mismatch_loss,
+)
 from work.training.cyclegan.passes import CyclePasses, Weights
 from work.training.cyclegan.plans import GroupPlanner, Plan, YearsPlanner, batch_positions
 from work.training.cyclegan.pool import ImagePool
@@ -28,6 +33,11 @@ def test_losses_of_scores_that_are_known():
     assert float(least_squares(tensor(1, 3), True)) == 2  # (0 + 4) / 2
     assert float(least_squares(tensor(1, 3), False)) == 5  # (1 + 9) / 2
     assert float(discriminator_loss(tensor(1, 3), tensor(0, 2))) == 2  # (2 + 2) / 2
+
+
+def test_a_wrong_age_counts_in_proportion_to_the_years():
+    scores = paddle.to_tensor([2.0, 3.0, 4.0]).reshape([3, 1, 1, 1])
+    assert float(mismatch_loss(scores, tensor(0, 20, -40))) == pytest.approx((4.5 + 16) / 3 / 2)
 
 
 def test_diversity_is_one_of_the_same_faces_and_none_of_one_face():
@@ -154,6 +164,31 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(recipe):
         assert float(terms[f"loss_{name}"]) == pytest.approx(
             gan + 10 * cycle + l1 + age / 2, rel=1e-5
         )
+
+
+def test_discriminators_refuse_sources_as_faces_of_the_wanted_age(recipe):
+    plan = Plan([], np.array([20, -10], np.float32), np.array([60, 30], np.float32))
+    faces, terms = pictures(4, 64), {}
+    for mismatch in (0.0, 2.0):
+        passes = CyclePasses(recipe.net, Weights(mismatch=mismatch), brightness, pool_size=0)
+        terms[mismatch] = passes(faces, plan, lambda loss: None).terms
+    scores = recipe.net.judge_older(faces[:1], tensor(60))
+    expected = float((scores**2).mean()) / 4  # half of it, for half of the most years
+    assert float(terms[2.0]["mismatch_older"]) == pytest.approx(expected, rel=1e-4)
+    assert float(terms[2.0]["judge_older"] - terms[0.0]["judge_older"]) == pytest.approx(
+        2 * expected, rel=1e-3
+    )
+
+
+def test_the_age_network_looks_at_outputs_in_random_ways_in_training_alone(recipe):
+    plan = Plan([], np.array([20, -10], np.float32), np.array([60, 30], np.float32))
+    faces = pictures(4, 64)
+    passes = CyclePasses(recipe.net, Weights(), brightness, pool_size=0, looks=2)
+    plain = recipe(faces, plan, lambda loss: None).numbers["age_real"].tolist()
+    assert passes(faces, plan, lambda loss: None).numbers["age_real"].tolist() == plain
+    looked = passes(faces, plan, lambda loss: None, np.random.default_rng(0)).numbers["age_real"]
+    again = passes(faces, plan, lambda loss: None, np.random.default_rng(0)).numbers["age_real"]
+    assert looked.tolist() == again.tolist() != plain
 
 
 def test_the_wanted_age_is_the_estimated_one_plus_the_years(recipe):

@@ -20,7 +20,12 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from work.models.cyclegan.cyclegan import GENERATORS, CycleGAN
-from work.training.cyclegan.losses import discriminator_loss, diversity, least_squares, mismatch_loss
+from work.training.cyclegan.losses import (
+    discriminator_loss,
+    diversity,
+    least_squares,
+    mismatch_loss,
+)
 from work.training.cyclegan.plans import Plan
 from work.training.cyclegan.pool import ImagePool
 from work.training.looks import change_of_age

@@ -20,7 +20,6 @@ from work.inference.embedded.model import READ_SIZE, EmbeddedModel, load_embedde
 from work.inference.embedded.readings import Readings, combine_cautiously
 from work.loading import load_network
 from work.models.face_chip import face_chip
-from work.models.person_matte import matte_of
 from work.training.reaging.people import TRUNCATIONS, Candidate, typology_angle
 from work.training.reaging.surroundings import share_surroundings
 
@@ -81,7 +80,7 @@ class Renderer:
         for age in AGES:
             codes = self.model.moved(w_plus, calibration.shift(age), calibration.step(age))
             drawn.append(self.generator(codes, half=True).clip(-1, 1))
-        mattes = [matte_of(self.matte, picture)[0, 0].numpy() for picture in drawn]
+        mattes = [self.matte(picture)[0, 0].numpy() for picture in drawn]
         pictures = share_surroundings(
             paddle.concat(drawn).transpose([0, 2, 3, 1]).numpy(),
             np.stack(mattes),

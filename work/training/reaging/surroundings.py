@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from work.faces.head_mask import head_mask
-
 NEAR = 15.0  # years over which a picture's background counts 1/e
-HAIR = (
-    0.72,
-    0.92,
-)  # of the height: what lies higher is head up to the borders, what lies lower is not
+# Shares of the height: what lies higher is head up to the borders, what lies lower fades to clothes
+HAIR = (0.78, 0.98)
+NECK = (
+    (0.88, 1.04),
+    (0.18, 0.34),
+)  # the same below the chin, and how far from the middle that reaches
+MARGIN = 0.03  # of the side, around a matte: hair ends and shadows are no background
 FAINT = 0.02  # weight below which no age shows the background: it is filled from around
 
 
@@ -35,19 +36,35 @@ def share_surroundings(
         [A, S, S, 3].
     """
     first = int(np.abs(ages - own).argmin())
+    around = np.stack([grow(matte) for matte in mattes])[..., None]
     mattes = mattes[..., None]
-    background = merge_backgrounds(pictures, mattes, np.exp(-np.abs(ages - ages[first]) / NEAR))
+    background = merge_backgrounds(pictures, around, np.exp(-np.abs(ages - ages[first]) / NEAR))
     people = mattes * pictures + (1 - mattes) * background
     head = head_region(pictures.shape[1])[..., None]
     return (head * people + (1 - head) * people[first]).astype(np.float32)
 
 
 def head_region(size: int) -> np.ndarray:
-    """H, [size, size]: the head mask of the composite below, everything above."""
+    """H, [size, size]: 1 over the head and its hair; below, what is not neck fades to clothes."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
-    across, down = axis[None, :], axis[:, None]
-    high = np.clip((HAIR[1] - down) / (HAIR[1] - HAIR[0]), 0, 1)
-    return np.maximum(head_mask(across, down), high * high * (3 - 2 * high))
+    across, down = np.abs(axis[None, :] - 0.5), axis[:, None]
+    neck = fade(down, *NECK[0]) * fade(across, *NECK[1])
+    return np.maximum(fade(down, *HAIR), neck)
+
+
+def fade(x: np.ndarray, start: float, end: float) -> np.ndarray:
+    """1 up to `start`, falling smoothly to 0 at `end`."""
+    ramp = np.clip((end - x) / (end - start), 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def grow(matte: np.ndarray) -> np.ndarray:
+    """A matte [S, S] with a margin around it."""
+    import cv2
+
+    side = 2 * round(MARGIN * matte.shape[0]) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return cv2.dilate(matte, kernel)
 
 
 def merge_backgrounds(pictures: np.ndarray, mattes: np.ndarray, shares: np.ndarray) -> np.ndarray:
