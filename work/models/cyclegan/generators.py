@@ -39,6 +39,8 @@ def collect(folder: Path, path: Path | None = None) -> Path:
         raise UserError(f"{folder}: no run in it has saved a checkpoint yet")
     first, shape = next(iter(shapes.items()))
     for run, other in shapes.items():
+        if run == FA and len(shapes) > 1:
+            other["groups"] = shape["groups"]  # FA-GAN's only say how its sources were drawn
         if other != shape:
             raise UserError(f"{folder}: the runs {first} and {run} differ in their options")
     path = path or folder / FILE

@@ -47,17 +47,14 @@ class Candidate:
         return (age * 2 + int(self.gender > 0)) * (len(SKIN_BOUNDS) + 1) + skin
 
 
-def choose(candidates: Iterable[Candidate], counts: np.ndarray, wanted: int) -> list[Candidate]:
+def choose(candidates: Iterable[Candidate], counts: np.ndarray) -> list[Candidate]:
     """The candidates, in their order, whose groups are not ahead of the others.
 
     Args:
         counts: [GROUPS], people that were chosen before; counted on in place.
-        wanted: stop at so many people in all.
     """
     chosen = []
     for candidate in candidates:
-        if counts.sum() >= wanted:
-            break
         allowed = LEAD * counts.sum() / GROUPS + HEAD_START
         if candidate.age >= YOUNGEST and counts[candidate.group] < allowed:
             counts[candidate.group] += 1
