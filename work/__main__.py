@@ -33,7 +33,7 @@ GROUPS = {
         "calc_all",
         "compare_methods",
     ),
-    "Train": ("prepare_data", "train", "train_cyclegan", "compile_ranger"),
+    "Train": ("prepare_data", "train", "train_reaging", "train_cyclegan", "compile_ranger"),
     "Weights": ("get_weights", *CONVERTERS, "export"),
     "Installation": ("install_paddle", "check_install"),
 }

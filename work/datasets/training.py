@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generator, Iterable, Iterator
+from typing import Any, Generator, Iterable, Iterator, Protocol
 
 import numpy as np
 
@@ -33,11 +33,26 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 
 @dataclass
 class Batch:
-    """Faces [N, 3, 256, 256] in [-1, 1], their files, and which of them are mirrored."""
+    """Faces in [-1, 1], [N, 3, 256, 256] or what else `Faces.read` gives; their files; which of them are mirrored."""
 
     faces: np.ndarray
     files: list
     flips: list
+
+
+class Faces(Protocol):
+    """What a run reads its batches from.
+
+    Attributes:
+        bad: the files that could not be read.
+    """
+
+    bad: dict[Path, ImageError]
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int, flip: bool = False) -> tuple[np.ndarray, Any]:
+        """The face of one key of a batch, an array of one shape for all, and its file or another name for it."""
 
 
 class FaceFolder:
@@ -103,7 +118,7 @@ def validation_keys(count: int, batch_size: int) -> list[list[tuple[int, bool]]]
 
 
 def load(
-    folder: FaceFolder, keys: Iterable[list[tuple[int, bool]]], workers: int
+    folder: Faces, keys: Iterable[list[tuple[int, bool]]], workers: int
 ) -> Generator[Batch, None, None]:
     """Read the batches that `keys` lists, ahead of their use by threads (decoding releases Python's lock)."""
     keys = iter(keys)
@@ -126,6 +141,6 @@ def load(
                 future.cancel()
 
 
-def _collate(keys: list[tuple[int, bool]], read: list[tuple[np.ndarray, Path]]) -> Batch:
+def _collate(keys: list[tuple[int, bool]], read: list[tuple[np.ndarray, Any]]) -> Batch:
     faces, files = zip(*read)
     return Batch(np.stack(faces), list(files), [flip for _, flip in keys])

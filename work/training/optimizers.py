@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
 import numpy as np
 import paddle
@@ -20,17 +20,22 @@ def make_optimizer(
     named: Named,
     half: bool = False,
     betas: tuple[float, float] = (0.9, 0.999),
+    clip: Optional[float] = None,
 ) -> Any:
     """Make Ranger or Adam for named parameters.
 
     Args:
         half: keep float32 copies of half-precision parameters.
         betas: Adam's.
+        clip: Adam's largest norm of all gradients together; longer ones are shortened.
     """
     parameters = list(named.values())
     if name == "ranger":
         return Ranger(learning_rate, parameters, names=named, multi_precision=half)
-    return paddle.optimizer.Adam(learning_rate, *betas, parameters=parameters, multi_precision=half)
+    shortened = paddle.nn.ClipGradByGlobalNorm(clip) if clip else None
+    return paddle.optimizer.Adam(
+        learning_rate, *betas, parameters=parameters, grad_clip=shortened, multi_precision=half
+    )
 
 
 def state_of(optimizer: Any, named: Named) -> dict[str, np.ndarray]:

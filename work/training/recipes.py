@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, Optional, Protocol
 from paddle import Tensor
 from PIL import Image
 
-from work.datasets.training import Batch, FaceFolder
+from work.datasets.training import Batch, Faces
 from work.training.ranks import Ranks
 from work.training.train_state import TrainState
 
@@ -54,9 +54,13 @@ class Recipe(Protocol):
         best_by: the validation term that is lowest for the best model; None if there is no such term.
     """
 
-    train_faces: FaceFolder
-    test_faces: FaceFolder
     best_by: Optional[str]
+
+    @property
+    def train_faces(self) -> Faces: ...
+
+    @property
+    def test_faces(self) -> Faces: ...
 
     def build_state(self, whole: Any) -> TrainState:
         """Make the networks and optimizers, with the weights of the checkpoint `whole` if there is one. Called once."""
