@@ -1,8 +1,8 @@
 """The U-Net that re-ages a face in one pass: it is told the face's age and the wanted one, and draws the difference.
 
-After FRAN (Zoss et al. 2022, "Production-Ready Face Re-Aging for Visual Effects"), made small enough for a CPU. Its first
-level works on squares of 2x2 pixels: at full resolution, with few channels, oneDNN reaches a fifth of its speed. Most
-of the weights lie at a sixteenth of the resolution, where a convolution costs little and sees the whole face.
+After FRAN (Zoss et al. 2022, "Production-Ready Face Re-Aging for Visual Effects"), made small enough for a CPU. Its
+first level works on squares of 2x2 pixels: at full resolution, with few channels, oneDNN reaches a fifth of its speed.
+Most of the weights lie at a sixteenth of the resolution, where a convolution costs little and sees the whole face.
 """
 
 from __future__ import annotations
