@@ -10,7 +10,7 @@ from tests.reaging.kit import AGES, make_people, make_photos
 from work.errors import UserError
 from work.training.reaging.augment import View, draw_view, show, spoil
 from work.training.reaging.faces import CROP, PHOTO, WHOLE, ReagingFaces, read_photos, split_photos
-from work.training.reaging.people import read_people, split_people
+from work.training.reaging.pairs import read_people, split_people
 
 KINDS = [CROP, WHOLE, PHOTO]
 

@@ -28,9 +28,9 @@ from work.training.reaging.faces import (
     read_photos,
     split_photos,
 )
+from work.training.reaging.pairs import Person, read_people, split_people
 from work.training.reaging.panel import reaging_panel
 from work.training.reaging.passes import TERMS, Judges, ReagingPasses, Weights, to_faces
-from work.training.reaging.pairs import Person, read_people, split_people
 from work.training.recipes import Backward, Keys, Outcome, Place
 from work.training.train_state import Player, TrainState
 
