@@ -33,7 +33,14 @@ GROUPS = {
         "calc_all",
         "compare_methods",
     ),
-    "Train": ("prepare_data", "train", "train_reaging", "train_cyclegan", "compile_ranger"),
+    "Train": (
+        "prepare_data",
+        "train",
+        "train_cyclegan",
+        "compile_ranger",
+        "render_people",
+        "train_reaging",
+    ),
     "Weights": ("get_weights", *CONVERTERS, "export"),
     "Installation": ("install_paddle", "check_install"),
 }
