@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from work.errors import UserError
+from work.training.reaging.glasses import GlassesReader, fit
+from work.training.reaging.pairs import read_people
 from work.training.reaging.people import GROUPS, HEAD_START, Candidate, choose, typology_angle
 from work.training.reaging.render_folder import Rendered, read_rows, write_rows
 from work.training.reaging.surroundings import fill, grow, head_region, share_surroundings
@@ -105,10 +107,40 @@ def test_holes_are_filled_from_around():
 
 
 def test_tables_are_read_back_and_others_refused(tmp_path):
-    rows = [Rendered(3, 4, 1.5, 0.0, True, True), Rendered(7, 0, 9.0, 2.0, False, False)]
+    rows = [
+        Rendered(3, 4, 1.5, 0.0, True, [50, 60], True),
+        Rendered(7, 0, 9.0, 2.0, False, [], False),
+    ]
     write_rows(tmp_path / "people.json", rows)
     assert read_rows(tmp_path / "people.json", Rendered) == rows
     assert read_rows(tmp_path / "none.json", Rendered) == []
     (tmp_path / "people.json").write_text('[{"name": 1}]')
     with pytest.raises(UserError, match="people.json"):
         read_rows(tmp_path / "people.json", Rendered)
+
+
+def test_glasses_neither_come_nor_go_within_a_pair(tmp_path):
+    for number in (3, 7):
+        (tmp_path / f"{number:05d}").mkdir()
+        for age in (20, 50, 60):
+            (tmp_path / f"{number:05d}" / f"{age}.jpg").touch()
+    write_rows(tmp_path / "people.json", [Rendered(3, 4, 1.5, 0.0, True, [50, 60], True)])
+    wearer, other = read_people(tmp_path)
+    assert wearer.partners(50) == [50, 60] and wearer.partners(20) == [20]
+    assert other.partners(50) == [20, 50, 60]
+    (tmp_path / "people.json").write_text("[{}]")
+    with pytest.raises(UserError, match="people.json"):
+        read_people(tmp_path)
+
+
+def test_glasses_are_seen_along_the_direction_that_was_fitted():
+    rng = np.random.default_rng(0)
+    worn = (np.arange(60) % 4 == 0).astype(float)
+    features = rng.standard_normal((60, 40)) + 4 * worn[:, None] * (np.arange(40) < 5)
+    weight, bias = fit(features[:40], worn[:40])
+    scores = features @ weight + bias
+    assert (scores[40:][worn[40:] == 1]).min() > (scores[40:][worn[40:] == 0]).max()
+    reader = GlassesReader()
+    plain = np.zeros((1, len(reader.weight)), np.float32)
+    there = plain + reader.weight / float(reader.weight @ reader.weight) * (1 - reader.bias)
+    assert reader(np.concatenate([plain, there])).tolist() == [reader.bias > 0.3, True]

@@ -116,7 +116,8 @@ class ReagingFaces:
         if kind == PHOTO:
             return self._photo(turn, rng)
         person = self.people[sample(len(self.people), self.seed, turn)[0]]
-        own, target = (list(person.pictures)[i] for i in rng.integers(0, len(person.pictures), 2))
+        own = _any(list(person.pictures), rng)
+        target = _any(person.partners(own), rng)
         return Sample(
             kind, person.pictures[own], person.pictures[target], float(own), float(target)
         )
@@ -156,3 +157,7 @@ class ReagingFaces:
         view = draw_view(rng, self.size, chosen.kind != CROP, paired)
         shown = np.stack([show(picture, view, self.size) for picture in pictures])
         return (shown + spoil(shown[0], view, rng)).clip(-1, 1) if paired else shown
+
+
+def _any(ages: list[int], rng: np.random.Generator) -> int:
+    return ages[rng.integers(len(ages))]

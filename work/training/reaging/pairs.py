@@ -1,13 +1,18 @@
-"""Finds rendered people: a folder for each, in it one picture per age, PERSON/AGE.jpg."""
+"""Finds rendered people: a folder for each, in it one picture per age, PERSON/AGE.jpg.
+
+A table `people.json` beside them, where there is one, tells at which ages somebody wears glasses.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence
 
 from work.errors import UserError
 
+PEOPLE = "people.json"
 OLDEST = 120  # years
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -19,20 +24,27 @@ class Person:
     Attributes:
         number: what the folder is called.
         pictures: by age in whole years, from the youngest on.
+        glasses: the ages at which they are worn.
     """
 
     number: int
     pictures: dict[int, Path]
+    glasses: frozenset[int] = frozenset()
+
+    def partners(self, age: int) -> list[int]:
+        """The ages that make a pair with one, itself among them: glasses neither come nor go."""
+        return [a for a in self.pictures if (a in self.glasses) == (age in self.glasses)]
 
 
 def read_people(root: Path) -> list[Person]:
     """The people below a folder, by number; whatever is not called a number is ignored.
 
     Raises:
-        UserError: there is no such folder, nobody in it, or a person without two ages.
+        UserError: there is no such folder, nobody in it, a person without two ages, or a damaged table.
     """
     if not root.is_dir():
         raise UserError(f"there is no folder {root}; PERSON/AGE.jpg is expected in it")
+    glasses = _read_glasses(root / PEOPLE)
     folders = [path for path in root.iterdir() if path.is_dir() and path.name.isdecimal()]
     people = []
     for folder in sorted(folders, key=lambda path: (int(path.name), path.name)):
@@ -42,10 +54,22 @@ def read_people(root: Path) -> list[Person]:
                 f"{folder}: pictures of at least two ages are needed, such as 20.jpg and 65.jpg; "
                 f"found: {len(pictures)}"
             )
-        people.append(Person(int(folder.name), pictures))
+        number = int(folder.name)
+        people.append(Person(number, pictures, glasses.get(number, frozenset())))
     if not people:
         raise UserError(f"{root}: nobody in it; people lie in PERSON/AGE.jpg, such as 00042/65.jpg")
     return people
+
+
+def _read_glasses(table: Path) -> dict[int, frozenset[int]]:
+    if not table.exists():
+        return {}
+    try:
+        return {
+            int(row["seed"]): frozenset(row["glasses"]) for row in json.loads(table.read_text())
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{table}: not a table that render_people.py wrote ({error!r})") from error
 
 
 def _pictures(folder: Path) -> dict[int, Path]:

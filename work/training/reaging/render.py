@@ -20,6 +20,7 @@ from work.inference.embedded.model import READ_SIZE, EmbeddedModel, load_embedde
 from work.inference.embedded.readings import Readings, combine_cautiously
 from work.loading import load_network
 from work.models.face_chip import face_chip
+from work.training.reaging.glasses import GlassesReader
 from work.training.reaging.people import TRUNCATIONS, Candidate, typology_angle
 from work.training.reaging.surroundings import share_surroundings
 
@@ -38,6 +39,7 @@ class Verdict(NamedTuple):
     off: float  # years, mean over all ages
     fall: float  # years, the largest
     gender_kept: bool
+    glasses: list[int]  # the ages at which they are worn
 
     @property
     def passed(self) -> bool:
@@ -51,6 +53,7 @@ class Renderer:
         self.model: EmbeddedModel = load_embedded(refine=0, blend="generator")
         self.generator, self.mean = self.model.inverter.generator, self.model.inverter.mean
         self.matte = load_network("person_matte")
+        self.wears_glasses = GlassesReader()
         self.limits = Limits(youngest=YOUNGEST_READING)
 
     def w_plus(self, seed: int) -> tuple[Tensor, float]:
@@ -106,11 +109,14 @@ class Renderer:
 
     def _judge(self, faces: Tensor, start: Rung) -> Verdict:
         small = F.avg_pool2d(faces, faces.shape[-1] // READ_SIZE)
-        both, genders, _ = self.model.reader(face_chip(small))
+        chips = face_chip(small)
+        both, genders, _ = self.model.reader(chips)
+        worn = self.wears_glasses(self.model.reader.features(chips).numpy())
         years, genders = combine_cautiously(both.numpy()), genders.numpy()
         aims = np.array([self.model.aims.reading(age) for age in AGES])
         fall = float((np.maximum.accumulate(years) - years).max())
         side = np.sign(start.gender) if abs(start.gender) >= SURE else 0.0
         grown = np.array(AGES) >= ADULT
         kept = bool((side * genders[grown] > -SURE).all())
-        return Verdict(float(np.abs(years - aims).mean()), fall, kept)
+        off = float(np.abs(years - aims).mean())
+        return Verdict(off, fall, kept, [age for age, on in zip(AGES, worn) if on])

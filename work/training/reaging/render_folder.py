@@ -19,6 +19,7 @@ from work.errors import UserError
 from work.files import atomic_write, check_folder
 from work.locks import lock_folder
 from work.progress import progress
+from work.training.reaging.pairs import PEOPLE
 from work.training.reaging.people import GROUPS, Candidate, choose
 from work.training.reaging.render import AGES, Renderer
 from work.workers import one_thread_each, run_parallel
@@ -26,20 +27,25 @@ from work.workers import one_thread_each, run_parallel
 BLOCK = 300  # candidates
 QUALITY = 95
 PERSON_BYTES = 1_000_000
-CANDIDATES, PEOPLE = "candidates.json", "people.json"
+CANDIDATES = "candidates.json"
 
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """One person that was rendered; those that did not pass have no pictures."""
+    """One person that was rendered; those that did not pass have no pictures.
+
+    Attributes:
+        glasses: the ages at which glasses are worn.
+    """
 
     seed: int
     group: int
     off: float
     fall: float
     gender_kept: bool
+    glasses: list[int]
     passed: bool
 
 
