@@ -2,7 +2,8 @@ import pytest
 
 from work.configs import paths_config
 from work.configs.command_line import parse
-from work.configs.options import LIFESPAN, TestOptions, with_saved
+from work.configs.options import LIFESPAN, TestOptions
+from work.configs.saved_options import with_saved
 from work.errors import UserError, run
 
 

@@ -122,7 +122,8 @@ def test_output_of_a_run(six):
 
 
 def test_checkpoints_load_for_inference_with_the_runs_options(six):
-    from work.configs.options import TestOptions, with_saved
+    from work.configs.options import TestOptions
+    from work.configs.saved_options import with_saved
 
     run = six("psp_w", *RECIPES["psp_w"])
     checkpoint = read_checkpoint(run / "checkpoints" / "best_model.pdparams")

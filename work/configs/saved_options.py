@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 from dataclasses import fields
 from typing import Any, Dict, Mapping, Union, get_args, get_origin, get_type_hints
 
+from work.configs.options import AnyOptions, ModelOptions, Options, flags
 from work.errors import UserError
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 UNIONS = (Union, getattr(types, "UnionType", Union))
+
+
+def with_saved(
+    options: AnyOptions, saved: Mapping[str, Any], cls: type[Options] = ModelOptions
+) -> AnyOptions:
+    """A copy of `options` in which the flags of `cls` that the user did not type come from `saved`."""
+    names = {f.name for f in flags(cls)} - options.typed
+    found = {k: v for k, v in saved.items() if k in names and v is not None}
+    return dataclasses.replace(options, **found)
 
 
 def check_saved(saved: Any, cls: type, source: object) -> Dict[str, Any]:

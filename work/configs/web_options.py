@@ -30,6 +30,7 @@ class WebOptions(ModelChoice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.model != "direct", "--model direct: the page shows children too; it cannot")
         require(0 < self.port < 65536, f"--port {self.port}: 1 to 65535")
         require(self.max_upload_mb >= 1, "--max_upload_mb is at least 1")
         require(0.1 <= self.max_megapixels <= 120, "--max_megapixels lies between 0.1 and 120")

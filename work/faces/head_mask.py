@@ -1,4 +1,4 @@
-"""The head in an aligned face: where a picture of it may change, fading softly to nothing around it."""
+"""Where an aligned picture of a face may change: in the head alone, or up to its border; both fade to nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ HALF_WIDTH, HALF_HEIGHT = (
 CENTRE_Y = 0.51
 EXPONENT = 2.5  # 2 is an ellipse; more is boxier
 FEATHER = 0.22  # the share of its radius over which the mask fades
+BORDER_FADE = 0.12  # of the crop's side: how far a change of all of it fades in from its border
 
 
 def head_mask(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -21,5 +22,16 @@ def head_mask(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """
     across, down = np.abs(u - 0.5) / HALF_WIDTH, np.abs(v - CENTRE_Y) / HALF_HEIGHT
     radius = (across**EXPONENT + down**EXPONENT) ** (1 / EXPONENT)
-    ramp = np.clip((1 - radius) / FEATHER, 0, 1)
-    return ramp * ramp * (3 - 2 * ramp)
+    return _soft((1 - radius) / FEATHER)
+
+
+def border_mask(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """1 in the middle of a crop, falling smoothly to exactly 0 at its border; else as `head_mask`."""
+    across, down = (np.minimum(at, 1 - at) / BORDER_FADE for at in (u, v))
+    return _soft(across) * _soft(down)
+
+
+def _soft(x: np.ndarray) -> np.ndarray:
+    """0 up to 0, 1 from 1 on, without a corner at either."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from work.faces.align import crop_matrix, cut, sample
-from work.faces.head_mask import head_mask
+from work.faces.head_mask import border_mask, head_mask
 
 BORDER = 0.15  # in units of the crop's side: between two faces, the zone that they share
 SMALL = 128  # px: slow changes over the face are looked at on a small picture
@@ -34,15 +34,22 @@ class NewFace:
     Attributes:
         image: RGB, square, aligned; any size.
         quad: [4, 2] its corners in the photo, as `ffhq_quad` orders them.
+        additive: the image is the photo with a difference added to it that is right wherever it is not zero. It is
+            taken up to the crop's border, not in the head alone, and all the photo's finer detail stays.
     """
 
     image: Image.Image
     quad: np.ndarray
+    additive: bool = False
 
     def to_crop(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where pixels (x, y) of the photo lie in the crop, 0..1 across and down."""
         (a, b, c), (d, e, f), _ = np.linalg.inv(crop_matrix(self.quad, 1))
         return a * x + b * y + c, d * x + e * y + f
+
+    def mask(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """How much of the image is taken at positions of the crop, 0..1."""
+        return border_mask(u, v) if self.additive else head_mask(u, v)
 
 
 def paste(photo: Image.Image, faces: Sequence[NewFace]) -> Image.Image:
@@ -85,7 +92,7 @@ def _paste_strip(original, result: np.ndarray, box, face: NewFace, others, layer
 def _weight(face: NewFace, others, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The face's mask [h, w] at the pixels (x, y), without what belongs to the other faces."""
     u, v = face.to_crop(x, y)
-    weight = head_mask(u, v)
+    weight = face.mask(u, v)
     for other in others:
         p, q = other.to_crop(x, y)
         nearer = np.hypot(p - 0.5, q - 0.5) - np.hypot(u - 0.5, v - 0.5)
@@ -104,8 +111,11 @@ class _Layers:
         small = _resized(change, SMALL)
         strength = _blurred(np.abs(small).max(axis=2, keepdims=True), CHANGE_BLUR)
         keep = np.exp(-((strength / GATE) ** 2))
+        match = _rim_match(-small)
+        if face.additive:  # nothing is replaced: no detail goes, and no colour has to be met
+            match, keep = np.zeros_like(match), np.ones_like(keep)
         self.quad = face.quad
-        self.layers = _resized(change, size), _resized(before, size), _rim_match(-small), keep
+        self.layers = _resized(change, size), _resized(before, size), match, keep
 
     def at(self, box) -> list[np.ndarray]:
         """At `box` of the photo, each [h, w, 3 or 1]: the change, the crop before it, what to add at the rim so

@@ -18,6 +18,7 @@ from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.faces.align import UTKFACE_TEMPLATE, ffhq_quad
 from work.faces.aligned import AlignedFace, stack
+from work.faces.head_mask import border_mask
 from work.inference.model import AgeingModel
 from work.inference.steps import OnStep, unheard
 from work.installation import PACKAGE_FOLDER
@@ -31,7 +32,6 @@ OUTPUT = 512  # px of the pictures, in which a smaller network's change is drawn
 SEEN = 256  # px of the aligned face that the crop is cut out of
 FAR = 20.0  # years from which on F-GAN leaves the face to Group-GAN
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-FADE = 0.12  # of the crop's side: how far the change fades in from its border
 
 
 @dataclass
@@ -176,7 +176,10 @@ class Baseline(AgeingModel):
             change = F.interpolate(aged - crop, size=size, mode="bicubic")
         else:
             change = F.interpolate(aged, size=size, mode="bicubic") - part
-        change = change * (fade(*size) if self.box else 1.0)
+        if self.box:
+            down, across = ((np.arange(side) + 0.5) / side for side in size)
+            mask = border_mask(across[None, :], down[:, None]).astype(np.float32)
+            change = change * paddle.to_tensor(mask)
         borders = [left, side - right, top, side - bottom]
         return (photo + F.pad(change, borders)).clip(-1, 1)
 
@@ -212,13 +215,3 @@ def crop_box(crop: str) -> Optional[tuple[float, float, float, float]]:
     quad = ffhq_quad(UTKFACE_TEMPLATE)  # upright, in sides of UTKFace's crop
     (left, top), side = quad[0], quad[3, 0] - quad[0, 0]
     return (-left / side, -top / side, (1 - left) / side, (1 - top) / side)
-
-
-def fade(height: int, width: int) -> Tensor:
-    """[1, 1, height, width]: 1, falling smoothly to 0 at the border."""
-    ramps = []
-    for length in (height, width):
-        at = (np.arange(length) + 0.5) / length
-        inside = np.clip(np.minimum(at, 1 - at) / FADE, 0, 1)
-        ramps.append(inside * inside * (3 - 2 * inside))
-    return paddle.to_tensor(np.outer(*ramps)[None, None].astype(np.float32))

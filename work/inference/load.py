@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from work import runtime
-from work.configs.options import ModelChoice, with_saved
+from work.configs.options import ModelChoice
+from work.configs.saved_options import with_saved
+from work.errors import UserError
 from work.inference.engines import openvino_engine
 from work.inference.engines.cache import checked_folder
 from work.inference.engines.engine import EngineUnavailable
@@ -19,7 +21,8 @@ from work.inference.engines.engine import EngineUnavailable
 if TYPE_CHECKING:
     from work.inference.model import AgeingModel
 
-GANS = "ageing_gans"  # kind of a checkpoint of baselines
+GANS, REAGING = "ageing_gans", "reaging"  # kinds of checkpoints: of baselines, of the direct model
+REAGER = "reaging.pdparams"  # in the folder of a run of train_reaging.py
 NVIDIA_DRIVER = "/proc/driver/nvidia"
 
 
@@ -31,10 +34,20 @@ def load_model(options: ModelChoice) -> AgeingModel:
     """
     begin_early(options)
     runtime.setup(options.device, options.seed)
-    folder = options.checkpoint_path is not None and Path(options.checkpoint_path).is_dir()
+    model = _load(options)
+    if options.strength != 1 and not model.additive:
+        raise UserError(f"--strength {options.strength:g} is for the direct model (--model direct)")
+    return model
+
+
+def _load(options: ModelChoice) -> AgeingModel:
+    source = Path(options.checkpoint_path) if options.checkpoint_path else None
+    if options.model == "direct" or (source and (source / REAGER).is_file()):
+        return _load_direct(source, options)
+    folder = source is not None and source.is_dir()
     if options.method or folder:
         return load_baseline_model(options)
-    if options.checkpoint_path is None:
+    if source is None:
         from work.inference.embedded.model import load_embedded
 
         blend = options.blend or "composite"
@@ -42,11 +55,18 @@ def load_model(options: ModelChoice) -> AgeingModel:
     from work.inference.sam import load_sam
     from work.models.checkpoint import read_checkpoint
 
-    source = Path(options.checkpoint_path)
     checkpoint = read_checkpoint(source)
     if checkpoint.kind == GANS:
         return load_baseline_model(options)
+    if checkpoint.kind == REAGING:
+        return _load_direct(source, options)
     return load_sam(checkpoint, with_saved(options, checkpoint.opts), source)
+
+
+def _load_direct(source: Optional[Path], options: ModelChoice) -> AgeingModel:
+    from work.inference.direct import load_direct
+
+    return load_direct(source, options.strength)
 
 
 def load_baseline_model(options: ModelChoice) -> AgeingModel:

@@ -30,6 +30,7 @@ class AgeingModel(ABC):
         n_styles: codes of a face; 0 for a model without a generator.
         knows_age: False for a pSp, which draws faces at their own age only.
         composites: the pictures are the photo with the change blended in, not the generator's own.
+        additive: the pictures are the photo with a difference added to it; see NewFace.
         refines: faces are learned by gradient steps, whose number is the caller's choice between speed and likeness.
     """
 
@@ -37,6 +38,7 @@ class AgeingModel(ABC):
     n_styles: int = 0
     knows_age: bool = True
     composites: bool = False
+    additive: bool = False
     refines: bool = False
 
     @abstractmethod

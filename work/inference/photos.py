@@ -71,7 +71,8 @@ class PhotoAger:
     def age(self, subject: Subject, years: float) -> NewFace:
         """The face at a target age, ready to be put back."""
         pictures = self.model.transform(subject.encoded, paddle.full([1], float(years)))
-        return NewFace(to_picture(pictures[0].numpy(), rounded=True), subject.face.corners())
+        picture = to_picture(pictures[0].numpy(), rounded=True)
+        return NewFace(picture, subject.face.corners(), self.model.additive)
 
     def age_photo(
         self, photo: Image.Image, subjects: Sequence[Subject], targets: Sequence[Target]

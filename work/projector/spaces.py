@@ -154,7 +154,8 @@ def _embedded_space(options: ProjectorOptions, blend: str) -> EmbeddedSpace:
 
 
 def _sam_space(checkpoint: Checkpoint, source: str, blend: str) -> StyleGAN2Space:
-    from work.configs.options import ModelOptions, with_saved
+    from work.configs.options import ModelOptions
+    from work.configs.saved_options import with_saved
     from work.inference.sam import SAM
 
     options = with_saved(ModelOptions(), checkpoint.opts or {})

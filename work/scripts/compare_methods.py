@@ -72,7 +72,7 @@ class CompareOptions(ModelChoice):
             found[name] = Path(folder)
         return found
 
-    def model(self, method: str) -> ModelChoice:
+    def choice(self, method: str) -> ModelChoice:
         """The options that load one of the methods."""
         if method in METHODS:
             return replace(self, method=method, checkpoint_path=self.baselines_path)
@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
 
     ages = [target.text for target in targets(options.target_age)]
     comparison = Comparison(Path(options.exp_dir), ages)
-    models = {name: load_model(options.model(name)) for name in options.method_names()}
+    models = {name: load_model(options.choice(name)) for name in options.method_names()}
     comparison.read(Path(options.data_path), options.no_crop)
     for name, model in models.items():
         comparison.run(name, model)

@@ -169,7 +169,9 @@ class Studio:
             fps=FPS,
             batch_size=1,
             caption=lambda age: f"{age:.0f}",
-            place=place_in_photo(subject.face) if what == "whole" else None,
+            place=place_in_photo(subject.face, self.ager.model.additive)
+            if what == "whole"
+            else None,
         )
 
         def follow(frames: Iterable[Image.Image], total: int) -> Iterator[Image.Image]:
@@ -223,8 +225,11 @@ class Studio:
         return self.ager.model.invert(largest.tensor(), self.steps[quality], told)
 
 
-def place_in_photo(face: AlignedFace) -> Callable[[Image.Image], Image.Image]:
-    """A function that puts pictures of a face into its photo, made small and of even sides, as films need them."""
+def place_in_photo(
+    face: AlignedFace, additive: bool = False
+) -> Callable[[Image.Image], Image.Image]:
+    """A function that puts pictures of a face into its photo, made small and of even sides, as films need them;
+    `additive` as in NewFace."""
     scale = min(1.0, FILMED / max(face.photo.size))
     width, height = (max(2, round(side * scale) // 2 * 2) for side in face.photo.size)
     size = width, height
@@ -234,7 +239,7 @@ def place_in_photo(face: AlignedFace) -> Callable[[Image.Image], Image.Image]:
 
     def place(picture: Image.Image) -> Image.Image:
         small = picture.resize((side, side), Image.Resampling.LANCZOS)
-        return paste(photo, [NewFace(small, quad)])
+        return paste(photo, [NewFace(small, quad, additive)])
 
     return place
 

@@ -21,18 +21,16 @@ from work.inference.composite import Composite, gates
 from work.inference.embedded.age_path import AgePath, Aims, truncate
 from work.inference.embedded.calibration import Calibration, Rung
 from work.inference.embedded.inversion import Inverter
+from work.inference.embedded.person_reader import fill, load_person_reader, read_fitted
 from work.inference.embedded.readings import Readings
 from work.inference.engines.mobile import fast_generator
 from work.inference.model import AgeingModel
 from work.inference.steps import OnStep, unheard, within
 from work.loading import load_lpips, load_network
-from work.models.age_gender import AgeGenderReader, Backbones
-from work.models.checkpoint import load_state, read_checkpoint
 from work.models.mobile_stylegan import MobileStyleGAN
-from work.models.pretrained import PACKAGE_FOLDER, require_weights
+from work.models.pretrained import require_weights
 from work.models.ridge_encoder import RidgeEncoder
 
-FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
 REFINE_STEPS = STEPS["good"]
 CALIBRATION = 10.0  # gradient steps that take about as long as a photo's calibration
 PROBES = 16  # renders of a calibration, roughly
@@ -230,19 +228,16 @@ def load_embedded(
     if refine < 0:
         raise UserError(f"--refine is a number of steps from 0, not {refine}")
     require_weights(DEFAULT_WEIGHTS)
-    fitted = {n: np.asarray(v, np.float32) for n, v in read_checkpoint(FITTED).state_dict.items()}
+    fitted = read_fitted()
     generator = fast_generator(load_network("mobile_stylegan").freeze(), engine, precision)
     lpips = load_lpips()
     encoder = RidgeEncoder(lpips, fitted["encoder.reduce"].shape[1])
     identity = load_network("dlib_face")
-    reader = AgeGenderReader(Backbones(load_network("age_v1"), identity, lpips))
-    for layer, prefix in ((encoder, "encoder."), (reader, "reader.")):
-        names = layer.state_dict()
-        load_state(layer, {n: fitted[prefix + n] for n in names}, FITTED)
+    fill(encoder, fitted, "encoder.")
+    person = load_person_reader(fitted, lpips, identity)
     mean, scatter = paddle.to_tensor(fitted["mean"]), paddle.to_tensor(fitted["scatter"])
     inverter = Inverter(generator, lpips, identity, mean, scatter)
     gender_step = float(fitted["path.gender_step"][0])
     path = AgePath(fitted["path.ages"], fitted["path.points"], fitted["path.gender"], gender_step)
-    aims = Aims(fitted["reader.truth"], fitted["reader.median"])
     matte = load_network("person_matte")
-    return EmbeddedModel(inverter, encoder, reader, path, aims, matte, refine, blend)
+    return EmbeddedModel(inverter, encoder, person.reader, path, person.aims, matte, refine, blend)

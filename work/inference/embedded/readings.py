@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import paddle
 from paddle import Tensor, nn
 
-from work.inference.composite import is_grey
 from work.inference.embedded.calibration import Rung
+from work.inference.embedded.person_reader import look, photo_reading
 from work.models.age_gender import combine
-from work.models.face_chip import face_chip
 
 # Years by which the generator's face has to change until the inverted face's own misreading no longer matters
 FORGOTTEN = 30.0
-# By reading: how many years people are read younger in grey than in colour, the median of 562 of UTKFace's
-GREY_LIFT = (15, 25, 35, 45, 55, 65), (0.5, 1.5, 1.0, 0.5, 2.5, 3.0)
 
 
 def combine_cautiously(years: np.ndarray) -> np.ndarray:
@@ -47,13 +43,10 @@ class Readings:
 
     def __init__(self, reader: nn.Layer, photo: Tensor, inverted: Tensor, composites: bool):
         self.reader, self.composites = reader, composites
-        both, genders, people = self._read([photo, inverted])
+        both, genders, people = look(self.reader, [photo, inverted])
         years = combine_cautiously(both)
         self.person, self.inverted_age = people[0], years[1]
-        reading = float(combine(both[:1])[0])  # nothing was made here that could fool the fit
-        self.photo_reading = reading + (
-            float(np.interp(reading, *GREY_LIFT)) if is_grey(photo) else 0.0
-        )
+        self.photo_reading = photo_reading(both[0], photo)  # nothing made that could fool the fit
         self.gap = years[0] - years[1] if composites else 0.0
         self.start = Rung(
             np.zeros(512), float(years[0 if composites else 1]), 0.0, float(genders[:, 0].mean())
@@ -62,7 +55,7 @@ class Readings:
     def read_rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
         """The rung of a shift [512] whose generated face and delivered picture are given, [1, 3, 256, 256] each."""
         images = [aged, delivered] if self.composites else [aged]
-        both, genders, people = self._read(images)
+        both, genders, people = look(self.reader, images)
         years = combine_cautiously(both)
         moved = abs(years[0] - self.inverted_age)
         years[0] += self.gap * max(0.0, 1 - moved / FORGOTTEN)
@@ -73,11 +66,3 @@ class Readings:
             float((people[-1] - self.person).norm()),
             float(side * (side * genders).min()),
         )
-
-    def _read(self, images: list[Tensor]) -> tuple[np.ndarray, np.ndarray, Tensor]:
-        """Both readings of ages [N, 2], means of mirror images; gender scores [2, N] of each; embeddings [N, 128]."""
-        chips = paddle.concat([face_chip(image) for image in images])
-        years, genders, people = self.reader(paddle.concat([chips, chips.flip(3)]))
-        count = len(images)
-        both = years.reshape([2, count, 2]).mean(axis=0)
-        return both.numpy(), genders.numpy().reshape(2, count), people[:count]

@@ -20,7 +20,8 @@ from work import runtime
 from work.datasets.images import find_images, read_image
 from work.datasets.transforms import to_input
 from work.errors import UserError, run
-from work.inference.embedded.model import FITTED, load_embedded
+from work.inference.embedded.model import load_embedded
+from work.inference.embedded.person_reader import FITTED
 from work.models.checkpoint import read_checkpoint
 from work.models.ridge_encoder import GROUPS, repeat_groups
 from work.progress import progress

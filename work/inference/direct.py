@@ -1,0 +1,129 @@
+"""The direct re-ageing network as an ageing model: one pass over the face, whose difference is added to the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor
+
+from work.errors import UserError
+from work.faces.aligned import AlignedFace
+from work.inference.composite import is_grey, without_colours
+from work.inference.embedded.person_reader import load_person_reader, read_fitted
+from work.inference.model import AgeingModel
+from work.inference.steps import OnStep, unheard
+from work.installation import PACKAGE_FOLDER, command
+from work.loading import load_network
+from work.models.reaging.shipped import FILE, load_reager
+
+SHIPPED = PACKAGE_FOLDER / FILE
+YOUNGEST, OLDEST = 15.0, 85.0  # years: what the network has seen
+SIZE = 512  # px of the face that it sees
+SMALL = 256  # px at which ages are read, and of resized pictures
+
+
+@dataclass
+class SeenFace:
+    """One face: the photo [1, 3, SIZE, SIZE], where it shows a person [1, 1, SIZE, SIZE], and the person's age."""
+
+    photo: Tensor
+    person: Tensor
+    age: float
+
+
+class DirectModel(AgeingModel):
+    """The photo plus what the network draws, within the person.
+
+    Ages below YOUNGEST are not for it, since bones change there; it has seen no one over OLDEST either, and makes
+    people who are asked to be older as old as that.
+
+    Args:
+        net: faces [N, 3, S, S], own ages and target ages [N] in years -> differences [N, 3, S, S].
+        read_age: a photo [1, 3, SMALL, SMALL] -> the person's age in years.
+        matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1].
+        strength: times the difference; 0 changes nothing, more than 1 exaggerates.
+    """
+
+    output_size = SIZE
+    composites = True
+    additive = True
+
+    def __init__(
+        self,
+        net: Any,
+        read_age: Callable[[Tensor], float],
+        matte: Callable[[Tensor], Tensor],
+        strength: float = 1.0,
+    ):
+        self.net, self.read_age, self.matte, self.strength = net, read_age, matte, strength
+
+    @paddle.no_grad()
+    def encode(
+        self,
+        faces: Sequence[AlignedFace],
+        w_plus: Optional[Tensor] = None,
+        steps: Optional[int] = None,
+        on_step: OnStep = unheard,
+    ) -> list[SeenFace]:
+        """See AgeingModel; there are no codes, and nothing takes time."""
+        return [self._see(face) for face in faces]
+
+    def _see(self, face: AlignedFace) -> SeenFace:
+        photo = face.tensor(SIZE)
+        return SeenFace(photo, self.matte(photo), self.read_age(face.tensor(SMALL)))
+
+    def ages(self, encoded: list[SeenFace]) -> list[float]:
+        """See AgeingModel; as the package's readers see the photos."""
+        return [face.age for face in encoded]
+
+    @paddle.no_grad()
+    def transform(
+        self, encoded: list[SeenFace], target_ages: Tensor, resize: bool = False
+    ) -> Tensor:
+        """See AgeingModel.
+
+        Raises:
+            UserError: a target age below YOUNGEST.
+        """
+        targets = [float(age) for age in target_ages.numpy()]
+        if min(targets) < YOUNGEST:
+            raise UserError(
+                f"target age {min(targets):g}: --model direct makes people of {YOUNGEST:g} and older; "
+                "--model embedded makes children"
+            )
+        images = paddle.concat([self._aged(*pair) for pair in zip(encoded, targets)])
+        return F.avg_pool2d(images, SIZE // SMALL) if resize else images
+
+    def _aged(self, face: SeenFace, target: float) -> Tensor:
+        ages = [paddle.full([1], min(max(age, YOUNGEST), OLDEST)) for age in (face.age, target)]
+        change = self.strength * self.net(face.photo, *ages)
+        if bool(is_grey(face.photo)):  # a grey photo stays grey
+            change = without_colours(change)
+        aged = (face.photo + change).clip(-1, 1)
+        person = paddle.maximum(face.person, self.matte(aged))
+        return face.photo + person * (aged - face.photo)
+
+
+def load_direct(path: Optional[Path] = None, strength: float = 1.0) -> DirectModel:
+    """The direct model with its networks.
+
+    Args:
+        path: a file of weights, or the folder of a run of train_reaging.py; None for the package's own.
+
+    Raises:
+        UserError: there are no weights, or they are not such a network's.
+    """
+    if path is None and not SHIPPED.exists():
+        raise UserError(
+            "--model direct: this package has no weights for it yet; --checkpoint_path names the folder of a "
+            f"run of {command('train_reaging')}"
+        )
+    net = load_reager(path or SHIPPED)
+    return DirectModel(
+        net, load_person_reader(read_fitted()), load_network("person_matte"), strength
+    )
