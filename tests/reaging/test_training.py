@@ -118,6 +118,7 @@ def test_a_dry_run_prints_the_options_and_makes_nothing(data, tmp_path, capsys):
         (["--train_root=ONE"], "at least two ages"),
         (["--train_root=PEOPLE", "--photos_root=EMPTY"], "no image"),
         (["--train_root=PEOPLE", "--photos_root=ONE"], "ages.csv"),
+        (["--train_root=PEOPLE", "--photos_root=ONE", "--ages_csv=no.csv"], "no.csv"),
         (["--train_root=PEOPLE", "--size=200"], "multiple of 16"),
         (["--train_root=PEOPLE", "--whole_share=2"], "--whole_share lies between"),
         (["--train_root=PEOPLE", "--gan_lambda=-1"], "--gan_lambda"),

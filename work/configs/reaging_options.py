@@ -18,7 +18,10 @@ class ReagingOptions(LoopFlags):
     script: ClassVar[str] = "train_reaging.py"
 
     photos_root: Optional[str] = option(
-        None, "folder of aligned photos with an ages.csv", shown="rendered people only"
+        None, "folder of aligned photos of people of known ages", shown="rendered people only"
+    )
+    ages_csv: Optional[str] = option(
+        None, "file,age of the photos", shown="ages.csv in their folder, else their names"
     )
     photos_share: float = option(0.25, "share of photos in each batch, if there are any")
     whole_share: float = option(

@@ -49,14 +49,14 @@ class Photos:
     ages: np.ndarray
 
 
-def read_photos(root: Path) -> Photos:
-    """The photos of people of YOUNGEST to OLDEST years in a folder with an ages.csv.
+def read_photos(root: Path, table: Optional[Path] = None) -> Photos:
+    """The photos of people of YOUNGEST to OLDEST years in a folder; `table` as in `read_ages`.
 
     Raises:
         UserError: no such folder, no ages, or too few photos.
     """
     paths = find_images(root)
-    ages = read_ages(root, paths)
+    ages = read_ages(root, paths, table)
     fits = np.flatnonzero((ages >= YOUNGEST) & (ages <= OLDEST))
     if len(fits) < 2:
         raise UserError(

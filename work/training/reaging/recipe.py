@@ -65,9 +65,11 @@ class ReagingRecipe:
         return split_people(people, self.options.test_every, root)
 
     def _photos(self) -> tuple[Optional[Photos], Optional[Photos]]:
-        if not self.options.photos_root:
+        root, table = self.options.photos_root, self.options.ages_csv
+        if not root:
             return None, None
-        return split_photos(read_photos(Path(self.options.photos_root)), self.options.test_every)
+        photos = read_photos(Path(root), Path(table) if table else None)
+        return split_photos(photos, self.options.test_every)
 
     def build_state(self, whole: Any) -> TrainState:
         """See Recipe."""
