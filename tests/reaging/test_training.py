@@ -98,10 +98,11 @@ def test_a_batch_holds_what_the_shares_say():
     assert kinds(photos_share=0.0, whole_share=1.0) == "whole whole whole whole"
 
 
-def test_the_rate_is_constant_and_then_falls_to_nothing(data):
-    options = ReagingOptions(train_root=data[0].split("=")[1], test_every=3, max_steps=100)
+def test_the_rate_rises_is_constant_and_falls_to_nothing(data):
+    options = ReagingOptions(train_root=data[0].split("=")[1], test_every=3, max_steps=10000)
     rate = ReagingRecipe(options, Ranks()).learning_rate
-    assert [rate(step) for step in (0, 70, 85, 100)] == pytest.approx([5e-4, 5e-4, 2.5e-4, 0])
+    assert [rate(step) for step in (149, 299, 7000)] == pytest.approx([2.5e-4, 5e-4, 5e-4])
+    assert [rate(step) for step in (8500, 10000)] == pytest.approx([2.5e-4, 0])
 
 
 def test_a_dry_run_prints_the_options_and_makes_nothing(data, tmp_path, capsys):

@@ -35,6 +35,7 @@ from work.training.recipes import Backward, Keys, Outcome, Place
 from work.training.train_state import Player, TrainState
 
 CONSTANT = 0.7  # share of the steps after which the learning rate falls
+WARM_UP = 300  # first steps, in which it rises: Adam's first ones, all of full length, throw the network far off
 JUDGE_BETAS = (0.5, 0.999)
 PER_PERSON = 4  # test samples of each person kept aside
 
@@ -128,9 +129,9 @@ class ReagingRecipe:
         self.net.train()
 
     def learning_rate(self, step: int) -> Optional[float]:
-        """See Recipe: constant for most of the steps, then linearly to 0."""
+        """See Recipe: rising at first, constant for most of the steps, then falling linearly to 0."""
         left = 1 - step / self.options.max_steps
-        return self.options.learning_rate * min(1.0, left / (1 - CONSTANT))
+        return self.options.learning_rate * min(1.0, (step + 1) / WARM_UP, left / (1 - CONSTANT))
 
     def run_batch(self, batch: Batch, place: Place, backward: Backward) -> Outcome:
         """See Recipe."""
