@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.unit.training_kit import SAM, SMALL, faces
 from work.datasets.folders import ImageFolder
@@ -100,3 +102,28 @@ def test_two_ranks_hold_their_folder_together(tmp_path):
             f"error: --exp_dir {tmp_path / 'run'}: process {os.getpid()} is writing there" in said
         )
     run(*launch, KIT, *flags, "--max_steps=1")
+
+
+def test_two_ranks_of_a_baseline_are_one_rank_of_two(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, age, i in itertools.product(("train", "test"), (25, 70), range(3)):
+        path = tmp_path / "data" / part / f"{age}_0_0_2017010{i}170550929.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (6, 6, 3), np.uint8)
+        Image.fromarray(pixels).resize((64, 64), 3).save(path)
+    script = str(ROOT / "work" / "scripts" / "train_cyclegan.py")
+    flags = [f"--{part}_root={tmp_path / 'data' / part}" for part in ("train", "test")]
+    flags += "--method=group-gan --groups=20-40,60+ --size=64 --ngf=2 --ndf=2 --blocks=1".split()
+    flags += "--device=cpu --pool_size=0 --max_steps=2 --test_batch_size=1 --workers=0".split()
+    run(script, *flags, "--batch_size=2", f"--exp_dir={tmp_path / 'one'}")
+    launch = ["-m", "paddle.distributed.launch", "--nproc_per_node=2", f"--log_dir={tmp_path}/log"]
+    run(*launch, script, *flags, "--batch_size=1", f"--exp_dir={tmp_path / 'two'}")
+    one, two = (
+        read_checkpoint(tmp_path / name / "20-40_60+" / "checkpoints" / "last.pdparams").state_dict
+        for name in ("one", "two")
+    )
+    assert one.keys() == two.keys()
+    for name in one:
+        a, b = (np.asarray(state[name], np.float64) for state in (one, two))
+        assert np.abs(a - b).max() <= 1e-5, name  # Adam's first steps are of 2e-4 each
+    assert (tmp_path / "two" / "generators.pdparams").exists()
