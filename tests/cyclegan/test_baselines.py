@@ -17,8 +17,8 @@ from work.faces.aligned import AlignedFace, FaceReader
 from work.inference.baselines import OUTPUT, Choice, choose, crop_box, load_baseline
 from work.inference.load import load_model
 from work.models.checkpoint import save_checkpoint
-from work.models.cyclegan.cyclegan import CycleGAN
-from work.models.cyclegan.generators import KIND
+from work.models.cyclegan.cyclegan import GENERATORS, CycleGAN
+from work.models.cyclegan.generators import KIND, SHAPE, collect, read_generators
 
 GROUPS = parse_groups("coarse")
 PAIRS = ["00-20_20-40", "00-20_40-60", "00-20_60+", "20-40_40-60", "20-40_60+", "40-60_60+"]
@@ -209,3 +209,27 @@ def test_the_packages_own_networks_make_a_face_older_and_younger():
         found[target] = float(age_net.predict_age(picture))
     own = float(age_net.predict_age(encoded.photos))
     assert found[30.0] < own - 5 < own < found[70.0]
+
+
+def save_run(folder, name, **changes):
+    """What a run's folder holds once it has saved: one weight of each generator, and its options."""
+    arrays = {f"{part}.first.weight": np.ones((1, 1), np.float32) for part in GENERATORS}
+    opts = dict.fromkeys(SHAPE, 1)
+    opts.update({"groups": "coarse", **changes})
+    (folder / name / "checkpoints").mkdir(parents=True)
+    path = folder / name / "checkpoints" / "last.pdparams"
+    save_checkpoint(path, "group_gan", {**arrays, "judge_older.x": np.ones(1)}, None, opts)
+
+
+def test_generators_of_all_runs_are_collected_and_the_pairs_say_what_the_groups_are(tmp_path):
+    save_run(tmp_path, "20-40_60+")
+    save_run(tmp_path, "fa", groups="20-40,60+")
+    checkpoint = read_generators(collect(tmp_path))
+    assert checkpoint.opts["runs"] == ["20-40_60+", "fa"]
+    assert checkpoint.opts["groups"] == "coarse"
+    assert sorted(checkpoint.state_dict) == sorted(
+        f"{run}/{part}.first.weight" for run in ("20-40_60+", "fa") for part in GENERATORS
+    )
+    save_run(tmp_path, "20-40_40-60", groups="fine")
+    with pytest.raises(UserError, match="differ in their options"):
+        collect(tmp_path)
