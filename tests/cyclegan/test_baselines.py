@@ -120,6 +120,16 @@ def test_only_the_crop_changes_and_all_of_the_photos_detail_stays(tmp_path, face
     assert model.transform(encoded, target, resize=True).shape == [1, 3, 256, 256]
 
 
+def test_a_grey_photo_stays_grey(tmp_path):
+    pixels = np.random.default_rng(0).integers(60, 190, (8, 8), np.uint8)
+    grey = AlignedFace(Image.fromarray(pixels).convert("RGB").resize((300, 300), 3))
+    model = load_baseline(save(tmp_path / "g.pdparams", ["fa"], bias=np.array([0.3, -0.1, 0.2])))
+    encoded = model.encode([grey])
+    aged = model.transform(encoded, paddle.to_tensor([encoded.ages[0] + 40]))
+    assert float((aged - encoded.photos).abs().max()) > 0.05
+    assert float((aged.max(axis=1) - aged.min(axis=1)).max()) < 1e-5
+
+
 def test_the_generators_own_picture_has_no_more_detail_than_the_network(tmp_path, face):
     model = load_baseline(save(tmp_path / "g.pdparams", ["fa"], bias=0.0), blend="generator")
     encoded = model.encode([face])

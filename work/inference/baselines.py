@@ -19,6 +19,7 @@ from work.errors import UserError
 from work.faces.align import UTKFACE_TEMPLATE, ffhq_quad
 from work.faces.aligned import AlignedFace, stack
 from work.faces.head_mask import border_mask
+from work.inference.composite import is_grey, without_colours
 from work.inference.model import AgeingModel
 from work.inference.steps import OnStep, unheard
 from work.installation import PACKAGE_FOLDER
@@ -109,7 +110,7 @@ class Baseline(AgeingModel):
         self.checkpoint, self.method, self.source = checkpoint, method, source
         self.runs, self.size = list(opts["runs"]), int(opts["size"])
         self.groups, self.composites = parse_groups(opts["groups"]), blend == "composite"
-        self.box = crop_box(opts["crop"])
+        self.additive, self.box = self.composites, crop_box(opts["crop"])
         pairs = [run for run in self.runs if run != FA]
         if method != "group-gan" and FA not in self.runs or method != "fa-gan" and not pairs:
             raise UserError(
@@ -176,6 +177,8 @@ class Baseline(AgeingModel):
             change = F.interpolate(aged - crop, size=size, mode="bicubic")
         else:
             change = F.interpolate(aged, size=size, mode="bicubic") - part
+        if bool(is_grey(photo)):  # a grey photo stays grey
+            change = without_colours(change)
         if self.box:
             down, across = ((np.arange(side) + 0.5) / side for side in size)
             mask = border_mask(across[None, :], down[:, None]).astype(np.float32)
