@@ -231,6 +231,22 @@ def save_run(folder, name, **changes):
     save_checkpoint(path, "group_gan", {**arrays, "judge_older.x": np.ones(1)}, None, opts)
 
 
+def test_the_packages_own_fa_gan_adds_years_and_takes_them_off():
+    """By the embedded model's reader; the numbers for 200 people are in docs/baselines.md."""
+    from work.inference.embedded.person_reader import load_person_reader, read_fitted
+
+    read = load_person_reader(read_fitted())
+    encoded_face = FaceReader()(Path(__file__).parents[1] / "data" / "03.jpg")
+    model = load_baseline(None, "fa-gan")
+    encoded = model.encode([encoded_face])
+    found = {}
+    for years in (-20.0, 0.0, 20.0):
+        target = paddle.to_tensor([encoded.ages[0] + years])
+        found[years] = read(model.transform(encoded, target, resize=True))
+    assert found[-20.0] < found[0.0] - 1 < found[20.0] - 2
+    assert load_baseline(None).method == "f-gan"
+
+
 def test_generators_of_all_runs_are_collected_and_the_pairs_say_what_the_groups_are(tmp_path):
     save_run(tmp_path, "20-40_60+")
     save_run(tmp_path, "fa", groups="20-40,60+")

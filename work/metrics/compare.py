@@ -19,6 +19,7 @@ from work.faces.aligned import AlignedFace, FaceReader
 from work.inference.model import AgeingModel
 from work.metrics import age_error, id_similarity, losses
 from work.metrics.report import Scores, table, write_csv, write_text
+from work.progress import progress
 
 INPUTS = "input"  # folder of the aligned photos, beside those of the methods
 SIDE = 512  # px of the pictures that are judged
@@ -84,7 +85,7 @@ class Comparison:
             UserError: there is none in any of them.
         """
         reader = FaceReader(no_crop=aligned)
-        for path in find_images(photos):
+        for path in progress(find_images(photos), unit="photo", label="aligning"):
             try:
                 face = reader(path)
             except ImageError as error:
@@ -101,7 +102,8 @@ class Comparison:
     def run(self, method: str, model: AgeingModel) -> None:
         """Age every face to every target by a model; the time is that of a face at all targets, files left out."""
         total = 0.0
-        for number, (name, face) in enumerate(self.faces.items()):
+        faces = progress(list(self.faces.items()), unit="face", label=method)
+        for number, (name, face) in enumerate(faces):
             began = time.perf_counter()
             encoded = model.encode([face])
             pictures = [
