@@ -16,7 +16,7 @@ from work.installation import CONVERTERS, ROOT
 
 # The scripts by what they are for, in the order of --help.
 GROUPS = {
-    "Age faces": ("age_photo", "lifespan_video", "web", "demo"),
+    "Age faces": ("age_photo", "age_video", "lifespan_video", "web", "demo"),
     "Age aligned faces, with the flags of the official code": (
         "align_all_parallel",
         "inference",

@@ -106,6 +106,35 @@ class Ager:
         film = Film(draw, stations, count=round(seconds * fps), fps=fps, **look)
         return film.write(Path(path))
 
+    def video(
+        self,
+        film: Union[str, Path],
+        path: Union[str, Path],
+        age: Union[Age, Sequence[Age]] = 70,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Write a film (.mp4, .mov, .mkv) with its people at another age, and its sound.
+
+        The model must be one that adds a difference in one pass: `Ager(model="direct")`, `Ager(method=...)`.
+
+        Args:
+            age: one for everybody, or a list with one per person, from left to right.
+            more: other fields of `VideoOptions`, e.g. start=5.0, seconds=10.0, crf=20, person="2=70".
+
+        Returns:
+            What was found: the people with their ages and frames, and the seconds of each part.
+        """
+        from work.configs.options import ModelChoice, flags
+        from work.configs.video_options import VideoOptions
+        from work.video.film import age_film
+
+        ages = [age] if isinstance(age, (int, float, str)) else age
+        chosen = {f.name: getattr(self.options, f.name) for f in flags(ModelChoice)}
+        chosen["smallest"] = self.options.smallest
+        target = ",".join(str(each) for each in ages) or None
+        options = VideoOptions(**{**chosen, "target_age": target, **more})
+        return age_film(Path(film), Path(path), options, self.engine.model)
+
     def _largest(self, photo: Photo) -> Subject:
         def size(subject: Subject) -> float:
             corners = subject.face.corners()

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
     ("work.scripts", "work.web", "work.checks", "work.__main__", "benchmarks"),
     ("work.api", "work"),
-    ("work.training", "work.projector", "work.metrics"),
+    ("work.training", "work.projector", "work.metrics", "work.video"),
     ("work.inference",),
     ("work.faces",),
     ("work.loading",),

@@ -7,7 +7,7 @@ where the change is so strong that it would be a ghost of what is gone. Outside 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -79,7 +79,7 @@ def paste(photo: Image.Image, faces: Sequence[NewFace]) -> Image.Image:
 def _paste_strip(original, result: np.ndarray, box, face: NewFace, others, layers: _Layers) -> None:
     """Add one face's change to `result` [h, w, 3] at `box` (left, top, right, bottom), in place."""
     x, y = np.arange(box[0], box[2]) + 0.5, np.arange(box[1], box[3])[:, None] + 0.5
-    weight = _weight(face, others, x, y)
+    weight = weight_of(face, others, x, y)
     rows, columns = np.nonzero(weight)
     weight = weight[rows, columns, None]
     change, before, match, keep = (layer[rows, columns] for layer in layers.at(box))
@@ -89,7 +89,7 @@ def _paste_strip(original, result: np.ndarray, box, face: NewFace, others, layer
     result[rows, columns] = (result[rows, columns] + change).round().clip(0, 255).astype(np.uint8)
 
 
-def _weight(face: NewFace, others, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def weight_of(face: NewFace, others: Iterable[NewFace], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The face's mask [h, w] at the pixels (x, y), without what belongs to the other faces."""
     u, v = face.to_crop(x, y)
     weight = face.mask(u, v)

@@ -129,10 +129,16 @@ class Baseline(AgeingModel):
         on_step: OnStep = unheard,
     ) -> EncodedFaces:
         """See AgeingModel; there are no codes."""
-        crops = paddle.to_tensor(np.stack([self._crop(face.picture(SEEN)) for face in faces]))
+        encoded = self.encode_known(faces, [])
         tight = self.box is not None and hasattr(self.age_net, "predict_chip_age")
-        ages = self.age_net.predict_chip_age(crops) if tight else self.age_net.predict_age(crops)
-        return EncodedFaces(crops, stack(faces, OUTPUT), ages.numpy().tolist())
+        predict = self.age_net.predict_chip_age if tight else self.age_net.predict_age
+        encoded.ages = predict(encoded.crops).numpy().tolist()
+        return encoded
+
+    def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> EncodedFaces:
+        """See AgeingModel."""
+        crops = paddle.to_tensor(np.stack([self._crop(face.picture(SEEN)) for face in faces]))
+        return EncodedFaces(crops, stack(faces, OUTPUT), list(ages))
 
     def _crop(self, picture: Image.Image) -> np.ndarray:
         left, top, right, bottom = (edge * picture.width for edge in self.box or WHOLE)

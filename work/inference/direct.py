@@ -71,11 +71,13 @@ class DirectModel(AgeingModel):
         on_step: OnStep = unheard,
     ) -> list[SeenFace]:
         """See AgeingModel; there are no codes, and nothing takes time."""
-        return [self._see(face) for face in faces]
+        return self.encode_known(faces, [self.read_age(face.tensor(SMALL)) for face in faces])
 
-    def _see(self, face: AlignedFace) -> SeenFace:
-        photo = face.tensor(SIZE)
-        return SeenFace(photo, self.matte(photo), self.read_age(face.tensor(SMALL)))
+    @paddle.no_grad()
+    def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> list[SeenFace]:
+        """See AgeingModel."""
+        photos = [face.tensor(SIZE) for face in faces]
+        return [SeenFace(photo, self.matte(photo), age) for photo, age in zip(photos, ages)]
 
     def ages(self, encoded: list[SeenFace]) -> list[float]:
         """See AgeingModel; as the package's readers see the photos."""

@@ -17,6 +17,7 @@ from work.inference.steps import OnStep, unheard, within
 from work.progress import progress
 
 Frames = Callable[[np.ndarray], Tensor]
+ONE_PASS = "films of people need a model that adds a difference to each frame in one pass: --model direct or --method"
 
 
 class AgeingModel(ABC):
@@ -57,6 +58,10 @@ class AgeingModel(ABC):
             steps: gradient steps per face; the model's own number by default. Ignored by models that take none.
             on_step: told how far it is; models for which this is a matter of a second may leave it alone.
         """
+
+    def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> Any:
+        """As `encode`, for N faces whose own ages in years are known: the frames of a film. Additive models have it."""
+        raise UserError(ONE_PASS)
 
     @abstractmethod
     def ages(self, encoded: Any) -> list[float]:

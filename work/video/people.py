@@ -1,0 +1,123 @@
+"""Who is who in a film: tracks are joined into people, who are numbered, and whose ages are estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Callable
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from work.video.track import Track
+
+# Embeddings of one person are less than 0.6 apart (dlib's own limit, for photos); means of several
+# frames scatter less than that, and two people joined are worse than one person with two numbers.
+ONE_PERSON = 0.5
+TILE, CAPTION = 192, 40  # px, of the contact sheet
+
+Embed = Callable[[Sequence[Image.Image]], np.ndarray]  # n aligned faces -> [n, 128]
+ReadAges = Callable[[Sequence[Image.Image]], Sequence[float]]
+
+
+@dataclass
+class Person:
+    """One person of a film.
+
+    Attributes:
+        number: as the contact sheet shows it, from 1.
+        ages: the estimated age in years in each shot.
+    """
+
+    number: int
+    tracks: list[Track]
+    ages: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def age(self) -> float:
+        """The estimated age in years over all of the film."""
+        return float(np.median([self.ages[track.shot] for track in self.tracks]))
+
+    @property
+    def frames(self) -> int:
+        """In how many frames the person is followed."""
+        return sum(len(track.motion) for track in self.tracks)
+
+    def picture(self) -> Image.Image:
+        """A picture of the face: of the longest track."""
+        longest = max(self.tracks, key=lambda track: len(track.motion))
+        return longest.samples[len(longest.samples) // 2]
+
+
+def find_people(tracks: Sequence[Track], embed: Embed, read_ages: ReadAges) -> list[Person]:
+    """Join the tracks that show one person, number the people and estimate one age per person and shot.
+
+    The number does not change at a cut or behind an obstacle, since faces are compared by their embeddings.
+    Numbers go from left to right in the first frame in which the most people are seen; who is not seen there follows
+    in the order of appearance.
+    """
+    groups = join(tracks, [embed(track.samples).mean(axis=0) for track in tracks])
+    people = [Person(i + 1, group) for i, group in enumerate(in_order(groups))]
+    for person in people:
+        shots: dict[int, list[float]] = {}
+        for track in person.tracks:
+            shots.setdefault(track.shot, []).extend(read_ages(track.samples))
+        person.ages = {shot: float(np.median(ages)) for shot, ages in shots.items()}
+    return people
+
+
+def join(tracks: Sequence[Track], embeddings: Sequence[np.ndarray]) -> list[list[Track]]:
+    """Groups of tracks of one person each: the most alike are joined first, but never two that are seen at once."""
+    groups = [[i] for i in range(len(tracks))]
+    while len(groups) > 1:
+        pairs = [
+            (_distance(a, b, tracks, embeddings), i, k)
+            for i, a in enumerate(groups)
+            for k, b in enumerate(groups[:i])
+        ]
+        nearest, i, k = min(pairs)
+        if nearest > ONE_PERSON:
+            break
+        groups[k] += groups.pop(i)
+    return [[tracks[i] for i in group] for group in groups]
+
+
+def _distance(a: list[int], b: list[int], tracks, embeddings) -> float:
+    for i in a:
+        for k in b:
+            if tracks[i].first <= tracks[k].last and tracks[k].first <= tracks[i].last:
+                return float("inf")
+    centres = [np.mean([embeddings[i] for i in group], axis=0) for group in (a, b)]
+    return float(np.linalg.norm(centres[0] - centres[1]))
+
+
+def in_order(groups: Sequence[list[Track]]) -> list[list[Track]]:
+    """The groups as people count them; see `find_people`."""
+    starts = sorted({track.first for group in groups for track in group})
+
+    def place(group: list[Track], frame: int):
+        """From where on the group is seen, or else its left edge at the frame."""
+        for track in group:
+            if track.first <= frame <= track.last:
+                return (-1, float(track.landmarks()[frame - track.first, :, 0].mean()))
+        return (min(track.first for track in group), 0.0)
+
+    def seen(frame: int) -> int:
+        return sum(place(group, frame)[0] == -1 for group in groups)
+
+    best = max(starts, key=lambda frame: (seen(frame), -frame), default=0)
+    return sorted(groups, key=lambda group: place(group, best))
+
+
+def contact_sheet(people: Sequence[Person]) -> Image.Image:
+    """A picture with each person's face, number, estimated age and number of frames."""
+    columns = min(6, len(people))
+    rows = -(-len(people) // columns)
+    sheet = Image.new("RGB", (columns * TILE, rows * (TILE + CAPTION)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, person in enumerate(people):
+        left, top = i % columns * TILE, i // columns * (TILE + CAPTION)
+        sheet.paste(person.picture().resize((TILE, TILE)), (left, top))
+        text = f"{person.number}: about {person.age:.0f} years\n{person.frames} frames"
+        draw.text((left + 6, top + TILE + 4), text, "black")
+    return sheet
