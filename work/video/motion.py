@@ -19,7 +19,9 @@ INNER = (
 BACK = 0.7  # px: a point that does not come back this close when followed backwards is lost
 LEAST = 6  # points, below which nothing is known
 NEW_COLOURS = 0.15  # share of the colours that must be new at a cut; a dim film: 0.26 and more, elsewhere 0.09
-ALIKE = 0.5  # correlation of two pictures that may be of two shots; there 0.26 and less, elsewhere 0.69
+ALIKE = (
+    0.5  # correlation of two pictures that may be of two shots; there 0.26 and less, elsewhere 0.69
+)
 BINS = 8  # of each colour channel
 THUMBNAIL = (64, 36)
 

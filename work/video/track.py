@@ -89,8 +89,8 @@ class Track:
         raw = size * _ramp(frontal(landmarks), *TURNED)
         rim = [np.full(2 * FADE, raw[0] * self.begins), raw, np.full(2 * FADE, raw[-1] * self.ends)]
         windows = np.lib.stride_tricks.sliding_window_view(np.concatenate(rim), 2 * FADE + 1)
-        lowest = windows.min(axis=1)
-        return np.convolve(lowest, np.full(2 * FADE + 1, 1 / (2 * FADE + 1)), "valid")
+        lowest = np.lib.stride_tricks.sliding_window_view(windows.min(axis=1), 2 * FADE + 1)
+        return lowest.mean(axis=1)
 
 
 def frontal(landmarks: np.ndarray) -> np.ndarray:

@@ -73,7 +73,9 @@ class Tracker:
         sure = step is not None and share >= SURE
         track.motion.append((step if step is not None else np.eye(3)) @ track.motion[-1])
         if not sure:
-            track.misses += 1  # unless it is seen again now
+            track.misses += (
+                MISSES  # it ends unless it is seen now: something may have come before it
+            )
         return sure
 
     def _look(self, frame: np.ndarray, begins: bool) -> None:
