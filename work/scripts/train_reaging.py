@@ -27,9 +27,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     with lock_run(typed):
         options = resolve(typed)
-        from work.models.reaging.shipped import (
-            ship,
-        )  # Paddle is imported only when there is work for it
+        # Paddle is imported only when there is work for it
+        from work.models.reaging.shipped import ship
         from work.training.coach import Coach
         from work.training.reaging.recipe import ReagingRecipe
 
