@@ -88,6 +88,27 @@ def test_subtitles_come_along(tmp_path, suffix, codec):
     assert "Hello" in ffmpeg("-v", "error", "-i", new, "-map", "0:s", "-f", "srt", "-")
 
 
+def test_a_film_that_changes_its_size_keeps_the_first(tmp_path):
+    film(tmp_path / "a.mp4", sound=False)
+    film(tmp_path / "b.mp4", sound=False, pictures=frames(size=(200, 152)))
+    for name in "ab":
+        ffmpeg("-i", tmp_path / f"{name}.mp4", "-c", "copy", tmp_path / f"{name}.ts")
+    (tmp_path / "both.txt").write_text("file a.ts\nfile b.ts\n")
+    old = tmp_path / "both.ts"
+    ffmpeg("-f", "concat", "-i", tmp_path / "both.txt", "-c", "copy", old)
+    seen = through(old, tmp_path / "new.mp4")
+    assert len(seen) == 40 and seen[39].shape == (120, 160, 3)
+    assert seen[39][:, :10].mean() < 60 and seen[39][40:50, 40:55].mean() > 100  # rows are rows
+
+
+def test_sound_that_does_not_fit_the_container_is_named(tmp_path):
+    old = tmp_path / "old.mkv"
+    ffmpeg("-i", film(tmp_path / "a.mp4"), "-c:v", "copy", "-c:a", "wmav2", old)
+    with pytest.raises(UserError, match="cannot write the film.*name OUT .mkv"):
+        through(old, tmp_path / "new.mp4")
+    assert len(through(old, tmp_path / "new.mkv")) == 20
+
+
 def test_a_playlist_leads_nowhere(tmp_path):
     inner = film(tmp_path / "a.mp4", sound=False)
     (tmp_path / "list.m3u8").write_text(

@@ -38,7 +38,9 @@ class FilmReader:
         words = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror"]
         words += input_words(path, start, seconds)
         # The colours are turned into RGB by the film's own matrix, which the frames carry.
-        chain = "showinfo=checksum=0,scale=flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24"
+        # One size throughout, should the film change its own.
+        size = f"w={info.width}:h={info.height}:flags=bicubic+accurate_rnd+full_chroma_int"
+        chain = f"showinfo=checksum=0,scale={size},format=rgb24"
         words += ["-map", "0:v:0", "-vf", chain, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
         self.command = [find_ffmpeg(), *words]
         self.frames: queue.Queue[Optional[np.ndarray]] = queue.Queue(WAITING)
@@ -84,6 +86,7 @@ class FilmReader:
             yield time, frame
             last = time
         if self.process.wait():
+            self.threads[1].join()  # all that ffmpeg complains about
             raise UserError(
                 f"{self.path}: is damaged or cut off after {last / self.info.ticks:.1f} s "
                 f"({last_error(''.join(self.lines))}); --seconds takes what is whole"

@@ -30,6 +30,7 @@ class Track:
         motion: for each frame since, the transform [3, 3] from the first frame's pixels.
         seen: by frame, the landmarks [5, 2] that were detected there.
         samples: aligned pictures of the face, 256 px, to tell who it is and how old.
+        misses: detections in a row that did not find the face; uncertain motion counts as several.
         begins, ends: the track goes up to a cut, or the film's end, where nothing fades.
     """
 

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -114,9 +115,10 @@ class FilmWriter:
         try:
             for data in iter(self.waiting.get, None):
                 pipe.write(data)
-            pipe.close()
-        except (BrokenPipeError, ValueError):
+        except BrokenPipeError:
             pass  # the exit status tells
+        with suppress(BrokenPipeError):
+            pipe.close()
         self.broken.set()
 
     def _failed(self) -> UserError:
