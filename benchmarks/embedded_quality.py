@@ -55,7 +55,7 @@ def age_photo(model, path: Path, out: Path) -> dict[str, object]:
     for age in AGES:
         pictures[str(age)] = model.transform(encoded, paddle.to_tensor([float(age)]))
     seconds["ages"] = time.perf_counter() - start
-    outside = (subject.composite.mask < 1e-6).astype("float32")
+    outside = (subject.composite.mask + subject.composite.hair < 1e-6).astype("float32")
     moved = max(
         ((p - photo).abs() * outside).max().item() for n, p in pictures.items() if n.isdigit()
     )

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from work.inference.composite import GATE_OLDER, Composite, head_template, mask_change
+from work.inference.composite import GATE_OLDER, Composite, head_template
 from work.inference.embedded.age_path import TRUNCATION, AgePath, Aims, truncate
 from work.inference.embedded.calibration import Calibration, Rung, make_rising, smooth, space_out
 from work.inference.embedded.readings import Readings, combine_cautiously
@@ -250,7 +250,7 @@ def test_the_mask_opens_only_where_the_photo_was_understood():
     photo, _, _ = pictures()
     hidden = photo.clone()
     hidden[:, :, 40:, :] = 1.0
-    mask = mask_change(hidden, photo).numpy()[0, 0]
+    mask = Composite(hidden, photo).mask.numpy()[0, 0]
     template = head_template(64).numpy()[0, 0]
     assert mask[20, 32] == pytest.approx(template[20, 32], abs=0.02)
     assert mask[52, 32] < 0.6 * template[52, 32]

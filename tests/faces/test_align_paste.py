@@ -127,6 +127,21 @@ def test_a_changed_face_arrives_and_the_rest_is_untouched(photo, half, size):
     assert (np.asarray(pasted) != np.asarray(photo)).any(axis=2)[~outside].mean() > 0.9
 
 
+def test_a_seamless_face_changes_the_photo_to_its_crops_border_and_no_further(photo):
+    quad = quad_at((200, 150), 100)
+    crop = np.asarray(cut(photo, quad, 200).image).copy()
+    crop[4:30, 80:120] = 255  # hair above the head mask
+    pasted = [
+        np.asarray(paste(photo, [NewFace(Image.fromarray(crop), quad, seamless=s)]), int)
+        for s in (True, False)
+    ]
+    hair = np.s_[56:76, 185:215]
+    assert pasted[0][hair].min() > 240 and pasted[1][hair].min() < 240
+    untouched = np.ones((300, 400), bool)
+    untouched[50:84, 176:224] = False
+    np.testing.assert_array_equal(pasted[0][untouched], np.asarray(photo)[untouched])
+
+
 def test_the_photos_finer_detail_survives_a_gentle_change(photo):
     quad = quad_at((200, 150), 100)
     crop = np.asarray(cut(photo, quad, 50).image, float)  # a quarter of the photo's resolution

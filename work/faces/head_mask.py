@@ -11,6 +11,9 @@ HALF_WIDTH, HALF_HEIGHT = (
 CENTRE_Y = 0.51
 EXPONENT = 2.5  # 2 is an ellipse; more is boxier
 FEATHER = 0.22  # the share of its radius over which the mask fades
+# Hair is looked for in nearly all of the crop, down to the chin.
+HAIR_BORDER = 0.05
+CHIN = 0.66, 0.82  # the part of the crop, from above, in which the window fades
 BORDER_FADE = 0.12  # of the crop's side: how far a change of all of it fades in from its border
 
 
@@ -29,6 +32,13 @@ def border_mask(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """1 in the middle of a crop, falling smoothly to exactly 0 at its border; else as `head_mask`."""
     across, down = (np.minimum(at, 1 - at) / BORDER_FADE for at in (u, v))
     return _soft(across) * _soft(down)
+
+
+def hair_window(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """1 where a head's hair may be, 0 at the crop's border and below the chin; else as `head_mask`."""
+    start, end = CHIN
+    sides = _soft(u / HAIR_BORDER) * _soft((1 - u) / HAIR_BORDER)
+    return sides * _soft(v / HAIR_BORDER) * _soft((end - v) / (end - start))
 
 
 def _soft(x: np.ndarray) -> np.ndarray:

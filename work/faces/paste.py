@@ -36,11 +36,13 @@ class NewFace:
         quad: [4, 2] its corners in the photo, as `ffhq_quad` orders them.
         additive: the image is the photo with a difference added to it that is right wherever it is not zero. It is
             taken up to the crop's border, not in the head alone, and all the photo's finer detail stays.
+        seamless: at the crop's border the image is the photo itself, so it is taken whole.
     """
 
     image: Image.Image
     quad: np.ndarray
     additive: bool = False
+    seamless: bool = False
 
     def to_crop(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where pixels (x, y) of the photo lie in the crop, 0..1 across and down."""
@@ -49,6 +51,8 @@ class NewFace:
 
     def mask(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """How much of the image is taken at positions of the crop, 0..1."""
+        if self.seamless:
+            return ((u >= 0) & (u <= 1) & (v >= 0) & (v <= 1)).astype(u.dtype)
         return border_mask(u, v) if self.additive else head_mask(u, v)
 
 

@@ -1,12 +1,11 @@
 """Bringing the generator's change into the photo: the aged face inside a soft head mask, the rest untouched.
 
-    blended = M * (G1 + low(photo - G0) + a * high(photo - G0)) + (1 - M) * photo
-    result = photo + max(person(photo), person(blended)) * (blended - photo)
+    result = ground + M * person * (G1 + low(photo - G0) + a * high(photo - G0) - ground)
 
 G0 is the inverted photo, G1 the aged one. What inversion missed (photo - G0) is added back: its colours
 everywhere, its detail only where ageing changed little, `a = exp(-(blur|G1 - G0| / gate)^2)`; plain residual
-transfer doubles noses and mouths and leaves ghosts of glasses. Where neither the photo nor what was blended shows a
-person, the background stays.
+transfer doubles noses and mouths and leaves ghosts of glasses. The ground is the photo, with background painted where
+a head was that has become smaller; `person` is where the photo or G1 shows one (`heads.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-from work.faces.head_mask import head_mask
+from work.faces.head_mask import hair_window, head_mask
+from work.inference.heads import Heads
 
 LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image's side
 EDIT_BLUR = 9 / 512
@@ -48,16 +48,16 @@ def blur(images: Tensor, sigma: float) -> Tensor:
     return F.interpolate(x, size=[size, size], mode="bilinear", align_corners=False)
 
 
-def head_template(size: int) -> Tensor:
-    """The head mask at every pixel of an aligned picture, [1, 1, size, size]."""
+def head_template(size: int, mask: Callable[..., np.ndarray] = head_mask) -> Tensor:
+    """A mask of positions in the crop at every pixel of an aligned picture, [1, 1, size, size]."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
-    return paddle.to_tensor(head_mask(axis[None, :], axis[:, None])[None, None].astype(np.float32))
+    return paddle.to_tensor(mask(axis[None, :], axis[:, None])[None, None].astype(np.float32))
 
 
-def mask_change(photo: Tensor, inverted: Tensor) -> Tensor:
-    """The head mask, lowered where the generator could not draw what the photo shows: hands, hats, hair ends."""
+def understood(photo: Tensor, inverted: Tensor) -> Tensor:
+    """1 where the generator drew what the photo shows, falling to 0: hands, hats, hair ends; [N, 1, S, S]."""
     miss = blur((photo - inverted).abs().mean(axis=1, keepdim=True), 14 / 512)
-    return head_template(photo.shape[-1]) * paddle.exp(-((miss / OCCLUSION) ** 2))
+    return paddle.exp(-((miss / OCCLUSION) ** 2))
 
 
 def gates(older: Tensor) -> Tensor:
@@ -83,8 +83,8 @@ class Composite:
 
     Args:
         photo, inverted: [N, 3, S, S] in [-1, 1], the aligned photos and G0.
-        matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1]; without it the change reaches
-            into the background.
+        matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1]. With it hair changes outside
+            the head mask too, and the background stays.
     """
 
     def __init__(
@@ -93,16 +93,21 @@ class Composite:
         inverted: Tensor,
         matte: Optional[Callable[[Tensor], Tensor]] = None,
     ):
-        self.photo, self.matte = photo, matte
-        self.person = None if matte is None else matte(photo)
         self.grey = is_grey(photo).reshape([-1, 1, 1, 1])
         self.some_grey = bool(self.grey.any())
         self.inverted = self._as_photo(inverted)
         missed = photo - self.inverted
         colours = blur(missed, LOW_PASS)
-        self.mask = mask_change(photo, self.inverted)
-        self.rest = photo + self.mask * (colours - photo)
-        self.detail = self.mask * (missed - colours)
+        self.photo, self.heads = photo, None
+        template, drawn = head_template(photo.shape[-1]), understood(photo, self.inverted)
+        self.mask = template * drawn
+        if matte is not None:
+            window = head_template(photo.shape[-1], hair_window)
+            self.heads = Heads(matte, photo, self.inverted, window, drawn)
+            self.hair = (window - template).clip(min=0) * drawn
+            self.to_background = self.heads.paint_background(photo) - photo
+        self.missed = colours - photo
+        self.detail = missed - colours
 
     def __call__(self, aged: Tensor, gate: Tensor) -> Tensor:
         """Blend with G1.
@@ -115,13 +120,15 @@ class Composite:
             As `aged`, in [-1, 1]; equal to the photo wherever the mask is 0.
         """
         aged = self._as_photo(aged)
-        change = blur((aged - self.inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
-        keep = paddle.exp(-((change / gate.reshape([-1, 1, 1, 1])) ** 2))
-        blended = (self.rest + self.mask * aged + keep * self.detail).clip(-1, 1)
-        if self.matte is None:
-            return blended
-        person = paddle.maximum(self.person, self.matte(blended))
-        return self.photo + person * (blended - self.photo)
+        edit = blur((aged - self.inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
+        keep = paddle.exp(-((edit / gate.reshape([-1, 1, 1, 1])) ** 2))
+        change = aged + self.missed + keep * self.detail
+        if self.heads is None:
+            return (self.photo + self.mask * change).clip(-1, 1)
+        left, person, may = self.heads(aged)
+        painted = left * self.to_background
+        mask = (self.mask + may * self.hair) * person
+        return (self.photo + painted + mask * (change - painted)).clip(-1, 1)
 
     def _as_photo(self, images: Tensor) -> Tensor:
         images = images.clip(-1, 1)

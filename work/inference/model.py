@@ -32,6 +32,7 @@ class AgeingModel(ABC):
         knows_age: False for a pSp, which draws faces at their own age only.
         composites: the pictures are the photo with the change blended in, not the generator's own.
         additive: the pictures are the photo with a difference added to it; see NewFace.
+        seamless: they are the photo itself at their borders, so they can be put back without a mask.
         refines: faces are learned by gradient steps, whose number is the caller's choice between speed and likeness.
     """
 
@@ -40,6 +41,7 @@ class AgeingModel(ABC):
     knows_age: bool = True
     composites: bool = False
     additive: bool = False
+    seamless: bool = False
     refines: bool = False
 
     @abstractmethod

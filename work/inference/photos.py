@@ -72,7 +72,8 @@ class PhotoAger:
         """The face at a target age, ready to be put back."""
         pictures = self.model.transform(subject.encoded, paddle.full([1], float(years)))
         picture = to_picture(pictures[0].numpy(), rounded=True)
-        return NewFace(picture, subject.face.corners(), self.model.additive)
+        model = self.model
+        return NewFace(picture, subject.face.corners(), model.additive, model.seamless)
 
     def age_photo(
         self, photo: Image.Image, subjects: Sequence[Subject], targets: Sequence[Target]

@@ -56,7 +56,7 @@ class SAM(AgeingModel):
         net.eval()
         self.output_size, self.n_styles = net.output_size, net.n_styles
         self.knows_age = net.input_nc == 4
-        self.composites = blend == "composite"
+        self.composites = self.seamless = blend == "composite"
         self.matte = load_network("person_matte") if self.composites else None
         self.autocast = False  # convolutions in bfloat16, for GPUs with tensor cores
         self.age_net: Any = None  # loaded when an age is asked for

@@ -162,14 +162,15 @@ class Studio:
     def film(self, session: Session, quality: str, seconds: float, what: str, say: Say) -> Path:
         """An MP4 of the face from 0 to 100 years and back; `what` is "face", or "whole" for the whole photo."""
         subject, stations = self.subject(session, quality, say), [0.0, 100.0]
+        model = self.ager.model
         film = Film(
-            self.ager.model.frames(subject.encoded, stations),
+            model.frames(subject.encoded, stations),
             stations,
             count=round(seconds * FPS),
             fps=FPS,
             batch_size=1,
             caption=lambda age: f"{age:.0f}",
-            place=place_in_photo(subject.face, self.ager.model.additive)
+            place=place_in_photo(subject.face, model.additive, model.seamless)
             if what == "whole"
             else None,
         )
@@ -226,10 +227,10 @@ class Studio:
 
 
 def place_in_photo(
-    face: AlignedFace, additive: bool = False
+    face: AlignedFace, additive: bool = False, seamless: bool = False
 ) -> Callable[[Image.Image], Image.Image]:
     """A function that puts pictures of a face into its photo, made small and of even sides, as films need them;
-    `additive` as in NewFace."""
+    `additive` and `seamless` as in NewFace."""
     scale = min(1.0, FILMED / max(face.photo.size))
     width, height = (max(2, round(side * scale) // 2 * 2) for side in face.photo.size)
     size = width, height
@@ -239,7 +240,7 @@ def place_in_photo(
 
     def place(picture: Image.Image) -> Image.Image:
         small = picture.resize((side, side), Image.Resampling.LANCZOS)
-        return paste(photo, [NewFace(small, quad, additive)])
+        return paste(photo, [NewFace(small, quad, additive, seamless)])
 
     return place
 

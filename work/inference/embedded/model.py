@@ -79,7 +79,7 @@ class EmbeddedModel(AgeingModel):
     ):
         self.inverter, self.encoder, self.reader = inverter, encoder, reader
         self.path, self.aims, self.matte, self.refine = path, aims, matte, refine
-        self.composites = blend == "composite"
+        self.composites = self.seamless = blend == "composite"
 
     def invert(
         self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
