@@ -160,8 +160,9 @@ def check_folder(folder: Union[str, Path], needed: int = 0) -> None:
     except OSError as error:
         raise UserError(f"cannot write to {shown(folder)}: {error.strerror or error}") from error
     if free < needed:
+        name, unit = ("MB", 1e6) if needed >= 1e6 else ("kB", 1e3)
         raise UserError(
-            f"{shown(folder)}: {free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed"
+            f"{shown(folder)}: {free / unit:.0f} {name} are free, about {needed / unit:.0f} {name} are needed"
         )
 
 

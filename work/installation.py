@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def this_command() -> str:
 
 
 def command(script: str) -> str:
-    """How another script is called, for messages: `command("convert")`."""
+    """How another script is called from the current folder, for messages: `command("convert")`."""
     if sys.argv[0].startswith("paddle-sam ") or not is_checkout():
         return f"paddle-sam {script}"
-    return f"python {'convert_weights' if script in CONVERTERS else 'work/scripts'}/{script}.py"
+    folder, here = "convert_weights" if script in CONVERTERS else "work/scripts", Path.cwd()
+    path = ROOT / folder / f"{script}.py"
+    return f"python {os.path.relpath(path) if ROOT in (here, *here.parents) else path}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EVERY = 10.0  # seconds between two lines of a log
+PATIENCE = 1.0  # seconds of silence before a line says what takes so long
 
 
 @overload
@@ -86,6 +90,23 @@ def say(text: str, to: Optional[TextIO] = None) -> None:
     to.flush()
 
 
+@contextmanager
+def loading() -> Iterator[None]:
+    """Say that networks are being loaded if this block takes longer than `PATIENCE`; once, for all such blocks."""
+    timer = threading.Timer(PATIENCE, _say_loading)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@lru_cache(maxsize=1)
+def _say_loading() -> None:
+    say("loading the networks", to=sys.stderr)
+
+
 class Progress(Generic[T]):
     """What `progress` returns. A thread keeps it moving, so that one slow item is not silence."""
 
@@ -105,10 +126,16 @@ class Progress(Generic[T]):
 
     def __enter__(self) -> Progress[T]:
         self.start = time.monotonic()
-        if sys.stderr.isatty():
+        if _has_width(sys.stderr):
             from tqdm import tqdm
 
-            self.bar = tqdm(total=self.total, unit=self.unit, desc=self.label or None, leave=False)
+            self.bar = tqdm(
+                total=self.total,
+                unit=self.unit,
+                desc=self.label or None,
+                leave=False,
+                smoothing=0,  # the rate since the start: steps of one photo differ too much
+            )
         threading.Thread(target=self._tick, daemon=True).start()
         return self
 
@@ -162,6 +189,11 @@ class Progress(Generic[T]):
 
     def _print(self, text: str) -> None:
         print(f"{self.label}: {text}" if self.label else text, file=sys.stderr, flush=True)
+
+
+def _has_width(stream: TextIO) -> bool:
+    """Whether a bar can be seen: a pseudo-terminal without a size (`docker run -t`, CI) would show nothing of it."""
+    return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
 
 
 def _tidy(count: float) -> float:

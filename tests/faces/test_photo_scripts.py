@@ -174,4 +174,4 @@ def test_age_photo_with_more_ages_than_faces(age_photo, folder, tmp_path, capsys
     assert (
         age_photo(folder / "a.png", tmp_path / "x.png", "--per_face", "--target_age", "20,60") == 2
     )
-    assert "2 target ages for 1 faces" in capsys.readouterr().err
+    assert "2 target ages for 1 face" in capsys.readouterr().err

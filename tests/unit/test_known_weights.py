@@ -15,11 +15,14 @@ import pytest
 
 from convert_weights.onnx import read_initializers
 from tests.convert.other_formats import field, varint
+from work import installation
 from work.configs.weights import DEFAULT_WEIGHTS, KNOWN_WEIGHTS
 from work.errors import UserError, run
 from work.models import pretrained
 from work.models.checkpoint import read_checkpoint
 from work.scripts import get_weights
+
+ROOT = installation.ROOT
 
 
 @pytest.mark.parametrize("entry", KNOWN_WEIGHTS.values(), ids=list(KNOWN_WEIGHTS))
@@ -45,6 +48,17 @@ def test_list_shows_all(empty, capsys):
     assert get_weights.main(["--list"]) == 0
     out = capsys.readouterr().out
     assert all(f"{name}  (not here)" in out for name in KNOWN_WEIGHTS)
+
+
+def test_commands_in_messages_work_from_where_the_user_stands(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["scripts/inference.py"])
+    for place in (ROOT, ROOT / "work", ROOT / "work" / "scripts", tmp_path):
+        monkeypatch.chdir(place)
+        for name in ("convert", "get_weights"):
+            python, script = installation.command(name).split()
+            assert python == "python" and (place / script).is_file()
+    monkeypatch.chdir(ROOT)
+    assert installation.command("convert") == "python convert_weights/convert.py"
 
 
 def test_what_a_person_has_to_fetch_comes_with_page_and_command(empty, capsys):

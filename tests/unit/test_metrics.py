@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ def test_report_files_per_age(tmp_path, capsys):
     assert scores.exit_code() == 1
     out = capsys.readouterr().out
     assert "bad.png: the file is empty" in out and "3 pictures judged, 1 not" in out
+    assert "lpips:\nage  n" in out  # of calc_all's tables each is named
     stat = (tmp_path / "stat_lpips.txt").read_text().splitlines()
     assert stat[0] == "Average loss is 0.30+-0.16"  # the official script's sentence
     assert [line.split() for line in stat[2:5]] == [
@@ -92,6 +94,11 @@ def test_report_files_per_age(tmp_path, capsys):
             ["20", "b.png", "0.3"],
         ]
     assert (tmp_path / "scores_lpips.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_plots_do_not_make_matplotlib_talk():
+    report.figure()
+    assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)
 
 
 def test_report_of_a_flat_folder(tmp_path):

@@ -8,8 +8,11 @@ import os
 import pytest
 from PIL import Image
 
+from tests.unit.toy_ager import Brightener
 from work import files
-from work.errors import run
+from work.configs.options import TestOptions
+from work.errors import UserError, run
+from work.inference.grid_run import GridRun
 
 COMMANDS = {
     "age_photo": "{photo} {out}/a.jpg --target_age=70",
@@ -62,7 +65,19 @@ def test_an_output_folder_that_cannot_be_made_is_named_first(name, places, capsy
 
 
 def test_photos_that_will_not_fit_are_not_begun(places, monkeypatch, capsys):
-    usage = type("Usage", (), {"free": 0})
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda place: usage)
+    leave_free(0, monkeypatch)
     assert call("age_photo", {**places, "out": places["photos"]}) == 2
-    assert "0 MB are free" in capsys.readouterr().err
+    assert "0 kB are free" in capsys.readouterr().err
+
+
+def test_grids_that_will_not_fit_are_not_begun(places, monkeypatch):
+    leave_free(100_000, monkeypatch)
+    options = TestOptions(data_path=str(places["photos"]), exp_dir=str(places["photos"] / "out"))
+    with pytest.raises(UserError, match="100 kB are free, about 262 kB are needed"):
+        GridRun(Brightener(), options, draws=2)  # two cells of 1024 px
+
+
+def leave_free(size: int, monkeypatch) -> None:
+    """Pretend that so many bytes are free on every disk."""
+    usage = type("Usage", (), {"free": size})
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda place: usage)

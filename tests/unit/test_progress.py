@@ -8,10 +8,11 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from work.progress import progress, say, spoken
+from work.progress import _say_loading, loading, progress, say, spoken
 
 LOOP = """
 import time
@@ -19,6 +20,27 @@ from work.progress import progress, say
 for number in progress(range(4), unit="photo", label="ageing", every=0.2):
     say(f"photo {number}")
     time.sleep(0.15)
+"""
+
+ROOT = Path(__file__).resolve().parents[2]
+GRID_SCRIPTS = (
+    "inference",
+    "inference_side_by_side",
+    "reference_guided_inference",
+    "style_mixing",
+    "inference_cyclegan",
+)
+WITH_SLOW_PADDLE = """
+import importlib, sys
+from work import progress
+progress.PATIENCE = 0
+for command in sys.argv[1:]:
+    name, *words = command.split()
+    try:
+        importlib.import_module(f"work.scripts.{name}").main(words)
+    except ImportError:
+        print(name, "needs Paddle", file=sys.stderr)
+    progress._say_loading.cache_clear()
 """
 
 
@@ -75,24 +97,73 @@ def test_no_thread_outlives_its_loop(capsys):
     assert said and capsys.readouterr().err == ""
 
 
-def test_a_terminal_sees_a_bar_and_a_log_sees_none():
+def run_on_terminal(columns: int) -> tuple[subprocess.CompletedProcess, str]:
+    """Run LOOP with stderr on a pseudo-terminal; the process, and what the terminal was sent."""
     pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
     fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    shown = subprocess.run(
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    done = subprocess.run(
         [sys.executable, "-c", LOOP], stderr=slave, stdout=subprocess.PIPE, text=True, check=True
     )
     os.close(slave)
-    bar = os.read(master, 100_000).decode()
+    sent = os.read(master, 100_000).decode()
     os.close(master)
+    return done, sent
+
+
+def test_a_terminal_sees_a_bar_and_a_log_sees_none():
+    shown, bar = run_on_terminal(columns=80)
     assert "ageing:" in bar and "\r" in bar and "2/4" in bar
-    assert re.search(r"ageing: 4/4 photo in 0\.\d s\s*$", bar)
+    assert re.search(r"ageing: 4/4 photo in \d\.\d s\s*$", bar)
     logged = subprocess.run(
         [sys.executable, "-c", LOOP], capture_output=True, text=True, check=True
     )
     assert "\r" not in logged.stderr and len(logged.stderr.splitlines()) >= 3
     assert shown.stdout == logged.stdout == "".join(f"photo {i}\n" for i in range(4))
+
+
+def test_a_terminal_of_unknown_width_gets_the_lines_of_a_log():
+    sent = run_on_terminal(columns=0)[1]
+    assert "\x1b" not in sent and re.search(r"ageing: [1-3]/4 photo, 0\.\d s", sent)
+
+
+def test_loading_is_said_once_and_only_if_it_takes_a_while(monkeypatch, capsys):
+    monkeypatch.setattr("work.progress.PATIENCE", 0.05)
+    _say_loading.cache_clear()
+    with loading():
+        pass
+    time.sleep(0.15)
+    assert capsys.readouterr().err == ""
+    for _ in range(2):
+        with loading():
+            time.sleep(0.3)
+    assert capsys.readouterr().err == "loading the networks\n"
+
+
+def test_scripts_give_a_sign_of_life_while_they_import_paddle(tmp_path):
+    (tmp_path / "paddle.py").write_text("import time; time.sleep(0.2); raise ImportError")
+    commands = [
+        "age_photo me.jpg",
+        "lifespan_video me.jpg me.mp4",
+        "project me.jpg",
+        *(f"{name} --exp_dir out --data_path faces" for name in GRID_SCRIPTS),
+        "calc_all --data_path results --gt_path faces",
+        "calc_losses_on_images --data_path results --gt_path faces",
+        "train --exp_dir run --train_root faces --test_root faces",
+        "train_cyclegan --exp_dir run --method fa-gan --train_root faces --test_root faces",
+        "export --checkpoint_path sam.pdparams --out graphs",
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-c", WITH_SLOW_PADDLE, *commands],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [command.split()[0] for command in commands]
+    assert ran.stderr == "".join(f"loading the networks\n{name} needs Paddle\n" for name in names)
 
 
 def test_what_is_said_is_not_held_back(capsys):

@@ -54,7 +54,7 @@ class Switch(argparse.Action):
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """The terminal's width up to 120 columns; switches without their optional value."""
+    """The terminal's width up to 120 columns; switches without a value; defaults, where a help text lacks them."""
 
     def __init__(self, prog: str):
         width = min(shutil.get_terminal_size().columns, 120)
@@ -64,6 +64,11 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         if isinstance(action, Switch):
             return ", ".join(action.option_strings)
         return super()._format_action_invocation(action)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        untold = "default" not in text and action.default not in (None, False, argparse.SUPPRESS)
+        return f"{text} (default: %(default)s)" if untold else text
 
 
 def make_parser(description: Optional[str], examples: str, **keywords: Any) -> Parser:

@@ -27,6 +27,7 @@ from work.progress import say
 from work.report import Report
 
 SMALLEST_ALIGNED = 60.0  # px; faces in aligned pictures of 256 px are about twice as wide
+BYTES_PER_PIXEL = 1 / 8  # of a smooth face as JPEG: the least that a run writes
 Cell = np.ndarray  # one square of a grid, [size, size, 3] uint8
 
 
@@ -47,16 +48,10 @@ class GridRun:
     """
 
     def __init__(self, model: AgeingModel, options: TestOptions, draws: int):
-        check_folder(options.exp_dir)
         self.model, self.options = model, options
         self.report, self.draws = Report(), draws
-        self.detector = _load_detector()
         self.size = 256 if options.resize_outputs else 1024  # px of a cell, as in the reference
-
-    def batches(self) -> Iterator[Batch]:
-        """All faces of the folder, encoded."""
-        options = self.options
-        folder = ImageFolder(
+        self.folder = ImageFolder(
             options.data_path,
             partial(_read_prepared, factor=options.resize_factor),
             self.report,
@@ -64,14 +59,20 @@ class GridRun:
             options.test_workers,
             options.n_images,
         )
-        for names, faces in folder.batches():
+        cells = draws * len(self.folder.paths)
+        check_folder(options.exp_dir, int(cells * self.size**2 * BYTES_PER_PIXEL))
+        self.detector = _load_detector()
+
+    def batches(self) -> Iterator[Batch]:
+        """All faces of the folder, encoded."""
+        for names, faces in self.folder.batches():
             shown = [self._shows_face(face) for face in faces]
-            if options.skip_no_face:
+            if self.options.skip_no_face:
                 names = [name for name, found in zip(names, shown) if found]
                 faces = [face for face, found in zip(faces, shown) if found]
             if not names:
                 continue
-            self.work = LearnThenDraw(folder.move, self.draws)
+            self.work = LearnThenDraw(self.folder.move, self.draws)
             yield Batch(names, faces, self.model.encode(faces, on_step=self.work.learn))
             self.report.done += len(names)
 

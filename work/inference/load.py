@@ -17,6 +17,7 @@ from work.errors import UserError
 from work.inference.engines import openvino_engine
 from work.inference.engines.cache import checked_folder
 from work.inference.engines.engine import EngineUnavailable
+from work.progress import loading
 
 if TYPE_CHECKING:
     from work.inference.model import AgeingModel
@@ -26,6 +27,7 @@ REAGER = "reaging.pdparams"  # in the folder of a run of train_reaging.py
 NVIDIA_DRIVER = "/proc/driver/nvidia"
 
 
+@loading()
 def load_model(options: ModelChoice) -> AgeingModel:
     """Set up the device and the seed and load what `--checkpoint_path` names, or the embedded model.
 
@@ -69,6 +71,7 @@ def _load_direct(source: Optional[Path], options: ModelChoice) -> AgeingModel:
     return load_direct(source, options.strength)
 
 
+@loading()
 def load_baseline_model(options: ModelChoice) -> AgeingModel:
     """Set up the device and load Group-GAN, FA-GAN or F-GAN; the package's own without `--checkpoint_path`.
 

@@ -149,15 +149,17 @@ def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> list[
     faces = ager.find(photo)
     if not faces:
         raise ImageError(path, f"no face of {options.smallest:g} px or more found")
+    count = len(faces)
+    found = f"{count} face{'s' if count > 1 else ''}"
     if options.per_face and len(targets) > len(faces):
-        raise ImageError(path, f"{len(targets)} target ages for {len(faces)} faces")
-    work, count = LearnThenDraw(on_step, len(outs)), len(faces)
+        raise ImageError(path, f"{len(targets)} target ages for {found}")
+    work = LearnThenDraw(on_step, len(outs))
     subjects = [
         ager.learn(face, on_step=within(work.learn, i / count, (i + 1) / count))
         for i, face in enumerate(faces)
     ]
     ages = ", ".join(f"{subject.age:.0f}" for subject in subjects)
-    say(f"{path}: {count} face{'s' if count > 1 else ''}, estimated at {ages} years")
+    say(f"{path}: {found}, estimated at {ages} years")
     written = []
     for out, target in zip(outs, targets):
         chosen = targets if options.per_face else [target] * count

@@ -80,7 +80,7 @@ def measure(data_path: Path, workers: int, network: str, device: str) -> Scores:
     scores, results = Scores("age"), own_share(results)
     arguments = (choose_network(network), device)
     found = run_parallel(_estimate, results, workers, AgeEstimator, arguments)
-    for result, age in progress(found, len(results), "picture"):
+    for result, age in progress(found, len(results), "picture", "age"):
         scores.add(result, age)
     return gather(scores)
 
@@ -131,7 +131,7 @@ def write_report(scores: Scores, out: Path, scored: Path, network: str) -> None:
     header = ["target", "n", "estimated", "abs error", "bias", "std"]
     lines = [f"{name}: {value:.4f}" for name, value in summarize(scores).items()]
     text = "\n".join([table(header, rows_by_age(scores)), *lines, f"age network: {network}"])
-    print(text)
+    print(f"{scores.label}:\n{text}", flush=True)
     write_stat(out, scores, text)
     write_scores(out, scores, ["target_age", "name", "estimated_age"], scored)
     _plot(scores, out / "scores_age.png")

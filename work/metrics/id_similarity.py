@@ -134,7 +134,8 @@ def measure(
             matches.results.append(result)
     own = own_share(list(matches_of.values()))
     jobs = run_parallel(_compare, own, workers, FaceEmbedder, (network, crop, device))
+    total = sum(len(one.results) for one in own)
     found = (pair for pairs in jobs for pair in pairs)
-    for result, value in progress(found, sum(len(one.results) for one in own), "picture"):
+    for result, value in progress(found, total, "picture", scores.label):
         scores.add(result, value)
     return gather(scores)

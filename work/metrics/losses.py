@@ -15,7 +15,7 @@ from work.datasets.transforms import to_input
 from work.metrics.report import Scores
 from work.metrics.results import Result, list_results, read_pair
 from work.metrics.share import gather, own_share
-from work.progress import progress
+from work.progress import loading, progress
 
 Inputs = tuple[np.ndarray, np.ndarray]  # a result and its partner, each [3, 256, 256] in [-1, 1]
 
@@ -42,6 +42,7 @@ def squared_errors(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.square(x.astype(np.float64) - y).mean(axis=(1, 2, 3))
 
 
+@loading()
 def make_lpips() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """A function of two arrays [N, 3, H, W] in [-1, 1] that returns their LPIPS, [N]."""
     from work.loading import load_lpips
@@ -79,7 +80,7 @@ def _batches(
     """Batches of results with their pixels; the last may be short. What cannot be read goes to `scores`."""
     batch: list[tuple[Result, Inputs]] = []
     pairs = _read_ahead(results, 4 * batch_size, workers)
-    for result, pair in progress(pairs, total=len(results), unit="picture"):
+    for result, pair in progress(pairs, len(results), "picture", scores.label):
         if isinstance(pair, ImageError):
             scores.add(result, pair)
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +81,7 @@ def write_report(scores: Scores, out: Path, scored: Path) -> None:
     if not can_report(scores):
         return
     text = table(["age", "n", "mean", "std", "median"], scores.rows())
-    print(text)
+    print(f"{scores.label}:\n{text}", flush=True)
     write_stat(out, scores, f"{sentence(scores)}\n{text}")
     write_scores(out, scores, ["age", "name", scores.label], scored)
     _plot(scores, out / f"scores_{scores.label}.png")
@@ -135,6 +136,8 @@ def write_csv(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
 
 def figure():
     """A matplotlib figure and its axes, without a display."""
+    # Paddle lets every library log to stderr, and matplotlib does the first time: a list of fonts was made.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -17,6 +17,7 @@ from work.models.checkpoint import Checkpoint, read_checkpoint
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.shapes import generator_shape
 from work.models.stylegan2.generator import Generator, n_styles
+from work.progress import loading
 from work.training import cpu
 
 SAMPLES = 4096  # mapped samples whose mean is the start without an encoder
@@ -116,6 +117,7 @@ class EmbeddedSpace:
         return weights.common * apart + weights.prior * middle.square().mean(axis=[1, 2])
 
 
+@loading()
 def load_space(options: ProjectorOptions, blend: str = "generator") -> Space:
     """Set up the device and the seed and load the generator that the options name.
 

@@ -11,6 +11,7 @@ if __package__ in (None, ""):
 from work.configs.command_line import parse
 from work.configs.photo_options import PhotoOptions
 from work.errors import UserError, run
+from work.progress import loading
 
 EXAMPLES = """%(prog)s me.jpg --target_age 70
 %(prog)s me.jpg older.jpg --target_age 70
@@ -25,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(
             f"IN, or IN and OUT are needed; {len(options.paths)} paths were given (see --help)"
         )
-    from work.inference.photos import age_photos
+    with loading():
+        from work.inference.photos import age_photos
 
     source, *target = options.paths
     return age_photos(source, target[0] if target else None, options)

@@ -22,13 +22,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--root_path", type=Path, required=True, help="folder of photos, searched deeply"
     )
-    parser.add_argument("--num_threads", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--num_threads", type=int, default=1, help="processes")
     parser.add_argument(
         "--out_path", type=Path, help="where crops go (default: root_path + _crops)"
     )
     parser.add_argument("--all_faces", action="store_true", help="every face, not only the largest")
-    parser.add_argument("--output_size", type=int, default=256, help="px of a crop (default 256)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu (default auto)")
+    parser.add_argument("--output_size", type=int, default=256, help="px of a crop")
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu")
     options = parser.parse_args(argv)
     from work.faces.align_folder import align_folder
 

@@ -19,9 +19,12 @@ EXAMPLES = """%(prog)s --num_threads 2 --data_path exp/test/inference_results"""
 
 def main(argv: list[str] | None = None) -> int:
     parser = metrics_parser(__doc__, EXAMPLES, "results: one folder per target age")
-    parser.add_argument("--num_threads", type=int, default=4, help="processes (default 4)")
+    parser.add_argument("--num_threads", type=int, default=4, help="processes")
     parser.add_argument(
-        "--network", choices=("auto", "dex", "age_v1"), default="auto", help="(default auto)"
+        "--network",
+        choices=("auto", "dex", "age_v1"),
+        default="auto",
+        help="auto takes DEX if its weights are here, else the small age_v1",
     )
     options = parser.parse_args(argv)
     out = out_folder(options)

@@ -13,6 +13,7 @@ if __package__ in (None, ""):
 
 from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
+from work.progress import loading
 
 EXAMPLES = """%(prog)s --num_threads 2 --data_path exp/test/inference_results --gt_path faces"""
 
@@ -22,21 +23,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"
     )
-    parser.add_argument("--num_threads", type=int, default=4, help="processes (default 4)")
-    parser.add_argument("--batch_size", type=int, default=4, help="pairs per batch (default 4)")
+    parser.add_argument("--num_threads", type=int, default=4, help="processes")
+    parser.add_argument("--batch_size", type=int, default=4, help="pairs per batch")
     parser.add_argument(
         "--id_network",
         choices=("auto", "curricularface", "dlib"),
         default="auto",
-        help="(default auto)",
+        help="auto takes CurricularFace if its weights are here, else dlib's",
     )
     parser.add_argument(
-        "--age_network", choices=("auto", "dex", "age_v1"), default="auto", help="(default auto)"
+        "--age_network",
+        choices=("auto", "dex", "age_v1"),
+        default="auto",
+        help="auto takes DEX if its weights are here, else the small age_v1",
     )
     options = parser.parse_args(argv)
     out = out_folder(options)
-    from work import runtime
-    from work.metrics import age_error, id_similarity, losses, overview, report
+    with loading():
+        from work import runtime
+        from work.metrics import age_error, id_similarity, losses, overview, report
     from work.metrics.results import list_results
 
     data, gt, workers = options.data_path, options.gt_path, options.num_threads

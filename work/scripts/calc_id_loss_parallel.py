@@ -24,19 +24,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"
     )
-    parser.add_argument("--num_threads", type=int, default=4, help="processes (default 4)")
+    parser.add_argument("--num_threads", type=int, default=4, help="processes")
     parser.add_argument(
         "--network",
         choices=("auto", "curricularface", "dlib"),
         default="auto",
         help="auto takes CurricularFace (cosine: 1 is the same) if its weights are here, else dlib's "
-        "(distance: 0 is the same, below 0.6 usually one person; default auto)",
+        "(distance: 0 is the same, below 0.6 usually one person)",
     )
     parser.add_argument(
         "--crop",
         choices=("official", "filtered"),
         help="of CurricularFace: official is on the papers' scale; filtered, with better landmarks and no "
-        "aliasing, gives higher scores (default official)",
+        "aliasing, gives higher scores",
     )
     options = parser.parse_args(argv)
     out = out_folder(options)

@@ -13,6 +13,7 @@ if __package__ in (None, ""):
 
 from work.configs.metrics_options import metrics_parser, out_folder
 from work.errors import run
+from work.progress import loading
 
 EXAMPLES = """%(prog)s --mode lpips \\
     --data_path exp/test/inference_results --gt_path faces"""
@@ -20,16 +21,17 @@ EXAMPLES = """%(prog)s --mode lpips \\
 
 def main(argv: list[str] | None = None) -> int:
     parser = metrics_parser(__doc__, EXAMPLES, "results: flat, or one folder per target age")
-    parser.add_argument("--mode", choices=("lpips", "l2"), default="lpips", help="(default lpips)")
+    parser.add_argument("--mode", choices=("lpips", "l2"), default="lpips", help="what is measured")
     parser.add_argument(
         "--gt_path", type=Path, required=True, help="pictures of the same names to compare with"
     )
-    parser.add_argument("--batch_size", type=int, default=4, help="pairs per batch (default 4)")
-    parser.add_argument("--workers", type=int, default=4, help="reading threads (default 4)")
+    parser.add_argument("--batch_size", type=int, default=4, help="pairs per batch")
+    parser.add_argument("--workers", type=int, default=4, help="reading threads")
     options = parser.parse_args(argv)
     out = out_folder(options)
-    from work import runtime
-    from work.metrics import losses, report
+    with loading():
+        from work import runtime
+        from work.metrics import losses, report
 
     runtime.setup(options.device)
     scores = losses.measure(

@@ -22,7 +22,7 @@ EXAMPLES = """%(prog)s
 
 def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLES)
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu, gpu:1 (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu, gpu:1")
     parser.add_argument(
         "--offline", action="store_true", help="fetch nothing: age no face if weights are missing"
     )

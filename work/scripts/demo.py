@@ -15,6 +15,7 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.command_line import make_parser
 from work.configs.options import LIFESPAN
 from work.errors import run
+from work.progress import say
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--exp_dir", default="demo_output", help="folder for the results")
     parser.add_argument("--target_age", default=LIFESPAN, help="target ages, years")
     options = parser.parse_args(argv)
+    say("preparing four faces", to=sys.stderr)
     from work import runtime
     from work.faces.samples import save_sample_faces
     from work.scripts import inference_side_by_side

@@ -14,6 +14,7 @@ from work.configs.command_line import parse
 from work.configs.options import ModelOptions, option, require
 from work.configs.saved_options import with_saved
 from work.errors import run
+from work.progress import loading
 
 EXAMPLES = r"""%(prog)s --out served \
     --checkpoint_path work/pretrained_models/sam_ffhq_aging.pdparams"""
@@ -48,10 +49,11 @@ class ExportOptions(ModelOptions):
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(ExportOptions, argv, __doc__, EXAMPLES)
-    from work import runtime
-    from work.inference.export import export
-    from work.loading import load_psp
-    from work.models.checkpoint import read_checkpoint
+    with loading():
+        from work import runtime
+        from work.inference.export import export
+        from work.loading import load_psp
+        from work.models.checkpoint import read_checkpoint
 
     runtime.setup("cpu", seed=0)
     checkpoint = read_checkpoint(options.checkpoint_path)

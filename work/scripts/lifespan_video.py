@@ -11,6 +11,7 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.command_line import parse
 from work.configs.film_options import FilmOptions
 from work.errors import UserError, run
+from work.progress import loading
 
 EXAMPLES = """%(prog)s me.jpg me.mp4 --caption
 %(prog)s faces films --side_by_side --format gif --film_size 256
@@ -25,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     if len(paths) != needed:
         names = "two photos and OUT" if options.interpolate else "IN and OUT"
         raise UserError(f"{names} are needed; {len(paths)} paths were given (see --help)")
-    from work.inference.films import film_ages, film_between
+    with loading():
+        from work.inference.films import film_ages, film_between
 
     if options.interpolate:
         return film_between(paths[:2], paths[2], options)

@@ -11,6 +11,7 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.command_line import parse
 from work.configs.project_options import ProjectOptions
 from work.errors import UserError, run
+from work.progress import loading
 
 EXAMPLES = """%(prog)s me.jpg --output projections --save_mp4
 %(prog)s me.jpg you.jpg --step 60 --target_age 20,70 --blend composite
@@ -22,7 +23,8 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(ProjectOptions, argv, __doc__, EXAMPLES)
     if not options.paths:
         raise UserError("which photos? Name files or folders (see --help)")
-    from work.projector.files import project_files
+    with loading():
+        from work.projector.files import project_files
 
     return project_files(options.paths, options)
 

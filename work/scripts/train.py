@@ -15,6 +15,7 @@ from work.configs.loop_options import LoopFlags, resolve
 from work.configs.train_options import TrainOptions
 from work.errors import run
 from work.locks import lock_folder
+from work.progress import loading
 from work.runtime import rank_and_world
 
 EXAMPLES = r"""%(prog)s --exp_dir=exp/sam --train_root=ffhq256 --test_root=celeba256 --batch_size=6 \
@@ -31,8 +32,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     with lock_run(typed):
         options = resolve(typed)
-        from work.training.coach import Coach  # Paddle is imported only when there is work for it
-        from work.training.sam_recipe import SAMRecipe
+        with loading():  # Paddle is imported only when there is work for it
+            from work.training.coach import Coach
+            from work.training.sam_recipe import SAMRecipe
 
         return Coach(options, SAMRecipe).run()
 

@@ -11,6 +11,7 @@ if __package__ in (None, ""):  # run as a file
 from work.configs.command_line import parse
 from work.configs.cyclegan_options import CycleGANOptions
 from work.errors import run
+from work.progress import loading
 from work.scripts.train import lock_run
 
 EXAMPLES = r"""%(prog)s --method=group-gan --exp_dir=exp/groups --size=64 --ngf=32 --max_steps=20000 \
@@ -22,7 +23,8 @@ EXAMPLES = r"""%(prog)s --method=group-gan --exp_dir=exp/groups --size=64 --ngf=
 def main(argv: list[str] | None = None) -> int:
     typed = parse(CycleGANOptions, argv, __doc__, EXAMPLES)
     with lock_run(typed):
-        from work.training.cyclegan.runs import resolve_runs, train_runs
+        with loading():
+            from work.training.cyclegan.runs import resolve_runs, train_runs
 
         options = resolve_runs(typed)
         if options.dry_run:

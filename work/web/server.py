@@ -37,6 +37,7 @@ def serve(options: WebOptions) -> int:
 
 
 def _serve(options: WebOptions, root: Path) -> int:
+    print("starting the page", flush=True)
     _prepare_gradio(root)
     from work.web.page import Page
     from work.web.worker import Worker
@@ -44,7 +45,6 @@ def _serve(options: WebOptions, root: Path) -> int:
     stop, worker = threading.Event(), Worker(options.max_waiting)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    print("loading the model", flush=True)
     page = Page(options, root, worker)
     blocks = page.blocks
     try:

@@ -11,15 +11,16 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Callable, Iterator, Mapping, Optional
 
 import numpy as np
 
 from work.downloads import cache_folder, sha256_of
 from work.files import atomic_write
 from work.inference.engines.engine import Engine, EngineUnavailable, Run
-from work.progress import say
+from work.progress import progress, say
 
 # A graph is used up to this root-mean-square error against Paddle, relative to Paddle's output.
 # bf16 keeps 8 bits: about 1 % was measured for the encoder and 2 to 3 % for the decoder.
@@ -74,6 +75,16 @@ def folder_for(checkpoint: Path, engine: str) -> Path:
     if not (graphs / CHECKS).is_file():
         say(f"building graphs for {engine} from {checkpoint.name}, once")
     return graphs
+
+
+@contextmanager
+def stages(folder: Path) -> Iterator[Callable[[], None]]:
+    """A bar over graphs built, loaded and checked; silence if an earlier run did that. Call what it yields thrice."""
+    if (folder / CHECKS).is_file():
+        yield lambda: None
+        return
+    with progress(total=3, unit="stage", label="building graphs") as bar:
+        yield bar.update
 
 
 def _revision_of(engine: str) -> str:

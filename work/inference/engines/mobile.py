@@ -12,7 +12,7 @@ import paddle
 from paddle import Tensor
 
 from work.inference.engines import openvino_engine
-from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms
+from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms, stages
 from work.inference.engines.engine import Engine, Run, first_usable
 from work.inference.engines.mobile_graph import MobileGraph, Weights
 from work.inference.engines.ops import GradientOps, Node
@@ -94,12 +94,16 @@ def _on_engine(net: MobileStyleGAN, precision: str, engine: Engine) -> EngineGen
     """The generator run by an engine's graphs, which are built and checked once. Raises EngineUnavailable."""
     version = engine.version()
     folder = folder_for(weights_path("mobile_stylegan"), engine.NAME)
-    precisions = dict.fromkeys(_build(net, engine, folder), engine.quickest())
-    precisions[SHOWN] = precision
-    generator = EngineGenerator(net, load_all(engine, precisions, folder))
-    checks = Checks(folder, version)
-    if checks.missing(precisions):
-        _check(checks, generator, net, precisions)
+    with stages(folder) as done:
+        precisions = dict.fromkeys(_build(net, engine, folder), engine.quickest())
+        precisions[SHOWN] = precision
+        done()
+        generator = EngineGenerator(net, load_all(engine, precisions, folder))
+        done()
+        checks = Checks(folder, version)
+        if checks.missing(precisions):
+            _check(checks, generator, net, precisions)
+        done()
     checks.require(precisions)
     return generator
 

@@ -14,7 +14,14 @@ from paddle import Tensor, nn
 
 from work.configs.options import ModelChoice
 from work.inference.engines import openvino_engine, paddle_engine, sam_graph
-from work.inference.engines.cache import Checks, checked_folder, folder_for, load_all, relative_rms
+from work.inference.engines.cache import (
+    Checks,
+    checked_folder,
+    folder_for,
+    load_all,
+    relative_rms,
+    stages,
+)
 from work.inference.engines.engine import Engine, EngineUnavailable, Run, Shapes, first_usable
 from work.inference.engines.ops import Node, Ops
 from work.loading import load_psp, set_latent_avg, shape_psp
@@ -69,16 +76,19 @@ def _on_engine(
         compare_state(shape_psp(checkpoint, options, source), checkpoint.state_dict, source)
     shapes = _input_shapes(net)
     folder = folder_for(source, engine.NAME)
-    for name, shape in shapes.items():
-        weights = checkpoint.state_dict.part(f"{name}.")
-        engine.build(name, {"x": shape}, partial(_graph, name, weights, net.n_styles), folder)
     load_state(net.decoder.style, checkpoint.state_dict.part("decoder.style."), source)
     set_latent_avg(net, checkpoint, source)
-    precisions = dict.fromkeys(shapes, precision)
-    runs = load_all(engine, precisions, folder)
-    checks = Checks(folder, version)
-    if checks.missing(precisions):
-        _check(checks, runs, shapes, precision, load_psp(checkpoint, options, source))
+    precisions, checks = dict.fromkeys(shapes, precision), Checks(folder, version)
+    with stages(folder) as done:
+        for name, shape in shapes.items():
+            weights = checkpoint.state_dict.part(f"{name}.")
+            engine.build(name, {"x": shape}, partial(_graph, name, weights, net.n_styles), folder)
+        done()
+        runs = load_all(engine, precisions, folder)
+        done()
+        if checks.missing(precisions):
+            _check(checks, runs, shapes, precision, load_psp(checkpoint, options, source))
+        done()
     checks.require(precisions)
     net.encoder = Graph(runs["encoder"])
     if net.start_from_encoded_w_plus:
