@@ -36,7 +36,9 @@ def test_the_example_of_each_format(title, tiny_sam, tmp_path, monkeypatch, caps
     chosen = FORMATS[title]
     out = tmp_path / "served"
     assert call(f"--checkpoint_path={tiny_sam}", f"--out={out}", f"--format={chosen}") == 0
-    lines = capsys.readouterr().out.splitlines()
+    said, shown = capsys.readouterr()
+    lines = said.splitlines()
+    assert "1/1 format in " in shown  # seconds at the end
     assert sum(line.startswith(chosen) and "from Paddle" in line for line in lines) == 3
     errors = json.loads((out / "export.json").read_text())[chosen]
     assert set(errors) == {"start", "encoder", "generator"} and max(errors.values()) < 1e-4

@@ -22,6 +22,7 @@ from work.inference.engines.cache import TOLERANCE, relative_rms
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run, Shapes
 from work.models.checkpoint import LazyState
 from work.models.psp import PSP, add_age_channel
+from work.progress import progress, say
 
 FACE, AGE = (1, 3, 256, 256), (1,)
 
@@ -148,19 +149,24 @@ def export(net: PSP, weights: LazyState, out: Path, formats: list[str], optional
     check_folder(out)
     about: dict[str, Any] = {"output_size": net.output_size, "n_styles": net.n_styles}
     parts, failed = parts_of(net, weights), 0
-    for chosen in formats:
-        try:
-            about[chosen] = {
-                name: _export_part(chosen, name, part, out, net) for name, part in parts.items()
-            }
-        except EngineUnavailable as error:
-            failed += not optional
-            print(f"{'note' if optional else 'failed'}: {chosen}: {error}", file=sys.stderr)
-            continue
-        wrong = [k for k, e in about[chosen].items() if e is not None and e > TOLERANCE["fp32"]]
-        if wrong:
-            failed += 1
-            print(f"failed: {chosen}: differs from Paddle: {', '.join(wrong)}", file=sys.stderr)
+    with progress(total=len(formats), unit="format") as bar:
+        for number, chosen in enumerate(formats):
+            bar.set_note(chosen)
+            errors: dict[str, Optional[float]] = {}
+            try:
+                for name, part in parts.items():
+                    errors[name] = _export_part(chosen, name, part, out, net)
+                    bar.update(1 / len(parts))
+            except EngineUnavailable as error:
+                failed += not optional
+                say(f"{'note' if optional else 'failed'}: {chosen}: {error}", to=sys.stderr)
+                bar.reach(number + 1)
+                continue
+            about[chosen] = errors
+            wrong = [k for k, e in errors.items() if e is not None and e > TOLERANCE["fp32"]]
+            if wrong:
+                failed += 1
+                say(f"failed: {chosen}: differs from Paddle: {', '.join(wrong)}", to=sys.stderr)
     with atomic_write(out / "export.json") as path:
         path.write_text(json.dumps(about, indent=1) + "\n")
     return 0 if not failed else 1 if failed < len(formats) else 2
@@ -175,12 +181,12 @@ def _export_part(chosen: str, name: str, part: Part, out: Path, net: PSP) -> Opt
         old.unlink()  # it may be another checkpoint's
     run = FORMATS[chosen](name, part, folder)
     if run is None:
-        print(f"{chosen} {name}: written, not verified: onnxruntime is not installed")
+        say(f"{chosen} {name}: written, not verified: onnxruntime is not installed")
         return None
     errors = []
     for seed in (0, 1):
         inputs = examples(part, net.latent_avg.numpy(), seed)
         expected = part.reference(*map(paddle.to_tensor, inputs)).numpy()
         errors.append(relative_rms(np.asarray(run(*inputs)), expected))
-    print(f"{chosen} {name}: {max(errors):.1e} from Paddle (root mean square, relative)")
+    say(f"{chosen} {name}: {max(errors):.1e} from Paddle (root mean square, relative)")
     return max(errors)
