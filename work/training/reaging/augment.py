@@ -13,6 +13,7 @@ from typing import Optional
 import numpy as np
 from PIL import Image
 
+from work.datasets.images import open_image
 from work.datasets.transforms import to_input, to_picture
 
 USED = 512  # px of the aligned face in use
@@ -87,5 +88,6 @@ def spoil(x: np.ndarray, view: View, rng: np.random.Generator) -> np.ndarray:
     if view.quality is not None:
         file = io.BytesIO()
         to_picture(worse, rounded=True).save(file, "JPEG", quality=view.quality)
-        worse = to_input(Image.open(file), x.shape[-1])
+        with open_image(file) as picture:
+            worse = to_input(picture, x.shape[-1])
     return worse - x
