@@ -127,6 +127,22 @@ class Browser:
         said = [part.text for part in self.all("#status")]
         return pytest.fail(f"waited in vain; the page says {said}")
 
+    def listen(self, selector: str) -> None:
+        """Note from now on whatever a part says, however briefly."""
+        script = """
+            const selector = arguments[0];
+            window.heard = [];
+            new MutationObserver(() => {
+                const part = document.querySelector(selector);
+                if (part && part.innerText != heard[heard.length - 1]) heard.push(part.innerText);
+            }).observe(document.body, {subtree: true, childList: true, characterData: true});
+        """
+        self.driver.execute_script(script, selector)
+
+    def heard(self) -> list[str]:
+        """What the part of `listen` has said since."""
+        return self.driver.execute_script("return window.heard")
+
     def click(self, selector: str) -> None:
         part = self.until(lambda: self.all(selector))[0]
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", part)

@@ -23,12 +23,11 @@ def visit(server, open_browser):
     browser = open_browser(1400, "en-US")
     browser.open(server.url)
     assert browser.text("#status") == "Choose a photo with a face to begin."
+    browser.listen("#status")
     browser.upload("#photo", PHOTO)
-    browser.until(lambda: "This is a draft" in browser.text("#status"))
-    assert browser.source("#pasted")
-    browser.until(lambda: "Learning this face" in browser.text("#status"))
     shares = set()  # the bar moves while the face is learned
-    while "Move the slider" not in browser.text("#status"):
+
+    def learned():
         bars = browser.all("[role=progressbar]")
         assert len(bars) <= 1
         shares.update(
@@ -36,7 +35,16 @@ def visit(server, open_browser):
                 "return [...document.querySelectorAll('[role=progressbar]')].map(b => b.ariaValueNow)"
             )
         )
-        time.sleep(0.1)
+        return "Move the slider" in browser.text("#status")
+
+    browser.until(learned)
+    said = browser.heard()
+    draft, learning = (
+        next(i for i, text in enumerate(said) if part in text)
+        for part in ("This is a draft", "Learning this face")
+    )
+    assert draft < learning  # the draft is shown, then replaced
+    assert browser.source("#pasted")
     assert len(shares) > 4
     return browser
 
