@@ -48,9 +48,13 @@ class AgeGenderReader(nn.Layer):
         The two years are those of the fit and those of the small age network; `combine` makes one of them.
         """
         features, embeddings = self._look(chips)
+        return (*self.read(features), embeddings)
+
+    def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Years [N, 2] and the gender score [N] of features [N, N_FEATURES]; see `forward`."""
         read = (features - self.mean) @ self.weight + self.bias
         years = paddle.stack([read[:, 0].clip(0, 100), small_network_years(features)], axis=1)
-        return years, read[:, 1], embeddings
+        return years, read[:, 1]
 
     def _look(self, chips: Tensor) -> tuple[Tensor, Tensor]:
         age, identity, lpips = self.networks[0]

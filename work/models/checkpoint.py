@@ -79,6 +79,21 @@ def _checkpoint(kind: str, state: LazyState, latent: Optional[Converted], opts: 
     )
 
 
+def read_result(path: Path, name: str, kind: str, script: str) -> Checkpoint:
+    """The weights that a training run leaves for use: a file, or `name` in the run's folder that the path names.
+
+    Raises:
+        UserError: there is none, or it holds something other than `kind`.
+    """
+    file = path / name if path.is_dir() else path
+    checkpoint = read_checkpoint(file)
+    if checkpoint.kind != kind:
+        raise UserError(
+            f"{file}: holds {checkpoint.kind} weights; the {name} that {script} writes is needed"
+        )
+    return checkpoint
+
+
 def save_checkpoint(
     path: Union[str, Path],
     kind: str,

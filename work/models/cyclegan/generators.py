@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from work.errors import UserError
-from work.models.checkpoint import Checkpoint, load_state, read_checkpoint, save_checkpoint
+from work.models.checkpoint import (
+    Checkpoint,
+    load_state,
+    read_checkpoint,
+    read_result,
+    save_checkpoint,
+)
 from work.models.cyclegan.cyclegan import GENERATORS
 from work.models.cyclegan.generator import Generator, blocks_for
 
@@ -54,13 +60,7 @@ def read_generators(path: Path) -> Checkpoint:
     Raises:
         UserError: there is none, or it holds something else.
     """
-    file = path / FILE if path.is_dir() else path
-    checkpoint = read_checkpoint(file)
-    if checkpoint.kind != KIND:
-        raise UserError(
-            f"{file}: holds {checkpoint.kind} weights; the {FILE} that train_cyclegan.py writes is needed"
-        )
-    return checkpoint
+    return read_result(path, FILE, KIND, "train_cyclegan.py")
 
 
 def load_generator(checkpoint: Checkpoint, run: str, direction: str, source: Any) -> Generator:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from work.errors import UserError
-from work.models.checkpoint import load_state, read_checkpoint, save_checkpoint
+from work.models.checkpoint import load_state, read_checkpoint, read_result, save_checkpoint
 from work.models.reaging.unet import ReagingNet
 
 KIND = "reaging"
@@ -35,12 +34,8 @@ def load_reager(path: Path) -> ReagingNet:
     Raises:
         UserError: there is none, or it holds something else.
     """
+    checkpoint = read_result(path, FILE, KIND, "train_reaging.py")
     file = path / FILE if path.is_dir() else path
-    checkpoint = read_checkpoint(file)
-    if checkpoint.kind != KIND:
-        raise UserError(
-            f"{file}: holds {checkpoint.kind} weights; the {FILE} that train_reaging.py writes is needed"
-        )
     net = ReagingNet()
     load_state(net, checkpoint.state_dict.part(PREFIX), file)
     net.eval()

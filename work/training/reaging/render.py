@@ -109,9 +109,9 @@ class Renderer:
 
     def _judge(self, faces: Tensor, start: Rung) -> Verdict:
         small = F.avg_pool2d(faces, faces.shape[-1] // READ_SIZE)
-        chips = face_chip(small)
-        both, genders, _ = self.model.reader(chips)
-        worn = self.wears_glasses(self.model.reader.features(chips).numpy())
+        features = self.model.reader.features(face_chip(small))
+        both, genders = self.model.reader.read(features)
+        worn = self.wears_glasses(features.numpy())
         years, genders = combine_cautiously(both.numpy()), genders.numpy()
         aims = np.array([self.model.aims.reading(age) for age in AGES])
         fall = float((np.maximum.accumulate(years) - years).max())
