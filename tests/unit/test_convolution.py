@@ -97,6 +97,48 @@ def test_only_the_wanted_gradients_are_computed(monkeypatch):
         assert conv2d(x, weight, bias, impl="onednn").stop_gradient
 
 
+needs_bfloat16 = pytest.mark.skipif(
+    convolution.half_problem() is not None, reason="this CPU has no convolutions in bfloat16"
+)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("groups, stride", [(1, 1), (1, 2), (4, 1)])
+def test_factors_in_bfloat16(groups, stride):
+    """As Paddle's convolution of factors that were rounded to bfloat16: only they are rounded, not the sums."""
+    x, weight, bias = numbers(2, 16, 12, 11), numbers(8, 16 // groups, 3, 3), numbers(8)
+
+    def run(impl, x, weight):
+        y = conv2d(x, weight, bias, stride, 1, groups, impl)
+        return [y, *paddle.grad([y.sum()], [x, weight, bias])]  # a gradient of ones is exact
+
+    with convolution.in_bfloat16():
+        found = run("onednn", x, weight)
+    rounded = (t.astype("bfloat16").astype("float32").detach() for t in (x, weight))
+    wanted = run("ref", *(paddle.to_tensor(t, stop_gradient=False) for t in rounded))
+    for a, b in zip(found, wanted):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-5 * float(b.abs().max()))
+    assert 1e-4 < float((found[0] - run("ref", x, weight)[0]).abs().max()) < 0.1
+
+
+@needs_bfloat16
+def test_gradients_are_in_the_precision_of_their_forward_pass():
+    x, weight = numbers(1, 8, 9, 9), numbers(8, 8, 3, 3)
+    with convolution.in_bfloat16():
+        y = conv2d(x, weight, padding=1, impl="onednn")
+    after = paddle.grad([conv2d(x, weight, padding=1, impl="onednn").sum()], [x, weight])
+    outside = paddle.grad([y.sum()], [x, weight])
+    assert not np.array_equal(outside[1].numpy(), after[1].numpy())
+    np.testing.assert_allclose(outside[1].numpy(), after[1].numpy(), atol=0.2)
+
+
+def test_without_bfloat16_nothing_is_rounded_quietly(monkeypatch):
+    monkeypatch.setattr(convolution, "half_problem", lambda: "not on this CPU")
+    with pytest.raises(onednn.OneDNNError, match="not on this CPU"):
+        with convolution.in_bfloat16():
+            pass
+
+
 def test_the_same_bits_every_time():
     x, weight = numbers(2, 64, 40, 40), numbers(64, 64, 3, 3)
     runs = []
@@ -138,7 +180,7 @@ def test_what_onednn_cannot_do():
 def untried(monkeypatch):
     """A process that has not tried oneDNN yet, and will forget what it found."""
     monkeypatch.setattr(one_pass, "_loaded", {"problem": "not here"})
-    caches = (convolution.problem, onednn.library, onednn._prepared)
+    caches = (convolution.problem, convolution.half_problem, onednn.library, onednn._prepared)
     for function in caches:
         function.cache_clear()
     yield

@@ -14,6 +14,7 @@ from work.criteria.w_norm import w_norm_loss
 from work.datasets.training import Batch
 from work.errors import UserError
 from work.models.encoders.psp_encoders import BackboneEncoderUsingLastLayerIntoW
+from work.models.ops import convolution
 from work.models.psp import PSP
 from work.models.stylegan2.generator import Generator
 from work.training import networks, optimizers
@@ -89,9 +90,16 @@ def test_impossible_options_are_named(text, named):
         options(text)
 
 
-def test_amp_needs_a_gpu():
-    with pytest.raises(UserError, match="--amp O1"):
-        Precision("O1", "float16", gpu=False)
+@pytest.mark.parametrize("level, dtype", [("O1", "float16"), ("O2", "bfloat16")])
+def test_amp_needs_a_gpu(level, dtype):
+    with pytest.raises(UserError, match=f"--amp {level}"):
+        Precision(level, dtype, gpu=False)
+
+
+def test_bfloat16_on_a_cpu_that_cannot(monkeypatch):
+    monkeypatch.setattr(convolution, "half_problem", lambda: "this CPU has none")
+    with pytest.raises(UserError, match="this CPU has none"):
+        Precision("O1", "bfloat16", gpu=False)
 
 
 def test_missing_weights_name_the_file_and_the_command(monkeypatch, tmp_path):

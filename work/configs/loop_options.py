@@ -46,7 +46,7 @@ class LoopFlags(RunOptions):
         None, "validate on this many batches", shown="all", expert=True
     )
     amp: Optional[str] = option(
-        None, "mixed precision on GPUs", shown="float32", choices=("O1", "O2")
+        None, "mixed precision; O1 with bfloat16 on CPUs too", shown="float32", choices=("O1", "O2")
     )
     amp_dtype: str = option(
         "float16", "type for --amp", choices=("float16", "bfloat16"), expert=True

@@ -1,4 +1,5 @@
-"""Mixed precision on GPUs with Paddle's own tools: O1 casts operators, O2 the trained weights too."""
+"""Mixed precision. On GPUs with Paddle's own tools: O1 casts operators, O2 the trained weights too. On a CPU O1 with
+bfloat16 is for convolutions, by oneDNN."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import paddle
 from paddle import Tensor, nn
 
 from work.errors import UserError
+from work.models.ops import convolution
 
 Level = Optional[Literal["O1", "O2"]]
 Dtype = Literal["float16", "bfloat16"]
@@ -21,17 +23,21 @@ class Precision:
     Args:
         level: None (float32), "O1" or "O2".
         dtype: "float16" (with dynamic loss scaling) or "bfloat16" (which needs none).
-        gpu: whether the device is one; Paddle has mixed precision on GPUs only.
+        gpu: whether the device is one.
 
     Raises:
-        UserError: a level without a GPU.
+        UserError: without a GPU, anything but O1 with bfloat16, or a CPU that cannot do that.
     """
 
     def __init__(self, level: str | None, dtype: str, gpu: bool):
         if level and not gpu:
-            raise UserError(
-                f"--amp {level}: Paddle's mixed precision runs on GPUs only; leave it out"
-            )
+            if (level, dtype) != ("O1", "bfloat16"):
+                raise UserError(
+                    f"--amp {level} --amp_dtype {dtype} needs a GPU; a CPU has --amp O1 --amp_dtype bfloat16"
+                )
+            if convolution.half_problem():
+                raise UserError(f"--amp {level}: {convolution.half_problem()}; leave it out")
+        self.gpu = gpu
         self.level, self.dtype = cast(Level, level), cast(Dtype, dtype)
         scaled = bool(level) and dtype == "float16"
         self.scaler = paddle.amp.GradScaler(init_loss_scaling=2.0**12) if scaled else None
@@ -45,6 +51,8 @@ class Precision:
         """The context that forward passes and losses run in."""
         if not self.level:
             return contextlib.nullcontext()
+        if not self.gpu:
+            return convolution.in_bfloat16()
         return paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
 
     def backward(self, loss: Tensor) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 import numpy as np
 import paddle.nn.functional as F
@@ -12,6 +13,9 @@ from paddle.autograd import PyLayer
 
 from work.models.ops import onednn, raw
 from work.models.ops.onednn import DATA_GRADIENT, FORWARD, WEIGHT_GRADIENT, OneDNNError, Shape
+
+HALF_TOLERANCE = 0.02  # as raw.TOLERANCE, for factors of 8 bits
+_half = False  # whether convolutions begun now take their factors in bfloat16; see `in_bfloat16`
 
 
 def conv2d(
@@ -46,7 +50,8 @@ def conv2d(
     top, bottom, left, right = [padding] * 4 if isinstance(padding, int) else padding
     size = (height + top + bottom - kh) // stride + 1, (width + left + right - kw) // stride + 1
     destination, before = (n, out, *size), (top, left)
-    shape = Shape(tuple(x.shape), tuple(weight.shape), destination, stride, before, groups, False)
+    ends = tuple(x.shape), tuple(weight.shape), destination
+    shape = Shape(*ends, stride, before, groups, False, _half)
     return raw.apply(_Convolution, x, weight, bias, shape)
 
 
@@ -84,8 +89,27 @@ def conv2d_transpose(
     change = output_padding - 2 * padding
     size = (height - 1) * stride + kh + change, (width - 1) * stride + kw + change
     source, before = (n, out * groups, *size), (padding, padding)
-    shape = Shape(source, tuple(weight.shape), tuple(x.shape), stride, before, groups, False)
+    ends = source, tuple(weight.shape), tuple(x.shape)
+    shape = Shape(*ends, stride, before, groups, False, _half)
     return raw.apply(_Transposed, x, weight, shape)
+
+
+@contextmanager
+def in_bfloat16() -> Iterator[None]:
+    """Inside, oneDNN rounds the factors of convolutions to bfloat16, and those of their gradients later; sums, results
+    and all other operators stay float32. For training on CPUs that multiply such numbers faster.
+
+    Raises:
+        OneDNNError: this CPU cannot, or its numbers are wrong.
+    """
+    global _half
+    if half_problem():
+        raise OneDNNError(half_problem())
+    before, _half = _half, True
+    try:
+        yield
+    finally:
+        _half = before
 
 
 class Conv2D(nn.Conv2D):
@@ -179,6 +203,22 @@ def problem() -> Optional[str]:
     except OneDNNError as error:
         return str(error)
     return None if apart < raw.TOLERANCE else f"oneDNN differs from plain Paddle by {apart:.2g}"
+
+
+@lru_cache(maxsize=1)
+def half_problem() -> Optional[str]:
+    """Why convolutions in bfloat16 are not used on this machine; None if they are close to Paddle's."""
+    global _half
+    if problem():
+        return problem()
+    before, _half = _half, True
+    try:
+        apart = check()
+    except OneDNNError as error:
+        return f"this CPU has no convolutions in bfloat16 ({error})"
+    finally:
+        _half = before
+    return None if apart < HALF_TOLERANCE else f"bfloat16 differs from float32 by {apart:.2g}"
 
 
 def check() -> float:

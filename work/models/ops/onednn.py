@@ -18,7 +18,7 @@ import paddle
 from paddle import Tensor
 
 # Constants of oneDNN's dnnl_types.h
-CPU, F32, ANY_LAYOUT, DIRECT, FORWARD_TRAINING, IN_ORDER = 1, 3, 1, 1, 64, 1
+CPU, BF16, F32, ANY_LAYOUT, DIRECT, FORWARD_TRAINING, IN_ORDER = 1, 2, 3, 1, 1, 64, 1
 QUERY = {"src": 129, "weights": 131, "dst": 133}  # plus one: its gradient
 ARGUMENT = {"src": 1, "dst": 17, "weights": 33, "bias": 41}
 GRADIENT = 128  # added to an argument's number
@@ -45,6 +45,7 @@ class Shape(NamedTuple):
     padding: tuple[int, int]  # above, left
     groups: int
     bias: bool
+    half: bool = False  # the factors are rounded to bfloat16; sums and results stay float32
 
 
 class _Argument(ctypes.Structure):
@@ -81,14 +82,17 @@ class _Library:
         self(f"{what}_create{how}", byref(made), *arguments)
         return made
 
-    def description(self, dims: Sequence[int], plain: bool = True) -> c_void_p:
-        """Describes a contiguous tensor or, if not `plain`, one in the layout that oneDNN finds best."""
-        head = len(dims), _numbers(dims), F32
-        if not plain:
-            return self.make("memory_desc", *head, ANY_LAYOUT, how="_with_tag")
+    def any_layout(self, dims: Sequence[int], half: bool) -> c_void_p:
+        """Describes a tensor in the layout that oneDNN finds best."""
+        head = len(dims), _numbers(dims), BF16 if half else F32
+        return self.make("memory_desc", *head, ANY_LAYOUT, how="_with_tag")
+
+    def contiguous(self, dims: Sequence[int]) -> c_void_p:
+        """Describes a contiguous float32 tensor."""
         strides = [1]
         for size in reversed(dims[1:]):
             strides.insert(0, strides[0] * size)
+        head = len(dims), _numbers(dims), F32
         return self.make("memory_desc", *head, _numbers(strides), how="_with_strides")
 
     def memory(self, description: c_void_p) -> c_void_p:
@@ -112,7 +116,7 @@ class _Operand:
         self.plain = self.own = dnnl.memory(plain)
         if not self.same:
             self.own = dnnl.memory(own)
-            self.floats = dnnl.dll.dnnl_memory_desc_get_size(own) // 4
+            self.floats = -(-dnnl.dll.dnnl_memory_desc_get_size(own) // 4)
             ends, memories = (plain, own), (self.plain, self.own)
             if result:
                 ends, memories = ends[::-1], memories[::-1]
@@ -145,14 +149,14 @@ class _Prepared:
         if shape.groups > 1:
             weights = (shape.groups, weights[0] // shape.groups, *weights[1:])
         dims = {"src": shape.source, "weights": weights, "dst": shape.destination}
-        bias = dnnl.description(shape.destination[1:2]) if shape.bias else None
+        bias = dnnl.contiguous(shape.destination[1:2]) if shape.bias else None
         description = self._describe(kind, shape, dims, bias)
         self.primitive = dnnl.make("primitive", description)
         self.operands, arguments = [], []
         for i, name in enumerate(dims):
             gradient = name in GRADIENTS[kind]
             own = dnnl.dll.dnnl_primitive_desc_query_md(description, QUERY[name] + gradient, 0)
-            plain = dnnl.description(dims[name])
+            plain = dnnl.contiguous(dims[name])
             self.operands.append(_Operand(plain, c_void_p(own), i == RESULT[kind]))
             number = ARGUMENT[name] + (GRADIENT if gradient else 0)
             arguments.append((number, self.operands[-1].own))
@@ -165,23 +169,27 @@ class _Prepared:
     @staticmethod
     def _describe(kind: str, shape: Shape, dims: dict, bias: Optional[c_void_p]) -> c_void_p:
         dnnl = library()
-        x, w, y = (dnnl.description(d, plain=False) for d in dims.values())
         near, steps = shape.padding, [shape.stride] * 2
         sizes = zip(shape.destination[2:], shape.weights[2:], shape.source[2:], near)
         # Rows and columns that the last stride does not reach count as negative padding at the far edge.
         far = [(out - 1) * shape.stride + k - size - before for out, k, size, before in sizes]
         geometry = [_numbers(v) for v in (steps, [0, 0], near, far)]
-        forward = dnnl.make(
-            "convolution_forward_primitive_desc",
-            *(dnnl.engine, FORWARD_TRAINING, DIRECT, x, w, bias, y, *geometry, None),
-        )
+
+        def describe(kind: str, hint: Sequence[c_void_p], result: int) -> c_void_p:
+            x, w, y = (
+                dnnl.any_layout(d, shape.half and i != result) for i, d in enumerate(dims.values())
+            )
+            tensors = (x, w, y) if kind == DATA_GRADIENT else (x, w, bias, y)
+            mode = [FORWARD_TRAINING] if kind == FORWARD else []
+            return dnnl.make(
+                f"convolution_{kind}_primitive_desc",
+                *(dnnl.engine, *mode, DIRECT, *tensors, *geometry, *hint, None),
+            )
+
         if kind == FORWARD:
-            return forward
-        tensors = (x, w, y) if kind == DATA_GRADIENT else (x, w, bias, y)
-        return dnnl.make(
-            f"convolution_{kind}_primitive_desc",
-            *(dnnl.engine, DIRECT, *tensors, *geometry, forward, None),
-        )
+            return describe(kind, [], RESULT[kind])
+        # A gradient has to be told of a forward pass, whose tensors are all of one type here.
+        return describe(kind, [describe(FORWARD, [], -1)], RESULT[kind])
 
     def run(self, tensors: Sequence[Tensor], bias: Optional[Tensor]) -> None:
         dnnl = library()
@@ -216,7 +224,7 @@ def convolve(
     Args:
         kind: FORWARD fills `destination`; DATA_GRADIENT fills `source`, and WEIGHT_GRADIENT `weights` and `bias`, from
             the gradient in `destination`.
-        shape: the shapes of the tensors, which are contiguous float32 tensors on the CPU.
+        shape: the shapes of the tensors, which are contiguous float32 tensors on the CPU, also where it says `half`.
         bias: [oc] if `shape.bias`; DATA_GRADIENT takes none.
 
     Raises:
