@@ -137,6 +137,7 @@ def test_the_model_is_chosen_by_name_or_by_its_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(direct, "load_person_reader", lambda fitted: lambda photo: 40.0)
     for flags in ({}, {"model": "direct"}):
         for path in (file, file.parent):
+            flags = {"engine": "paddle", **flags}
             loaded = load.load_model(options(checkpoint_path=str(path), strength=0.5, **flags))
             assert isinstance(loaded, DirectModel) and loaded.strength == 0.5
     assert np.array_equal(loaded.net.told.weight, net.told.weight)

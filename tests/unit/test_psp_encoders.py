@@ -71,7 +71,7 @@ def test_a_checkpoint_of_it_loads(checkpoint):
 def test_engines_and_export_say_that_they_have_no_such_graph(checkpoint, tmp_path):
     from work.configs.options import TestOptions
     from work.inference.engines.sam import _on_engine
-    from work.inference.export import export
+    from work.inference.export_parts import sam_parts
 
     path, net = checkpoint
     from work.inference.engines import openvino_engine
@@ -79,4 +79,4 @@ def test_engines_and_export_say_that_they_have_no_such_graph(checkpoint, tmp_pat
     with pytest.raises(EngineUnavailable, match="feature pyramid"):
         _on_engine(read_checkpoint(path), TestOptions(), path, openvino_engine)
     with pytest.raises(UserError, match="feature pyramid"):
-        export(net, {}, tmp_path, ["paddle"], optional=False)
+        sam_parts(net, {})

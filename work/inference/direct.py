@@ -15,6 +15,7 @@ from work.errors import UserError
 from work.faces.aligned import AlignedFace
 from work.inference.composite import is_grey, without_colours
 from work.inference.embedded.person_reader import load_person_reader, read_fitted
+from work.inference.engines.reaging import fast_reager
 from work.inference.model import AgeingModel
 from work.inference.steps import OnStep, unheard
 from work.installation import PACKAGE_FOLDER, command
@@ -111,11 +112,17 @@ class DirectModel(AgeingModel):
         return face.photo + person * (aged - face.photo)
 
 
-def load_direct(path: Optional[Path] = None, strength: float = 1.0) -> DirectModel:
+def load_direct(
+    path: Optional[Path] = None,
+    strength: float = 1.0,
+    engine: str = "auto",
+    precision: str = "fp32",
+) -> DirectModel:
     """The direct model with its networks.
 
     Args:
         path: a file of weights, or the folder of a run of train_reaging.py; None for the package's own.
+        engine, precision: as on the command line.
 
     Raises:
         UserError: there are no weights, or they are not such a network's.
@@ -125,7 +132,8 @@ def load_direct(path: Optional[Path] = None, strength: float = 1.0) -> DirectMod
             "--model direct: this package has no weights for it yet; --checkpoint_path names the folder of a "
             f"run of {command('train_reaging')}"
         )
-    net = load_reager(path or SHIPPED)
+    net, source = load_reager(path or SHIPPED)
+    drawing = fast_reager(net, source, SIZE, engine, precision)
     return DirectModel(
-        net, load_person_reader(read_fitted()), load_network("person_matte"), strength
+        drawing, load_person_reader(read_fitted()), load_network("person_matte"), strength
     )

@@ -68,7 +68,7 @@ def _load(options: ModelChoice) -> AgeingModel:
 def _load_direct(source: Optional[Path], options: ModelChoice) -> AgeingModel:
     from work.inference.direct import load_direct
 
-    return load_direct(source, options.strength)
+    return load_direct(source, options.strength, options.engine, options.precision)
 
 
 @loading()

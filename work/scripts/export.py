@@ -1,11 +1,11 @@
-"""Export SAM or pSp for serving: to Paddle Inference, ONNX and OpenVINO, each compared with Paddle."""
+"""Export SAM, pSp or the direct network to Paddle Inference, ONNX and OpenVINO, each compared with Paddle."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -25,7 +25,9 @@ ALL = ("paddle", "onnx", "openvino")
 class ExportOptions(ModelOptions):
     """The flags of this script."""
 
-    checkpoint_path: str = option("", "weights of SAM or pSp: .pdparams, or an official .pt")
+    checkpoint_path: str = option(
+        "", "weights of SAM, pSp or the direct network: .pdparams, or an official .pt"
+    )
     out: str = option("", "folder for the graphs; at 1024 px a format takes 2.2 GB")
     format: Optional[str] = option(
         None, f"some of {','.join(ALL)}", shown="all whose package is installed"
@@ -47,20 +49,33 @@ class ExportOptions(ModelOptions):
         return [word.strip() for word in self.format.split(",") if word.strip()]
 
 
+def _parts(source: Path, options: ExportOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The graphs of the model in a file, and what is to be known of it."""
+    from work.inference import direct
+    from work.inference.export_parts import reaging_parts, sam_parts
+    from work.loading import load_psp
+    from work.models.checkpoint import read_checkpoint
+    from work.models.reaging.shipped import KIND, load_reager
+
+    checkpoint = read_checkpoint(source)
+    if checkpoint.kind == KIND:
+        return reaging_parts(load_reager(source)[0], direct.SIZE), {"output_size": direct.SIZE}
+    merged = with_saved(options, checkpoint.opts or {}, ModelOptions)
+    net = load_psp(checkpoint, merged, options.checkpoint_path)
+    about = {"output_size": net.output_size, "n_styles": net.n_styles}
+    return sam_parts(net, checkpoint.state_dict), about
+
+
 def main(argv: list[str] | None = None) -> int:
     options = parse(ExportOptions, argv, __doc__, EXAMPLES)
     with loading():
         from work import runtime
         from work.inference.export import export
-        from work.loading import load_psp
-        from work.models.checkpoint import read_checkpoint
 
     runtime.setup("cpu", seed=0)
-    checkpoint = read_checkpoint(options.checkpoint_path)
-    merged = with_saved(options, checkpoint.opts or {}, ModelOptions)
-    net = load_psp(checkpoint, merged, options.checkpoint_path)
+    parts, about = _parts(Path(options.checkpoint_path), options)
     out, optional = Path(options.out), options.format is None
-    code = export(net, checkpoint.state_dict, out, options.formats, optional)
+    code = export(parts, about, out, options.formats, optional)
     print(f"graphs and export.json in {out}")
     return code
 

@@ -14,6 +14,7 @@ from paddle import Tensor
 from work.inference.engines import openvino_engine
 from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms, stages
 from work.inference.engines.engine import Engine, Run, first_usable
+from work.inference.engines.graph import Graph
 from work.inference.engines.mobile_graph import MobileGraph, Weights
 from work.inference.engines.ops import GradientOps, Node
 from work.models.mobile_stylegan import STYLE_DIM, MobileStyleGAN
@@ -38,40 +39,34 @@ class EngineGenerator:
     """
 
     def __init__(self, net: MobileStyleGAN, runs: dict[str, Run]):
-        self.map, self.runs = net.map, runs
+        self.map = net.map
+        self.runs = {name: Graph(run) for name, run in runs.items()}
 
     def __call__(self, w_plus: Tensor, half: bool = False) -> Tensor:
-        return self._draw("half", w_plus) if half else _rows(self.runs[SHOWN], w_plus)
+        return self._draw("half", w_plus) if half else self.runs[SHOWN](w_plus)
 
     def preview(self, w_plus: Tensor) -> Tensor:
         return self._draw("preview", w_plus)
 
     def _draw(self, name: str, w_plus: Tensor) -> Tensor:
         if w_plus.stop_gradient:
-            return _rows(self.runs[name], w_plus)
+            return self.runs[name](w_plus)
         return _Drawn.apply(w_plus, self.runs[name], self.runs[f"{name}_back"])
-
-
-def _rows(run: Run, *inputs: Tensor) -> Tensor:
-    """Run a graph on each sample of a batch."""
-    arrays = [x.numpy() for x in inputs]
-    rows = [run(*(x[i : i + 1] for x in arrays)) for i in range(len(arrays[0]))]
-    return paddle.to_tensor(np.concatenate(rows))
 
 
 class _Drawn(paddle.autograd.PyLayer):
     """An image whose gradient another graph computes."""
 
     @staticmethod
-    def forward(ctx: Any, w_plus: Tensor, run: Run, back: Run) -> Tensor:
+    def forward(ctx: Any, w_plus: Tensor, run: Graph, back: Graph) -> Tensor:
         ctx.save_for_backward(w_plus)
         ctx.back = back
-        return _rows(run, w_plus)
+        return run(w_plus)
 
     @staticmethod
     def backward(ctx: Any, towards: Tensor) -> Tensor:
         (w_plus,) = ctx.saved_tensor()
-        return _rows(ctx.back, w_plus, towards)
+        return ctx.back(w_plus, towards)
 
 
 Generator = Union[MobileStyleGAN, EngineGenerator]

@@ -60,6 +60,13 @@ class OnnxOps:
         weight = np.broadcast_to(kernel, (x.channels, 1, *kernel.shape))
         return self._node("Conv", x, weight, group=x.channels, pads=[1] * 4)
 
+    def grouped(
+        self, x: Value, weight: np.ndarray, bias: Any = None, stride: int = 1, pad: int = 1
+    ) -> Value:
+        inputs = [x, weight] if bias is None else [x, weight, np.reshape(bias, -1)]
+        where = dict(strides=[stride] * 2, pads=[pad] * 4, group=len(weight))
+        return self._node("Conv", *inputs, channels=len(weight), **where)
+
     def add(self, x: Value, y: Any) -> Value:
         return self._node("Add", x, y)
 
@@ -114,6 +121,13 @@ class OnnxOps:
 
     def resize(self, x: Value, matrix: np.ndarray) -> Value:
         return self._node("MatMul", matrix, self.matmul(x, matrix.T))
+
+    def double(self, x: Value) -> Value:
+        region, scales = self.constant(np.zeros(0)), self.constant([1, 1, 2, 2])
+        centred = "half_pixel"
+        return self._node(
+            "Resize", x, region, scales, mode="linear", coordinate_transformation_mode=centred
+        )
 
     def pixel_shuffle(self, x: Value) -> Value:
         return self._node("DepthToSpace", x, blocksize=2, mode="CRD")

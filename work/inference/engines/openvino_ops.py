@@ -33,9 +33,12 @@ class OpenVinoOps:
     def count_channels(self, x: Any) -> int:
         return x.get_output_partial_shape(0)[1].get_length()
 
-    def grouped(self, x: Any, weight: np.ndarray) -> Any:
-        ones = [1, 1]
-        return op.group_convolution(x, self.constant(weight[:, :, None]), ones, ones, ones, ones)
+    def grouped(
+        self, x: Any, weight: np.ndarray, bias: Any = None, stride: int = 1, pad: int = 1
+    ) -> Any:
+        places = [stride] * 2, [pad] * 2, [pad] * 2, [1, 1]
+        y = op.group_convolution(x, self.constant(weight[:, :, None]), *places)
+        return y if bias is None else self.add(y, np.reshape(bias, (1, -1, 1, 1)))
 
     def add(self, x: Any, y: Any) -> Any:
         return op.add(x, self.constant(y))
@@ -104,6 +107,19 @@ class OpenVinoOps:
     def resize(self, x: Any, matrix: np.ndarray) -> Any:
         y = op.matmul(x, self.constant(matrix.T), False, False)
         return op.matmul(self.constant(matrix), y, False, False)
+
+    def double(self, x: Any) -> Any:
+        sizes = op.constant(np.array([2.0, 2.0], np.float32)), op.constant(np.array([2, 3]))
+        return op.interpolate(
+            x,
+            sizes[0],
+            "linear_onnx",
+            "scales",
+            [0],
+            [0],
+            "half_pixel",
+            axes=sizes[1],
+        )
 
     def pixel_shuffle(self, x: Any) -> Any:
         return op.depth_to_space(x, "depth_first", 2)

@@ -1,4 +1,4 @@
-"""The primitive operations in which sam_graph.py and mobile_graph.py write the networks.
+"""The primitive operations in which sam_graph.py, mobile_graph.py and reaging_graph.py write the networks.
 
 Each engine implements them with its own nodes: OpenVinoOps, PaddleOps, OnnxOps. Nodes are tensors of a graph that is
 being built; constants are numpy arrays. Feature maps are [N, C, H, W].
@@ -14,7 +14,7 @@ Node = Any
 
 
 class Ops(Protocol):
-    """What the graphs of SAM need."""
+    """What the graphs of SAM and of the re-ageing network need."""
 
     def constant(self, array: Any) -> Node:
         """A numpy array as a float32 node; a node stays as it is."""
@@ -29,6 +29,11 @@ class Ops(Protocol):
 
     def depthwise(self, x: Node, kernel: np.ndarray) -> Node:
         """Cross-correlate every channel of a convolution's result with one filter [kh, kw], padding 1."""
+
+    def grouped(
+        self, x: Node, weight: np.ndarray, bias: Any = None, stride: int = 1, pad: int = 1
+    ) -> Node:
+        """Depthwise convolution with a filter per channel, weight [C, 1, kh, kw], and a bias [C]."""
 
     def add(self, x: Node, y: Any) -> Node:
         """x + y, broadcast; y is a node or an array."""
@@ -74,6 +79,9 @@ class Ops(Protocol):
     def resize(self, x: Node, matrix: np.ndarray) -> Node:
         """[N, C, s, s] -> [N, C, S, S], by a matrix [S, s] along both axes."""
 
+    def double(self, x: Node) -> Node:
+        """[N, C, s, s] -> [N, C, 2s, 2s], bilinearly, corners not aligned."""
+
     def pixel_shuffle(self, x: Node) -> Node:
         """[N, 4C, H, W] -> [N, C, 2H, 2W]."""
 
@@ -83,9 +91,6 @@ class GradientOps(Ops, Protocol):
 
     def count_channels(self, x: Node) -> int:
         """C."""
-
-    def grouped(self, x: Node, weight: np.ndarray) -> Node:
-        """Depthwise convolution with a filter per channel, weight [C, 1, 3, 3], padding 1."""
 
     def hide_constant(self, bias: np.ndarray, node: Node) -> Node:
         """A bias [C] as [1, C, 1, 1] that is not a constant to the engine: it depends on a node [1, K] formally."""

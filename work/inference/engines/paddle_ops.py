@@ -54,6 +54,12 @@ class PaddleOps:
         weight = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
         return F.conv2d(x, self.constant(weight), padding=1, groups=channels)
 
+    def grouped(
+        self, x: Any, weight: np.ndarray, bias: Any = None, stride: int = 1, pad: int = 1
+    ) -> Any:
+        bias = None if bias is None else self.constant(np.reshape(bias, -1))
+        return F.conv2d(x, self.constant(weight), bias, stride, pad, groups=len(weight))
+
     def add(self, x: Any, y: Any) -> Any:
         return paddle.add(x, self.constant(y))
 
@@ -114,6 +120,13 @@ class PaddleOps:
             x = paddle.matmul(paddle.reshape(x, [-1, small]), across)
             x = paddle.transpose(paddle.reshape(x, [-1, channels, rows, large]), [0, 1, 3, 2])
         return x
+
+    def double(self, x: Any) -> Any:
+        # As products with a matrix: oneDNN's interpolation raises an error in Paddle 3.3.1.
+        side = x.shape[2]
+        places = (np.arange(2 * side) + 0.5) / 2 - 0.5
+        near = np.clip(places, 0, side - 1)[:, None] - np.arange(side)
+        return self.resize(x, np.clip(1 - np.abs(near), 0, 1))
 
     def pixel_shuffle(self, x: Any) -> Any:
         return F.pixel_shuffle(x, 2)

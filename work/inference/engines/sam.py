@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional
 
 import numpy as np
 import paddle
-from paddle import Tensor, nn
 
 from work.configs.options import ModelChoice
 from work.inference.engines import openvino_engine, paddle_engine, sam_graph
@@ -23,27 +21,13 @@ from work.inference.engines.cache import (
     stages,
 )
 from work.inference.engines.engine import Engine, EngineUnavailable, Run, Shapes, first_usable
+from work.inference.engines.graph import Graph
 from work.inference.engines.ops import Node, Ops
 from work.loading import load_psp, set_latent_avg, shape_psp
 from work.models.checkpoint import Checkpoint, compare_state, load_state
 from work.models.psp import PSP
 
 ENGINES: tuple[Engine, ...] = (openvino_engine, paddle_engine)  # the fastest first
-
-
-class Graph(nn.Layer):
-    """A loaded graph as a layer: tensors in, tensors out, one sample at a time."""
-
-    def __init__(self, run: Run):
-        super().__init__()
-        self.run, self.lock = run, threading.Lock()  # a graph computes one sample at a time
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows = x.astype("float32").numpy()
-        with self.lock:
-            return paddle.to_tensor(
-                np.concatenate([self.run(rows[i : i + 1]) for i in range(len(rows))])
-            )
 
 
 def fast_sam(

@@ -28,8 +28,8 @@ def ship(folder: Path) -> Path:
     return path
 
 
-def load_reager(path: Path) -> ReagingNet:
-    """The network of a file, or of a run's folder, frozen.
+def load_reager(path: Path) -> tuple[ReagingNet, Path]:
+    """The network of a file, or of a run's folder, frozen; and the file.
 
     Raises:
         UserError: there is none, or it holds something else.
@@ -41,4 +41,4 @@ def load_reager(path: Path) -> ReagingNet:
     net.eval()
     for parameter in net.parameters():
         parameter.stop_gradient = True
-    return net
+    return net, file

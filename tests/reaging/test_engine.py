@@ -1,0 +1,72 @@
+"""The direct network on engines draws what Paddle draws."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import paddle
+import pytest
+
+from tests.reaging.kit import TinyNet
+from work.errors import run
+from work.inference.engines import reaging
+from work.inference.engines.cache import relative_rms
+from work.inference.engines.graph import Graph
+from work.models.checkpoint import save_checkpoint
+from work.models.reaging.unet import ReagingNet
+from work.scripts import export
+
+SIZE = 64
+
+
+@pytest.fixture
+def net(tmp_path, monkeypatch):
+    """A network all of whose weights do something, and its file."""
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path / "home"))
+    net, rng = TinyNet(), np.random.default_rng(0)
+    for parameter in net.parameters():
+        drawn = rng.standard_normal(parameter.shape).astype(np.float32)
+        parameter.set_value(parameter + 0.1 * paddle.to_tensor(drawn))
+    net.eval()
+    save_checkpoint(tmp_path / "net.pdparams", "reaging", net.state_dict(), None, {})
+    return net, tmp_path / "net.pdparams"
+
+
+@pytest.mark.parametrize("engine", ["openvino", "paddle-inference"])
+def test_an_engine_is_paddle(engine, net, capsys):
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    net, file = net
+    found = reaging.fast_reager(net, file, SIZE, engine, "fp32")
+    assert isinstance(found, Graph)
+    rng = np.random.default_rng(1)
+    faces = paddle.to_tensor(rng.uniform(-1, 1, (2, 3, SIZE, SIZE)).astype("float32"))
+    ages = paddle.to_tensor([20.0, 61.0]), paddle.to_tensor([85.0, 15.0])
+    with paddle.no_grad():
+        assert relative_rms(found(faces, *ages).numpy(), net(faces, *ages).numpy()) < 1e-5
+    capsys.readouterr()
+    reaging.fast_reager(net, file, SIZE, engine, "fp32")
+    assert capsys.readouterr().err == ""  # nothing is built again
+
+
+def test_a_wrong_graph_is_not_used(net, monkeypatch, capsys):
+    net, file = net
+    monkeypatch.setattr(reaging, "_distance", lambda *args: 0.01)
+    assert reaging.fast_reager(net, file, SIZE, "paddle-inference", "fp32") is net
+    assert "note: Paddle computes instead of paddle-inference: its" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("chosen", ["onnx", "openvino", "paddle"])
+def test_it_is_exported(chosen, tmp_path, monkeypatch, capsys):
+    pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino", "paddle": "paddle"}[chosen])
+    monkeypatch.setattr("work.inference.direct.SIZE", SIZE)
+    net = ReagingNet(seed=1)
+    net.last.weight.set_value(paddle.randn(net.last.weight.shape))
+    weights = {f"reager.{name}": value for name, value in net.state_dict().items()}
+    save_checkpoint(tmp_path / "reaging.pdparams", "reaging", weights, None, {})
+    flags = [f"--checkpoint_path={tmp_path / 'reaging.pdparams'}", f"--format={chosen}"]
+    assert run(lambda: export.main([*flags, f"--out={tmp_path / 'served'}"])) == 0
+    assert f"{chosen} reaging: " in capsys.readouterr().out
+    about = json.loads((tmp_path / "served" / "export.json").read_text())
+    assert about["output_size"] == SIZE and about[chosen]["reaging"] < 1e-4
