@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable
 
 from work.errors import UserError
-from work.signals import not_interrupted
+from work.signals import not_interrupted, take_from_paddle
 
 AHEAD = 4  # items that wait per worker, so that none is ever idle
 
@@ -18,7 +21,16 @@ _state: Any = None
 
 def _start(make_state: Callable[..., Any], arguments: tuple) -> None:
     global _state
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     _state = make_state(*arguments)
+
+
+def _leave_with_parent() -> None:
+    """Workers whose parent was killed would go on with what waits for them."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
@@ -56,6 +68,8 @@ def run_parallel(
         state = make_state(*arguments)
         yield from (function(state, item) for item in items)
         return
+    if "paddle" in sys.modules:
+        take_from_paddle()  # SIGTERM has to reach the `finally` below
     pool = ProcessPoolExecutor(
         min(workers, max(1, len(items))),
         multiprocessing.get_context("spawn"),

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +42,58 @@ def test_nothing_to_do():
 def test_a_dead_worker_is_a_clear_error():
     with pytest.raises(UserError, match="num_threads"):
         list(run_parallel(end, [1, 2, 3], 2, make, (3,)))
+
+
+ENDLESS = """
+import os, time
+from work.errors import run
+from work.workers import run_parallel
+
+def make():
+    print(os.getpid(), flush=True)
+
+def forever(_, item):
+    time.sleep(60)
+
+def main():
+    import paddle
+    return sum(1 for _ in run_parallel(forever, list(range(9)), 2, make))
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks into /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_worker_outlives_a_killed_parent(how, tmp_path):
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "endless.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert parent.stdout is not None
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.send_signal(how)
+    if (
+        how == signal.SIGTERM
+    ):  # what the workers are at is waited for, but never a trace of Paddle's
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+    _, said = parent.communicate(timeout=30)
+    assert "SIGTERM" not in said and "Fatal" not in said
+    until = time.monotonic() + 20
+    while any(map(alive, workers)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(map(alive, workers))
