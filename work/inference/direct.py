@@ -53,6 +53,7 @@ class DirectModel(AgeingModel):
     output_size = SIZE
     composites = True
     additive = True
+    scalable = True
 
     def __init__(
         self,

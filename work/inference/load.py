@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -20,6 +21,7 @@ from work.inference.engines.engine import EngineUnavailable
 from work.progress import loading
 
 if TYPE_CHECKING:
+    from work.inference.direct import DirectModel
     from work.inference.model import AgeingModel
 
 GANS, REAGING = "ageing_gans", "reaging"  # kinds of checkpoints: of baselines, of the direct model
@@ -37,7 +39,7 @@ def load_model(options: ModelChoice) -> AgeingModel:
     begin_early(options)
     runtime.setup(options.device, options.seed)
     model = _load(options)
-    if options.strength != 1 and not model.additive:
+    if options.strength != 1 and not model.scalable:
         raise UserError(f"--strength {options.strength:g} is for the direct model (--model direct)")
     return model
 
@@ -50,10 +52,7 @@ def _load(options: ModelChoice) -> AgeingModel:
     if options.method or folder:
         return load_baseline_model(options)
     if source is None:
-        from work.inference.embedded.model import load_embedded
-
-        blend = options.blend or "composite"
-        return load_embedded(options.steps, blend, options.engine, options.precision)
+        return _load_own(options)
     from work.inference.sam import load_sam
     from work.models.checkpoint import read_checkpoint
 
@@ -65,7 +64,21 @@ def _load(options: ModelChoice) -> AgeingModel:
     return load_sam(checkpoint, with_saved(options, checkpoint.opts), source)
 
 
-def _load_direct(source: Optional[Path], options: ModelChoice) -> AgeingModel:
+def _load_own(options: ModelChoice) -> AgeingModel:
+    """The package's own model: embedded, or both if there are weights for the direct one."""
+    from work.inference.direct import SHIPPED
+    from work.inference.embedded.model import load_embedded
+
+    blend = options.blend or "composite"
+    embedded = partial(load_embedded, options.steps, blend, options.engine, options.precision)
+    if options.model == "embedded" or blend != "composite" or not SHIPPED.exists():
+        return embedded()
+    from work.inference.auto import AutoModel
+
+    return AutoModel(_load_direct(None, options), embedded)
+
+
+def _load_direct(source: Optional[Path], options: ModelChoice) -> DirectModel:
     from work.inference.direct import load_direct
 
     return load_direct(source, options.strength, options.engine, options.precision)

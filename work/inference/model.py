@@ -33,6 +33,7 @@ class AgeingModel(ABC):
         composites: the pictures are the photo with the change blended in, not the generator's own.
         additive: the pictures are the photo with a difference added to it; see NewFace.
         seamless: they are the photo itself at their borders, so they can be put back without a mask.
+        scalable: the change can be made weaker or stronger, see `--strength`.
         refines: faces are learned by gradient steps, whose number is the caller's choice between speed and likeness.
     """
 
@@ -42,6 +43,7 @@ class AgeingModel(ABC):
     composites: bool = False
     additive: bool = False
     seamless: bool = False
+    scalable: bool = False
     refines: bool = False
 
     @abstractmethod
@@ -75,6 +77,21 @@ class AgeingModel(ABC):
 
         S is the output size, or 256 with `resize`.
         """
+
+    @property
+    def per_frame(self) -> AgeingModel:
+        """The model for films of people: this one, or one that it holds."""
+        return self
+
+    def drawn_by(
+        self, encoded: Any, ages: Sequence[float], on_step: OnStep = unheard
+    ) -> tuple[AgeingModel, Any]:
+        """Which model draws these ages, in years, and what it knows of the faces: this one, or one that it chooses.
+
+        Args:
+            on_step: as for `encode`; the chosen model may have to learn the faces first.
+        """
+        return self, encoded
 
     def target_years(self, encoded: Any, target: Target) -> Tensor:
         """A typed target age for each encoded face, [N] years; a relative one adds to each face's own age."""

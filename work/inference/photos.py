@@ -68,11 +68,11 @@ class PhotoAger:
         encoded = self.model.encode([face], steps=steps, on_step=on_step)
         return Subject(face, self.model.ages(encoded)[0], encoded)
 
-    def age(self, subject: Subject, years: float) -> NewFace:
+    def age(self, subject: Subject, years: float, on_step: OnStep = unheard) -> NewFace:
         """The face at a target age, ready to be put back."""
-        pictures = self.model.transform(subject.encoded, paddle.full([1], float(years)))
+        model, encoded = self.model.drawn_by(subject.encoded, [years], on_step)
+        pictures = model.transform(encoded, paddle.full([1], float(years)))
         picture = to_picture(pictures[0].numpy(), rounded=True)
-        model = self.model
         return NewFace(picture, subject.face.corners(), model.additive, model.seamless)
 
     def age_photo(

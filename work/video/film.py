@@ -53,7 +53,7 @@ def age_film(
     _check_names(path, out, options.people)
     source = Source(path, probe(path, options.start), options.start, options.seconds)
     check_folder(out.parent, 0 if options.people else size_of([path]))
-    model = model or load_model(options)
+    model = (model or load_model(options)).per_frame
     if not model.additive:
         raise UserError(ONE_PASS)
     passes = Passes(source, options, model, follow)

@@ -19,7 +19,7 @@ from work.faces.aligned import AlignedFace
 from work.faces.paste import NewFace, paste
 from work.inference.films import Film, write_caption
 from work.inference.photos import PhotoAger, Subject
-from work.inference.steps import within
+from work.inference.steps import OnStep, within
 from work.models.psp import mix_styles
 from work.web.sessions import Session
 
@@ -129,7 +129,7 @@ class Studio:
         """
         subject = self.subject(session, quality, say)
         say(0.85, "ageing")
-        new = self.ager.age(subject, years)
+        new = self.ager.age(subject, years, _learning(say))
         say(0.9, "pasting")
         photo = paste(subject.face.photo, [new])
         name, before = f"{session.name}_{years:g}", subject.face.picture(DRAWN)
@@ -150,7 +150,7 @@ class Studio:
         subject, cells = self.subject(session, quality, say), []
         for age in STRIP_AGES:
             say(0.85 + 0.0014 * age, "ageing")
-            image = self.ager.age(subject, age).image
+            image = self.ager.age(subject, age, _learning(say)).image
             cells.append(image.resize((STRIP_CELL, STRIP_CELL), Image.Resampling.LANCZOS))
         files = [save_image(cell, session.result("face.jpg")) for cell in cells]
         for age, cell in zip(STRIP_AGES, cells):
@@ -162,9 +162,9 @@ class Studio:
     def film(self, session: Session, quality: str, seconds: float, what: str, say: Say) -> Path:
         """An MP4 of the face from 0 to 100 years and back; `what` is "face", or "whole" for the whole photo."""
         subject, stations = self.subject(session, quality, say), [0.0, 100.0]
-        model = self.ager.model
+        model, encoded = self.ager.model.drawn_by(subject.encoded, stations, _learning(say))
         film = Film(
-            model.frames(subject.encoded, stations),
+            model.frames(encoded, stations),
             stations,
             count=round(seconds * FPS),
             fps=FPS,
@@ -224,6 +224,11 @@ class Studio:
         largest = max(self._find(self._read(path)), key=_side)
         told = within(lambda share: say(share, "learning"), 0.1, 0.5)
         return self.ager.model.invert(largest.tensor(), self.steps[quality], told)
+
+
+def _learning(say: Say) -> OnStep:
+    """For a face that only a further age shows that it has to be learned."""
+    return within(lambda share: say(share, "learning"), 0.1, 0.85)
 
 
 def place_in_photo(
