@@ -110,6 +110,8 @@ def load_psp(checkpoint: Checkpoint, options: ModelOptions, source: Union[str, P
     load_state(net, checkpoint.state_dict, source)
     set_latent_avg(net, checkpoint, source)
     net.eval()
+    if net.mobile:
+        net.decoder.freeze()
     return net
 
 
@@ -148,13 +150,16 @@ def shape_psp(
 def _shown_by_weights(checkpoint: Checkpoint) -> Dict[str, Any]:
     weights = checkpoint.state_dict
     last_features = "encoder.output_layer_2.0.weight" in weights
+    mobile = "decoder.const" in weights
     return {
-        "output_size": generator_size(weights.part("decoder.")),
+        "output_size": MobileStyleGAN.size if mobile else generator_size(weights.part("decoder.")),
         "input_nc": input_channels(weights.part("encoder.")),
         "start_from_encoded_w_plus": any(k.startswith("pretrained_encoder.") for k in weights),
         "start_from_latent_avg": checkpoint.kind == "psp" and checkpoint.latent_avg is not None,
         "learn_in_w": "encoder.linear.weight" in weights and not last_features,
         "last_features": last_features,
+        "light": "encoder.lateral.0.weight" in weights,
+        "mobile": mobile,
     }
 
 
@@ -191,7 +196,7 @@ def _saved_latent(latent: np.ndarray, source: Union[str, Path]) -> Tensor:
 
 
 @paddle.no_grad()
-def mean_latent(generator: Generator) -> Tensor:
+def mean_latent(generator: Union[Generator, MobileStyleGAN]) -> Tensor:
     """The mean w of MEAN_SAMPLES mapped samples, [1, 512]; the same for every seed of the run."""
     state = paddle.get_rng_state()
     paddle.seed(0)

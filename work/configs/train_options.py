@@ -23,6 +23,8 @@ RECIPES: Dict[str, Dict[str, Any]] = {
 # pSp's encoders besides GradualStyleEncoder.
 INTO_W = "BackboneEncoderUsingLastLayerIntoW"
 INTO_W_PLUS = "BackboneEncoderUsingLastLayerIntoWPlus"
+LIGHT = "LightStyleEncoder"
+MOBILE = "mobile_stylegan"  # as --stylegan_weights: the generator of the embedded model
 
 
 @dataclass
@@ -37,8 +39,8 @@ class ModelFlags(Options):
     )
     encoder_type: str = option(
         "GradualStyleEncoder",
-        "pSp's encoder",
-        choices=("GradualStyleEncoder", INTO_W, INTO_W_PLUS),
+        f"pSp's encoder, or {LIGHT}, which has 5 million parameters",
+        choices=("GradualStyleEncoder", INTO_W, INTO_W_PLUS, LIGHT),
         expert=True,
     )
     input_nc: Optional[int] = option(None, "input channels", shown="4 for SAM, 3 for pSp")
@@ -61,13 +63,19 @@ class ModelFlags(Options):
     )
     stylegan_weights: Optional[str] = option(
         None,
-        "the generator: StyleGAN2 weights, or a checkpoint of pSp or SAM that holds one",
+        "the generator: StyleGAN2 weights, a checkpoint of pSp or SAM that holds one, or "
+        f"{MOBILE}, the small one of the embedded model",
         shown="the known file stylegan2",
     )
     age_net: str = option(
         "dex_vgg",
         "age network: dex_vgg as in the paper, or the small free age_v1",
         choices=("dex_vgg", "age_v1"),
+    )
+    id_net: str = option(
+        "ir_se50",
+        "identity network: ir_se50 (ArcFace) as in the paper, or the small free dlib_face",
+        choices=("ir_se50", "dlib_face"),
     )
     allow_missing: bool = option(
         False,
@@ -102,6 +110,9 @@ class LossFlags(Options):
     w_norm_lambda: float = option(0.0, "distance of the codes from the mean latent")
     aging_lambda: float = option(0.0, "squared error of the predicted age, in centuries")
     cycle_lambda: float = option(0.0, "weight of the cycle pass back to the source age")
+    code_lambda: float = option(
+        0.0, "squared error of the codes of generated faces (--renders_share)"
+    )
     use_weighted_id_loss: bool = option(False, "require less likeness over larger age gaps")
     target_age: str = option("uniform_random", "uniform_random, or one age in years")
 
@@ -113,6 +124,9 @@ class EncoderFlags(Options):
     optim_name: str = option("ranger", "optimizer", choices=("ranger", "adam"))
     checkpoint_decoder: bool = option(
         False, "recompute the generator's activations: less memory, more time", expert=True
+    )
+    renders_share: float = option(
+        0.0, "share of each batch that the generator draws anew from random codes"
     )
     code_cache: int = option(
         20000,
@@ -139,6 +153,16 @@ class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
         super().__post_init__()
 
     @property
+    def mobile(self) -> bool:
+        """Whether the generator is the embedded model's."""
+        return self.stylegan_weights == MOBILE
+
+    @property
+    def renders(self) -> int:
+        """How many faces of a batch are generated."""
+        return round(self.renders_share * self.batch_size)
+
+    @property
     def ages(self) -> bool:
         """Whether the recipe is SAM's."""
         return self.dataset_type == "ffhq_aging"
@@ -153,6 +177,30 @@ class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
             f'dataset_paths["{name}"] in work/configs/paths_config.py',
         )
         return Path(chosen)
+
+
+def _check_renders(options: TrainOptions) -> None:
+    require(0 <= options.renders_share < 1, "--renders_share lies between 0 and 1")
+    require(
+        options.renders < options.batch_size,
+        f"--renders_share {options.renders_share}: a batch of {options.batch_size} needs a face of the folder too",
+    )
+    require(
+        not options.renders or options.dataset_type in ("ffhq_aging", "ffhq_encode"),
+        "--renders_share is for --dataset_type=ffhq_aging and ffhq_encode",
+    )
+    starts = options.start_from_latent_avg or options.start_from_encoded_w_plus
+    require(
+        not options.renders or starts,
+        "--renders_share needs --start_from_latent_avg or --start_from_encoded_w_plus",
+    )
+    require(
+        options.code_lambda == 0 or (options.renders > 0 and not options.ages),
+        "--code_lambda is for --dataset_type=ffhq_encode with --renders_share: SAM changes the codes",
+    )
+    if options.mobile:
+        require(options.output_size == 1024, f"--stylegan_weights={MOBILE} draws 1024 px")
+        require(not options.train_decoder, f"--train_decoder is not for {MOBILE}")
 
 
 def _check_model(options: TrainOptions) -> None:
@@ -179,6 +227,7 @@ def _check_model(options: TrainOptions) -> None:
         not (options.start_from_latent_avg and options.start_from_encoded_w_plus),
         "--start_from_latent_avg and --start_from_encoded_w_plus exclude each other",
     )
+    _check_renders(options)
     size = options.output_size
     require(size >= 8 and not size & (size - 1), f"--output_size {size}: 8, 16, ..., 1024")
     channels = RECIPES[options.dataset_type]["input_nc"]

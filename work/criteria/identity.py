@@ -38,6 +38,24 @@ class IdentityLoss(nn.Layer):
         return paddle.sum(a * b, axis=1)
 
 
+class DlibIdentity(IdentityLoss):
+    """The same by dlib's network, which compares faces by distance: 1 less its square, so that 0.6, up to which two
+    faces are taken for one person's, is 0.64.
+
+    Args:
+        net: has `embed`: faces [N, 3, 256, 256] in [-1, 1] -> embeddings [N, 128].
+    """
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images [N, 3, 256, 256] in [-1, 1] -> embeddings [N, 128]."""
+        return self.net.embed(images)
+
+    @staticmethod
+    def similarity(a: Tensor, b: Tensor) -> Tensor:
+        """1 - |a - b|^2 of each pair of embeddings [N, 128], [N]."""
+        return 1 - paddle.sum((a - b) ** 2, axis=1)
+
+
 def age_gap_weights(target_ages: Tensor, source_ages: Tensor) -> Tensor:
     """The weight of the identity loss: 1 without ageing, down to 0.5 over 100 years (SAM, section 3.2).
 

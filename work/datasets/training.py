@@ -22,7 +22,7 @@ from work.datasets.transforms import to_input
 from work.errors import UserError
 
 # First number after the seed of each kind of draw, so that no two kinds share their numbers.
-ORDER, FLIPS, AGES, NOISE, WEIGHTS, INPUTS = range(6)
+ORDER, FLIPS, AGES, NOISE, WEIGHTS, INPUTS, RENDERS = range(7)
 AHEAD = 4  # batches that are read before they are asked for
 
 

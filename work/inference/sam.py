@@ -148,7 +148,7 @@ class SAM(AgeingModel):
     @paddle.no_grad()
     def random_codes(self, n: int) -> Tensor:
         """See AgeingModel; from one random z each."""
-        w = self.net.decoder.style(paddle.randn([n, self.net.decoder.style_dim]))
+        w = self.net.map(paddle.randn([n, 512]))
         return w.unsqueeze(1).tile([1, self.n_styles, 1])
 
 

@@ -154,6 +154,10 @@ class MobileStyleGAN(nn.Layer):
                 layer.freeze()
         return self
 
+    def mean_latent(self, n_latent: int = 4096) -> paddle.Tensor:
+        """The mean w of `n_latent` random z, [1, 512]."""
+        return self.map(paddle.randn([n_latent, STYLE_DIM])).mean(axis=0, keepdim=True)
+
     def map(self, z: paddle.Tensor) -> paddle.Tensor:
         """Normal samples [N, 512] -> w [N, 512]."""
         x = z / (z.square().mean(axis=1, keepdim=True) + 1e-8).sqrt()

@@ -6,18 +6,22 @@ added to those of the frozen pSp encoder, so it only has to learn the change.
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Any, Callable, Optional, Sequence
 
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from work.models.encoders.light import LightStyleEncoder
 from work.models.encoders.psp_encoders import (
     BackboneEncoderUsingLastLayerIntoW,
     BackboneEncoderUsingLastLayerIntoWPlus,
     GradualStyleEncoder,
 )
+from work.models.mobile_stylegan import N_STYLES, MobileStyleGAN
 from work.models.stylegan2.generator import Generator, n_styles
+
+Draft = Callable[..., Tensor]
 
 
 class PSP(nn.Layer):
@@ -31,6 +35,11 @@ class PSP(nn.Layer):
         learn_in_w: one style for all layers: the encoder predicts W, not W+.
         encoders: build them; without, empty layers hold their places for the graphs of an engine.
         last_features: the encoder reads all styles off its last features, without a pyramid (a baseline of pSp).
+        light: the encoders are small ones (encoders/light.py).
+        mobile: the generator is MobileStyleGAN, whose noise is fixed; `output_size` is 1024.
+
+    Attributes:
+        draft: draws a mobile generator's picture at half its size faster, with gradients; None: the generator does.
 
     Departure from the reference: `train()` reaches only the encoder that is trained. The reference puts the frozen
     parts into training mode too, and their batch-norm statistics drift.
@@ -45,6 +54,8 @@ class PSP(nn.Layer):
         learn_in_w: bool = False,
         encoders: bool = True,
         last_features: bool = False,
+        light: bool = False,
+        mobile: bool = False,
     ):
         super().__init__()
         if start_from_latent_avg and start_from_encoded_w_plus:
@@ -54,8 +65,15 @@ class PSP(nn.Layer):
         self.output_size, self.input_nc = output_size, input_nc
         self.start_from_latent_avg = start_from_latent_avg
         self.start_from_encoded_w_plus = start_from_encoded_w_plus
-        self.n_styles, self.learn_in_w = n_styles(output_size), learn_in_w
-        self.has_pyramid = not (learn_in_w or last_features)
+        self.learn_in_w, self.light, self.mobile = learn_in_w, light, mobile
+        self.n_styles = N_STYLES if mobile else n_styles(output_size)
+        self.has_pyramid = not (learn_in_w or last_features or light)
+
+        def new_encoder(channels: int) -> nn.Layer:
+            if light:
+                return LightStyleEncoder(channels, self.n_styles)
+            return GradualStyleEncoder(50, "ir_se", channels, self.n_styles)
+
         self.encoder: nn.Layer = nn.Layer()
         if encoders and learn_in_w:
             self.encoder = BackboneEncoderUsingLastLayerIntoW(50, "ir_se", input_nc)
@@ -64,11 +82,12 @@ class PSP(nn.Layer):
                 50, "ir_se", input_nc, self.n_styles
             )
         elif encoders:
-            self.encoder = GradualStyleEncoder(50, "ir_se", input_nc, self.n_styles)
-        self.decoder = Generator(output_size)
+            self.encoder = new_encoder(input_nc)
+        self.decoder: Any = MobileStyleGAN() if mobile else Generator(output_size)
+        self.draft: Optional[Draft] = None
         self.pretrained_encoder: nn.Layer = nn.Layer()  # pSp leaves it empty
         if encoders and start_from_encoded_w_plus:
-            self.pretrained_encoder = GradualStyleEncoder(50, "ir_se", 3, self.n_styles)
+            self.pretrained_encoder = new_encoder(3)
         self.register_buffer("latent_avg", paddle.zeros([self.n_styles, 512]), persistable=False)
 
     def train(self, train_decoder: bool = False):
@@ -110,8 +129,19 @@ class PSP(nn.Layer):
 
     def decode(self, w_plus: Tensor, resize: bool = False, randomize_noise: bool = False) -> Tensor:
         """w_plus [N, n_styles, 512] -> images [N, 3, output_size, output_size], or 256 px if `resize`."""
-        images, _ = self.decoder([w_plus], input_is_latent=True, randomize_noise=randomize_noise)
+        if self.mobile:
+            images = (
+                (self.draft or self.decoder)(w_plus, half=True) if resize else self.decoder(w_plus)
+            )
+        else:
+            images, _ = self.decoder(
+                [w_plus], input_is_latent=True, randomize_noise=randomize_noise
+            )
         return face_pool(images) if resize else images
+
+    def map(self, z: Tensor) -> Tensor:
+        """Normal samples [N, 512] -> w [N, 512]."""
+        return self.decoder.map(z) if self.mobile else self.decoder.style(z)
 
     def forward(
         self,
@@ -134,7 +164,7 @@ class PSP(nn.Layer):
         Returns:
             Images [N, 3, S, S]; with `return_latents` also the w_plus that made them.
         """
-        codes = self.decoder.style(x) if input_code else self.encode(x)
+        codes = self.map(x) if input_code else self.encode(x)
         if codes.ndim == 2:
             codes = codes.unsqueeze(1).tile([1, self.n_styles, 1])
         codes = mix_styles(codes, latent_mask, inject_latent, alpha)

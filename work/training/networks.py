@@ -12,11 +12,12 @@ import paddle
 from paddle import nn
 
 from work.configs.paths_config import model_paths
-from work.configs.train_options import INTO_W_PLUS, TrainOptions
+from work.configs.train_options import INTO_W_PLUS, LIGHT, MOBILE, TrainOptions
 from work.criteria.aging import AgingLoss
-from work.criteria.identity import IdentityLoss
+from work.criteria.identity import DlibIdentity, IdentityLoss
 from work.datasets.training import WEIGHTS, generator
 from work.errors import UserError
+from work.inference.engines.mobile import fast_generator
 from work.loading import load_lpips, load_network, open_known, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
 from work.models.psp import PSP
@@ -34,29 +35,48 @@ def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP
     names = ("output_size", "input_nc", "start_from_latent_avg", "start_from_encoded_w_plus")
     shape: dict[str, Any] = {name: getattr(options, name) for name in (*names, "learn_in_w")}
     shape["last_features"] = options.encoder_type == INTO_W_PLUS
+    shape["light"], shape["mobile"] = options.encoder_type == LIGHT, options.mobile
     if whole is None:
         parts = _find_parts(options)  # before time is spent on drawing random weights
         net = PSP(**shape)
         _load_parts(net, parts, options.seed)
-        return net
+        return draw_fast(net)
     checkpoint = read_checkpoint(whole)
     with paddle.LazyGuard():
         net = PSP(**shape)
     load_state(net, checkpoint.state_dict, whole)
     set_latent_avg(net, checkpoint)
+    return draw_fast(net)
+
+
+def draw_fast(net: PSP) -> PSP:
+    """Let an engine draw for a mobile generator, whose gradients it has too: four times as fast on a CPU."""
+    if net.mobile:
+        found = fast_generator(net.decoder.freeze(), "auto", "fp32")
+        net.draft = None if found is net.decoder else found
     return net
 
 
 def _find_parts(options: TrainOptions) -> dict[str, Checkpoint | None]:
-    paths = {"ir_se50": None, "stylegan_ffhq": options.stylegan_weights}
+    paths: dict[str, str | None] = {}
+    if options.encoder_type != LIGHT:
+        paths["ir_se50"] = None
+    if options.mobile:
+        paths[MOBILE] = None
+    else:
+        paths["stylegan_ffhq"] = options.stylegan_weights
     if options.start_from_encoded_w_plus:
         paths["pretrained_psp_encoder"] = options.pretrained_psp_path
     return {name: find(name, options.allow_missing, path) for name, path in paths.items()}
 
 
 def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> None:
-    backbone, generator_file = parts["ir_se50"], parts["stylegan_ffhq"]
-    start_encoder(net.encoder, backbone and backbone.state_dict, seed)
+    backbone, psp = parts.get("ir_se50"), parts.get("pretrained_psp_encoder")
+    generator_file = parts[MOBILE if net.mobile else "stylegan_ffhq"]
+    body = backbone.state_dict if backbone else None
+    if net.light and psp is not None:
+        body = psp.state_dict.part("encoder.")  # there is no IR-SE50 of this shape
+    start_encoder(net.encoder, body, seed)
     latent = generator_file
     if generator_file is not None:
         state = generator_file.state_dict
@@ -64,7 +84,6 @@ def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> Non
             state = state.part("decoder.")
         load_state(net.decoder, state, "the generator's weights")
     if net.start_from_encoded_w_plus:
-        psp = parts["pretrained_psp_encoder"]
         if psp is None:
             start_encoder(net.pretrained_encoder, None, seed + 1)
         else:
@@ -84,7 +103,7 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
 
     Args:
         encoder: GradualStyleEncoder, or the encoder into W.
-        backbone: the arrays of IRSE50 by name; None draws the body too.
+        backbone: the arrays of IRSE50 by name, or of a pSp's light encoder; None draws the body too.
 
     Raises:
         UserError: IR-SE50's weights lack a layer.
@@ -104,7 +123,7 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
         if not name.startswith(("input_layer.", "body.")):
             continue
         if name not in backbone:
-            raise UserError(f"IR-SE50: the file of its weights lacks {name}")
+            raise UserError(f"the weights that a new encoder starts from lack {name}")
         value = np.asarray(backbone[name], dtype=np.float32)
         if name == "input_layer.0.weight" and parameter.shape[1] > value.shape[1]:
             extra = (value.shape[0], parameter.shape[1] - value.shape[1], *value.shape[2:])
@@ -162,8 +181,11 @@ def build_objective(options: TrainOptions) -> Objective:
     """
     names = {f.name for f in dataclasses.fields(Lambdas)}
     lambdas = Lambdas(**{k: v for k, v in options.plain().items() if k in names})
-    identity = lpips = None
-    if lambdas.id_lambda > 0:
+    identity: IdentityLoss | None = None
+    lpips = None
+    if lambdas.id_lambda > 0 and options.id_net == "dlib_face":
+        identity = DlibIdentity(load_network("dlib_face"))
+    elif lambdas.id_lambda > 0:
         weights = find("ir_se50", options.allow_missing)
         if weights is None:
             lambdas = dataclasses.replace(lambdas, id_lambda=0.0)

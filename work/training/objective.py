@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 import paddle
+import paddle.nn.functional as F
 from paddle import Tensor
 
 from work.criteria.aging import AgingLoss
@@ -35,6 +36,7 @@ class Lambdas:
     l2_lambda_aging: float = 0.0
     l2_lambda_crop: float = 0.0
     w_norm_lambda: float = 0.0
+    code_lambda: float = 0.0
     aging_lambda: float = 0.0
     cycle_lambda: float = 0.0
     use_weighted_id_loss: bool = False
@@ -58,9 +60,12 @@ class Source:
 
     faces: Tensor
     ages: Optional[Tensor] = None  # centuries, [N]
-    identity: Optional[Tensor] = None  # unit vectors, [N, D]
+    identity: Optional[Tensor] = None  # embeddings, [N, D]
     lpips: Optional[list] = None  # feature maps of the whole faces
     lpips_crop: Optional[list] = None  # and of their crops
+    codes: Optional[Tensor] = (
+        None  # [M, n_styles, 512]: those of the last M faces, which were generated from them
+    )
 
 
 @dataclass
@@ -179,6 +184,9 @@ class Objective:
             loss.add("l2_crop", lambdas.l2_lambda_crop, l2_loss(*crops))
         if lambdas.w_norm_lambda > 0:
             loss.add("w_norm", lambdas.w_norm_lambda, w_norm_loss(w_plus, latent_avg))
+        if source.codes is not None and lambdas.code_lambda > 0:
+            found = w_plus[-len(source.codes) :]
+            loss.add("code", lambdas.code_lambda, F.mse_loss(found, source.codes))
         if self.aging is not None and lambdas.aging_lambda > 0 and target_ages is not None:
             predicted = self.aging.ages(y_hat)
             loss.note_faces("age", predicted * 100)

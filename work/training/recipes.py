@@ -66,7 +66,7 @@ class Recipe(Protocol):
         """Make the networks and optimizers, with the weights of the checkpoint `whole` if there is one. Called once."""
 
     def faces_per_batch(self) -> int:
-        """How many faces one rank reads for a batch."""
+        """How many faces a batch has on one rank."""
 
     def train_keys(self, first_batch: int) -> Iterator[Keys]:
         """The faces of this rank's batches, without end."""

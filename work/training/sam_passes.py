@@ -49,7 +49,12 @@ class Passes:
         self.starts_somewhere = options.start_from_latent_avg or options.start_from_encoded_w_plus
 
     def __call__(
-        self, faces: Tensor, drawn: Draw, backward: Backward, start: Tensor | None = None
+        self,
+        faces: Tensor,
+        drawn: Draw,
+        backward: Backward,
+        start: Tensor | None = None,
+        codes: Tensor | None = None,
     ) -> Outcome:
         """Run all passes of a batch of faces [N, 3, 256, 256].
 
@@ -58,22 +63,31 @@ class Passes:
         Args:
             backward: called with the loss of each pass as soon as it is computed.
             start: the frozen encoder's codes of the faces, if they are known (see start_codes.py).
+            codes: pSp only: those from which the last faces were generated.
         """
-        return self._sam(faces, drawn, backward, start) if self.ages else self._psp(faces, backward)
+        if self.ages:
+            return self._sam(faces, drawn, backward, start)
+        return self.draw_targets(faces, None, backward, codes)
 
     def term_names(self) -> list[str]:
         """Every name that the terms of a batch can have, in one order on all ranks."""
-        terms = [f"loss_{t}" for t in ("id", "l2", "lpips", "lpips_crop", "l2_crop", "w_norm")]
+        terms = [
+            f"loss_{t}" for t in ("id", "l2", "lpips", "lpips_crop", "l2_crop", "w_norm", "code")
+        ]
         ends = ("_real", "_cycle") if self.ages else ("",)
         names = [f"{t}{end}" for end in ends for t in (*terms, "loss_aging", "id_improve", "loss")]
         return names if "loss" in names else [*names, "loss"]
 
-    def _psp(self, faces: Tensor, backward: Backward) -> Outcome:
-        return self.draw_targets(faces, None, backward)
-
-    def draw_targets(self, inputs: Tensor, targets: Tensor | None, backward: Backward) -> Outcome:
+    def draw_targets(
+        self,
+        inputs: Tensor,
+        targets: Tensor | None,
+        backward: Backward,
+        codes: Tensor | None = None,
+    ) -> Outcome:
         """One pass of pSp: from inputs [N, 3, 256, 256] to other targets of this shape; None: to the inputs."""
         source = self.objective.source(inputs if targets is None else targets)
+        source.codes = codes
         output, w_plus = self._forward(inputs)
         loss = self._loss(source, output, w_plus)
         if targets is not None:

@@ -16,7 +16,8 @@ from work.training.panels import panel
 from work.training.precision import Precision
 from work.training.psp_tasks import make_inputs
 from work.training.ranks import Ranks
-from work.training.recipes import Backward, Keys, Outcome, Place
+from work.training.recipes import TRAIN, Backward, Keys, Outcome, Place
+from work.training.renders import draw_codes
 from work.training.sam_passes import Passes, draw
 from work.training.start_codes import StartCodes
 from work.training.train_state import Player, TrainState
@@ -66,7 +67,8 @@ class SAMRecipe:
         """See Recipe."""
         options, ranks = self.options, self.ranks
         count = len(self.train_faces)
-        shares = (first_batch, options.batch_size, ranks.rank, ranks.world)
+        read = options.batch_size - options.renders
+        shares = (first_batch, read, ranks.rank, ranks.world)
         return training_keys(count, options.seed, *shares)
 
     def validation_keys(self) -> list[Keys]:
@@ -89,11 +91,19 @@ class SAMRecipe:
     def run_batch(self, batch: Batch, place: Place, backward: Backward) -> Outcome:
         """See Recipe."""
         faces, key = paddle.to_tensor(batch.faces), (place.part, *place.key)
-        drawn = draw(self.options, key, len(batch.files), place.rank, place.world)
+        start, codes = self.start_codes(faces, batch), None
+        if self.options.renders and place.part == TRAIN:
+            codes = draw_codes(self.net, self.options, key, place.rank)
+            with paddle.no_grad():
+                renders = self.net.decode(codes, resize=True).clip(-1, 1)
+                if start is not None:
+                    start = paddle.concat([start, self.net.pretrained_codes(renders)])
+            faces = paddle.concat([faces, renders])
+        drawn = draw(self.options, key, len(faces), place.rank, place.world)
         inputs = make_inputs(self.options, batch.faces, key, place.rank, place.world)
         if inputs is not None:
             return self.passes.draw_targets(paddle.to_tensor(inputs), faces, backward)
-        return self.passes(faces, drawn, backward, self.start_codes(faces, batch))
+        return self.passes(faces, drawn, backward, start, codes)
 
     def term_names(self) -> list[str]:
         """See Recipe."""
