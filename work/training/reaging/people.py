@@ -68,13 +68,16 @@ def typology_angle(face: np.ndarray) -> float:
     Individual typology angle (Chardon et al. 1991), arctan((L* - 50) / b*), of the cheeks' median colour. The light
     of a picture moves it by tens of degrees.
     """
+    lightness, _, yellow = skin_colour(face)
+    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
+
+
+def skin_colour(face: np.ndarray) -> np.ndarray:
+    """The median CIE L*, a*, b* of the cheeks of an aligned face, uint8 [S, S, 3]."""
     from skimage.color import rgb2lab
 
     size = face.shape[0]
     top, bottom, lefts, width = CHEEKS
     rows = slice(int(top * size), int(bottom * size))
     parts = [face[rows, int(left * size) : int((left + width) * size)] for left in lefts]
-    lightness, _, yellow = np.median(
-        np.concatenate([rgb2lab(part).reshape(-1, 3) for part in parts]), axis=0
-    )
-    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
+    return np.median(np.concatenate([rgb2lab(part).reshape(-1, 3) for part in parts]), axis=0)
