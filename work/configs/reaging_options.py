@@ -53,7 +53,7 @@ class ReagingOptions(LoopFlags):
     test_batch_size: int = option(2, "whole faces of 512 px at once in validation")
     max_test_batches: Optional[int] = option(30, "validate on at most this many batches")
     learning_rate: float = option(
-        0.0005, "of Adam; constant up to 70 % of the steps, then linearly to 0"
+        0.0002, "of Adam; constant up to 70 % of the steps, then linearly to 0"
     )
     max_steps: int = option(40000, "optimizer steps")
     image_interval: int = option(500, "steps between panels of training faces", expert=True)
