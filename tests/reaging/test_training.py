@@ -101,8 +101,8 @@ def test_a_batch_holds_what_the_shares_say():
 def test_the_rate_rises_is_constant_and_falls_to_nothing(data):
     options = ReagingOptions(train_root=data[0].split("=")[1], test_every=3, max_steps=10000)
     rate = ReagingRecipe(options, Ranks()).learning_rate
-    assert [rate(step) for step in (149, 299, 7000)] == pytest.approx([2.5e-4, 5e-4, 5e-4])
-    assert [rate(step) for step in (8500, 10000)] == pytest.approx([2.5e-4, 0])
+    assert [rate(step) for step in (149, 299, 7000)] == pytest.approx([1e-4, 2e-4, 2e-4])
+    assert [rate(step) for step in (8500, 10000)] == pytest.approx([1e-4, 0])
 
 
 def test_a_dry_run_prints_the_options_and_makes_nothing(data, tmp_path, capsys):
