@@ -15,7 +15,7 @@ from work.errors import UserError, run
 from work.inference import photos
 from work.scripts import age_video
 from work.video import film as film_flow
-from work.video import passes, probe
+from work.video import parts, passes, probe
 
 
 class Embedding:
@@ -137,15 +137,73 @@ def test_ctrl_c_leaves_nothing(model, tmp_path, monkeypatch, at):
     assert left_over(tmp_path, "old.mp4") == set()
 
 
+def interrupted_at(monkeypatch, at: int) -> None:
+    """The run is told to stop when a frame is seen."""
+    real = passes.Effect.see
+
+    def see(self, number, frame):
+        if number == at:
+            raise KeyboardInterrupt
+        real(self, number, frame)
+
+    monkeypatch.setattr(passes.Effect, "see", see)
+
+
+@pytest.mark.parametrize("at", [9, 15, 19])
+def test_an_interrupted_film_goes_on_after_its_last_part_to_the_same_bytes(
+    model, tmp_path, monkeypatch, capsys, at
+):
+    monkeypatch.setattr(parts, "LENGTH", 4)
+    old, new = film(tmp_path / "old.mp4"), tmp_path / "new.mp4"
+    assert age(old, tmp_path / "whole.mp4", "--target_age=100") == 0
+    with monkeypatch.context() as stopped:
+        interrupted_at(stopped, at)
+        assert age(old, new, "--target_age=100") == 130
+    kept = (at - passes.REACH) // 4 * 4
+    assert f"{kept} frames are kept" in capsys.readouterr().out
+    assert not new.exists()
+    seen = []
+    with monkeypatch.context() as counted:
+        real = passes.Effect.draw
+        counted.setattr(
+            passes.Effect, "draw", lambda *words: [seen.append(words[1]), real(*words)][1]
+        )
+        report = tmp_path / "report.json"
+        assert age(old, new, "--target_age=100", "--resume", "--report", report) == 0
+    assert seen == list(range(kept, 20))
+    assert new.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert times_of(new) == times_of(old) and sound_of(new) == sound_of(old)
+    assert json.loads(report.read_text())["changed"] == 20
+    assert left_over(tmp_path, "old.mp4", "new.mp4", "whole.mp4", "report.json") == set()
+
+
+def test_parts_of_another_run_are_not_taken(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(parts, "LENGTH", 4)
+    old, new = film(tmp_path / "old.mp4"), tmp_path / "new.mp4"
+    with monkeypatch.context() as stopped:
+        interrupted_at(stopped, 15)
+        assert age(old, new, "--target_age=100") == 130
+    assert age(old, new, "--target_age=60", "--resume") == 2
+    assert "made with other options or of another film" in capsys.readouterr().err
+    index = tmp_path / ".new.mp4.parts" / "parts.json"
+    index.write_text("{}")
+    assert age(old, new, "--target_age=100", "--resume") == 2
+    assert "is damaged" in capsys.readouterr().err
+    assert age(old, new, "--target_age=60") == 0  # without it, a run begins anew
+    assert left_over(tmp_path, "old.mp4", "new.mp4") == set()
+    assert age(old, tmp_path / "b.mp4", "--resume") == 0
+    assert "no parts of this film yet" in capsys.readouterr().out
+
+
 def test_a_full_disk_is_one_line(model, tmp_path, capsys, monkeypatch):
-    real = passes.FilmWriter
+    real = parts.FilmWriter
 
     def on_full_disk(path, *rest):
         writer = real(path, *rest)
         writer.command = [*writer.command[:-1], "-f", "matroska", "/dev/full"]
         return writer
 
-    monkeypatch.setattr(passes, "FilmWriter", on_full_disk)
+    monkeypatch.setattr(parts, "FilmWriter", on_full_disk)
     assert age(film(tmp_path / "old.mp4"), tmp_path / "new.mkv") == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ffmpeg cannot write the film:") and "No space left" in error

@@ -38,6 +38,10 @@ class VideoOptions(ModelChoice):
     smallest: float = option(32, "leave faces alone that are narrower than this many pixels")
     crf: int = option(18, "quality of the film, 0 to 51: less is better, and larger")
     codec: str = option("h264", "h264 plays everywhere, hevc is smaller", choices=FILM_CODECS)
+    resume: bool = option(
+        False,
+        "go on after the parts that an interrupted run of the same command has left beside OUT",
+    )
     report: Optional[str] = option(
         None, "write people, frames and seconds of each part to this JSON file", shown="no report"
     )

@@ -24,11 +24,11 @@ from work.inference.load import load_model
 from work.inference.model import ONE_PASS, AgeingModel
 from work.progress import progress, say
 from work.video.effect import AgedTrack, prepare
+from work.video.join import CONTAINERS
 from work.video.passes import Follow, Passes
 from work.video.people import Person, contact_sheet
-from work.video.probe import probe
+from work.video.probe import Source, probe
 from work.video.track import Track
-from work.video.writer import CONTAINERS, Source
 
 
 def age_film(
@@ -52,7 +52,7 @@ def age_film(
     """
     _check_names(path, out, options.people)
     source = Source(path, probe(path, options.start), options.start, options.seconds)
-    check_folder(out.parent, 0 if options.people else size_of([path]))
+    check_folder(out.parent, 0 if options.people else 2 * size_of([path]))  # parts, and the film
     model = (model or load_model(options)).per_frame
     if not model.additive:
         raise UserError(ONE_PASS)

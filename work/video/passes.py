@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 import paddle
@@ -18,16 +18,18 @@ from work.configs.video_options import VideoOptions
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, stack
 from work.faces.detect import FaceDetector, Faces
-from work.files import atomic_write
 from work.inference.model import AgeingModel
 from work.loading import load_network
+from work.locks import lock_folder
 from work.progress import Progress, progress
 from work.video.effect import REACH, AgedTrack, Effect
+from work.video.join import try_container
+from work.video.parts import FilmParts, folder_of
 from work.video.people import Person, find_people
+from work.video.probe import Source
 from work.video.reader import FilmReader
 from work.video.track import Track
 from work.video.tracker import SAMPLE_SIZE, Tracker
-from work.video.writer import FilmWriter, Source
 
 MARGIN = 0.8  # times the smallest face: so small ones are detected, to fade in
 Follow = Callable[..., Progress]
@@ -96,33 +98,47 @@ class Passes:
 
     def write(self, out: Path, tracks: Sequence[AgedTrack]) -> int:
         """Read the film again and write it with its faces changed; how many frames are not as they were."""
-        effect, changed = Effect(self.model, tracks), 0
-        options = self.options
+        options, source, effect = self.options, self.source, Effect(self.model, tracks)
+        folder = folder_of(out)
+        try_container(out, source)
         try:
-            with ExitStack() as all_of:
-                temporary = all_of.enter_context(atomic_write(out))
-                all_of.enter_context(self.seconds.of("second reading"))
-                bar = all_of.enter_context(self._bar("ageing"))
-                reader = all_of.enter_context(self._reader())
-                writer: Optional[FilmWriter] = None
-                for when, before, after in self._changed(reader, effect):
-                    if writer is None:
-                        writer = FilmWriter(
-                            temporary, self.source, when, options.codec, options.crf
-                        )
-                        all_of.enter_context(writer)
-                    with self.seconds.of("waiting for the encoder"):
-                        writer.add(when, after)
-                    changed += after is not before
-                    _count(bar)
+            with (
+                lock_folder(folder, "OUT"),
+                self.seconds.of("second reading"),
+                FilmParts(
+                    folder, source, self._made_of(), options.resume, options.codec, options.crf
+                ) as parts,
+            ):
+                with self._bar("ageing") as bar, self._reader() as reader:
+                    for when, before, after in self._changed(reader, effect, parts.frames, bar):
+                        with self.seconds.of("waiting for the encoder"):
+                            parts.add(when, after, after is not before)
+                with self.seconds.of("joining"):
+                    parts.join(out)
+                return parts.changed
         except OSError as error:
             raise UserError(f"cannot write {out}: {error.strerror or error}") from error
-        return changed
+        finally:
+            with suppress(OSError):  # not empty: parts are kept
+                folder.rmdir()
+
+    def _made_of(self) -> dict[str, Any]:
+        """What decides what the frames look like."""
+        chosen = self.options.plain()
+        files = {"film": self.source.path, "weights": Path(self.options.checkpoint_path or "")}
+        for name, path in files.items():
+            if path.is_file():
+                found = path.stat()
+                chosen[name] = [found.st_size, found.st_mtime_ns]
+        for name in ("paths", "people", "report", "resume"):
+            chosen.pop(name, None)
+        return chosen
 
     def _changed(
-        self, reader: FilmReader, effect: Effect
+        self, reader: FilmReader, effect: Effect, skip: int, bar: Progress
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Each frame's time, the frame, and the frame changed: REACH frames after they were read."""
+        """Each frame's time, the frame, and the frame changed, REACH frames after they were read; not of the first
+        `skip` frames."""
         waiting: deque[tuple[int, int, np.ndarray]] = deque()
 
         def drawn() -> tuple[int, np.ndarray, np.ndarray]:
@@ -131,9 +147,12 @@ class Passes:
                 return when, frame, effect.draw(number, frame)
 
         for number, (when, frame) in enumerate(reader):
-            with self.seconds.of("networks"):
-                effect.see(number, frame)
-            waiting.append((number, when, frame))
+            _count(bar)
+            if number >= skip - REACH:
+                with self.seconds.of("networks"):
+                    effect.see(number, frame)
+            if number >= skip:
+                waiting.append((number, when, frame))
             if len(waiting) > REACH:
                 yield drawn()
         while waiting:

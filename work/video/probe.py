@@ -42,6 +42,16 @@ class FilmInfo:
     subtitles: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Source:
+    """A film, or the part of it that is aged: `seconds` of it from `start` on, 0 being all the rest."""
+
+    path: Path
+    info: FilmInfo
+    start: float = 0.0
+    seconds: float = 0.0
+
+
 def input_words(path: Path, start: float = 0.0, seconds: float = 0.0) -> list[str]:
     """ffmpeg's words to open a file, or `seconds` of it from `start` on (0: all the rest)."""
     part = ["-ss", str(start)] if start else []

@@ -1,4 +1,4 @@
-"""Writing a film: frames with their times go to ffmpeg, which adds the sound and the subtitles of the old film."""
+"""Writing the pictures of a film: frames with their times go to ffmpeg."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
@@ -16,10 +15,9 @@ import numpy as np
 
 from work.datasets.video import find_ffmpeg
 from work.errors import UserError
-from work.video.probe import TEXTS, FilmInfo, input_words, last_error
+from work.video.probe import FilmInfo, last_error
 
 WAITING = 8  # frames that wait for the encoder
-CONTAINERS = (".mp4", ".mov", ".mkv")
 CODECS = {"h264": "libx264", "hevc": "libx265 -tag:v hvc1 -x265-params log-level=error"}
 # The names that ffmpeg's scaler has for the matrices that films have; others are left to its default.
 MATRICES = {
@@ -32,26 +30,16 @@ MATRICES = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where sound and subtitles come from: a part of a film, 0 seconds being all the rest."""
-
-    path: Path
-    info: FilmInfo
-    start: float = 0.0
-    seconds: float = 0.0
-
-
 class FilmWriter:
     """An ffmpeg process that takes frames and their times; a context manager. A thread carries them over.
 
-    Sound is copied bit for bit, text subtitles too (in .mp4 and .mov as mov_text). Colours go back by the matrix and
-    the range that they came by, with the film's tags. An odd size gets one more row or column, since 4:2:0 needs
-    even sides.
+    Colours go back by the matrix and the range that they came by, with the film's tags. An odd size gets one more row
+    or column, since 4:2:0 needs even sides.
 
     Args:
-        path: its suffix is one of CONTAINERS.
-        first: the time of the first frame in the source's ticks.
+        path: an .mp4 file.
+        info: what the film is like.
+        first: the time of the first frame in ticks of `info`; the file starts with it.
         codec: one of CODECS.
         crf: the quality, 0 to 51; less is better and larger.
 
@@ -59,19 +47,14 @@ class FilmWriter:
         UserError: (at any frame, or at the end) ffmpeg failed, e.g. the disk is full.
     """
 
-    def __init__(self, path: Path, source: Source, first: int, codec: str = "h264", crf: int = 18):
-        info = source.info
-        self.source, self.first = source, first
+    def __init__(self, path: Path, info: FilmInfo, first: int, codec: str = "h264", crf: int = 18):
+        self.info, self.first = info, first
         self.width, self.height = info.width + info.width % 2, info.height + info.height % 2
         words = ["-hide_banner", "-nostats", "-loglevel", "level+error", "-y"]
-        words += ["-itsoffset", f"{first / info.ticks:.9f}", "-f", "matroska", "-i", "pipe:0"]
-        words += input_words(source.path, source.start, source.seconds)
-        words += ["-map", "0:v", "-map", "1:a?", *_subtitles(path, info), "-c:a", "copy"]
-        words += ["-map_metadata", "1", "-vf", _to_film_colours(info)]
+        words += ["-f", "matroska", "-i", "pipe:0", "-vf", _to_film_colours(info)]
         words += ["-c:v", *CODECS[codec].split(), "-crf", str(crf)]
         words += ["-fps_mode", "passthrough", "-enc_time_base", f"1:{info.ticks}"]
-        if path.suffix.lower() != ".mkv":
-            words += ["-video_track_timescale", str(info.ticks), "-movflags", "+faststart"]
+        words += ["-video_track_timescale", str(info.ticks)]
         self.command = [find_ffmpeg(), *words, str(path)]
         self.waiting: queue.Queue[Optional[bytes]] = queue.Queue(WAITING)
         self.broken = threading.Event()
@@ -95,7 +78,7 @@ class FilmWriter:
         lacks = [(0, self.height - frame.shape[0]), (0, self.width - frame.shape[1]), (0, 0)]
         if any(right for _, right in lacks):
             frame = np.pad(frame, lacks, "edge")
-        micro = round((time - self.first) * 1_000_000 / self.source.info.ticks)
+        micro = round((time - self.first) * 1_000_000 / self.info.ticks)
         self._put(_cluster(micro, frame.tobytes()))
 
     def _put(self, data: Optional[bytes]) -> None:
@@ -123,9 +106,7 @@ class FilmWriter:
 
     def _failed(self) -> UserError:
         self.errors.seek(0)
-        said = last_error(self.errors.read().decode(errors="replace"))
-        hint = "; name OUT .mkv, which takes any sound" if "codec" in said else ""
-        return UserError(f"ffmpeg cannot write the film: {said}{hint}")
+        return cannot_write(self.errors.read())
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         with self.errors:
@@ -142,16 +123,11 @@ class FilmWriter:
                 raise self._failed()
 
 
-def _subtitles(path: Path, info: FilmInfo) -> list[str]:
-    """Words that take the subtitles that fit the container: pictures of text fit .mkv alone."""
-    if path.suffix.lower() == ".mkv":
-        return ["-map", "1:s?", "-c:s", "copy"]
-    words: list[str] = []
-    kept = [number for number, codec in enumerate(info.subtitles) if codec in TEXTS]
-    for at, number in enumerate(kept):
-        same = info.subtitles[number] == "mov_text"
-        words += ["-map", f"1:s:{number}", f"-c:s:{at}", "copy" if same else "mov_text"]
-    return words
+def cannot_write(said: bytes) -> UserError:
+    """The error for what ffmpeg complains about."""
+    reason = last_error(said.decode(errors="replace"))
+    hint = "; name OUT .mkv, which takes any sound" if "codec" in reason else ""
+    return UserError(f"ffmpeg cannot write the film: {reason}{hint}")
 
 
 def _to_film_colours(info: FilmInfo) -> str:
