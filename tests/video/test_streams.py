@@ -118,11 +118,16 @@ def test_sound_that_does_not_fit_the_container_is_named(tmp_path):
 
 def test_a_playlist_leads_nowhere(tmp_path):
     inner = film(tmp_path / "a.mp4", sound=False)
-    (tmp_path / "list.m3u8").write_text(
-        "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
-    )
-    with pytest.raises(UserError, match="is no film"):
-        probe(tmp_path / "list.m3u8")
+    ffmpeg("-i", inner, "-c", "copy", tmp_path / "a.ts")
+    for place in ("http://127.0.0.1:9/a.ts", "a.ts", (tmp_path / "a.ts").as_uri()):
+        playlist = f"#EXTM3U\n#EXTINF:1,\n{place}\n#EXT-X-ENDLIST\n"
+        for name, text in (
+            ("list.m3u8", playlist),
+            ("list.mp4", f"ffconcat version 1.0\nfile {place}\n"),
+        ):
+            (tmp_path / name).write_text(text)
+            with pytest.raises(UserError, match="is no film"):
+                probe(tmp_path / name)
     assert probe(inner).width == 160
     with pytest.raises(UserError, match="--start 7: .* ends before that"):
         probe(inner, 7.0)

@@ -20,12 +20,13 @@ PATIENCE = 300  # seconds for anything that computes: machines that test are bus
 class Server:
     """`web.py` on a free port; its temporary files lie below `folder`, what it says in a file beside it."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *more: str):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url, self.folder = f"http://127.0.0.1:{self.port}", folder
         flags = ["--refine=1", f"--port={self.port}", "--max_megapixels=3", "--max_upload_mb=1"]
+        flags += ["--max_film_mb=1", *more]
         # GRADIO_IS_E2E_TEST: visitors are seen to leave at once and not after 15 s.
         env = {**os.environ, "TMPDIR": str(folder), "GRADIO_IS_E2E_TEST": "1"}
         self.log = folder.with_suffix(".log")

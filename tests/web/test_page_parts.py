@@ -18,8 +18,9 @@ from work.errors import run
 from work.faces.aligned import AlignedFace
 from work.scripts import web
 from work.web.compare import show_message
+from work.web.films import place_in_photo
 from work.web.sessions import Sessions
-from work.web.studio import Studio, place_in_photo
+from work.web.studio import Studio
 from work.web.texts import LANGUAGES, TEXTS, preferred, text
 
 
@@ -112,6 +113,7 @@ def test_a_port_that_is_taken_is_named(monkeypatch, capfd):
     pytest.importorskip("gradio", reason="the web page needs requirements-web.txt")
     monkeypatch.setattr("work.web.studio.Studio.__init__", lambda self, options: None)
     monkeypatch.setattr("work.web.studio.Studio.refines", False)
+    monkeypatch.setattr("work.web.studio.Studio.recasts", False)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

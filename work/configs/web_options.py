@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from work.configs.options import BLENDS, ModelChoice, flags, option, require
 from work.configs.photo_options import PhotoOptions
+from work.configs.video_options import VideoOptions
 
 
 @dataclass
@@ -20,6 +21,8 @@ class WebOptions(ModelChoice):
     )
     smallest: float = option(32, "overlook faces that are narrower than this many pixels")
     max_upload_mb: int = option(25, "the largest upload in megabytes", expert=True)
+    max_film_mb: int = option(200, "the largest film in megabytes", expert=True)
+    max_film_seconds: int = option(30, "the longest film in seconds", expert=True)
     max_megapixels: float = option(50, "the largest photo in megapixels", expert=True)
     max_waiting: int = option(64, "requests that may wait; more are turned away", expert=True)
     max_sessions: int = option(
@@ -33,11 +36,20 @@ class WebOptions(ModelChoice):
         require(self.model != "direct", "--model direct: the page shows children too; it cannot")
         require(0 < self.port < 65536, f"--port {self.port}: 1 to 65535")
         require(self.max_upload_mb >= 1, "--max_upload_mb is at least 1")
+        require(self.max_film_mb >= 1, "--max_film_mb is at least 1")
+        require(self.max_film_seconds >= 1, "--max_film_seconds is at least 1")
         require(0.1 <= self.max_megapixels <= 120, "--max_megapixels lies between 0.1 and 120")
         require(self.max_waiting >= 1, "--max_waiting is at least 1")
         require(self.max_sessions >= 1, "--max_sessions is at least 1")
 
     def photo_options(self) -> PhotoOptions:
         """The options of ageing a photo that visitors upload."""
-        shared = {f.name: getattr(self, f.name) for f in flags(ModelChoice)}
-        return PhotoOptions(smallest=self.smallest, typed=self.typed, **shared)
+        return PhotoOptions(typed=self.typed, **self._shared())
+
+    def video_options(self, target_age: str) -> VideoOptions:
+        """The options of ageing the people in a film that visitors upload."""
+        return VideoOptions(typed=self.typed, target_age=target_age, **self._shared())
+
+    def _shared(self) -> dict[str, Any]:
+        model = {f.name: getattr(self, f.name) for f in flags(ModelChoice)}
+        return {"smallest": self.smallest, **model}

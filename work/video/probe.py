@@ -12,8 +12,9 @@ from work.errors import UserError
 from work.files import open_regular
 
 MOST_PIXELS = 4096 * 2304  # of a frame: 4K in both its shapes
-# Only this file is read, whatever it names: playlists lead nowhere.
+# Nothing but files is read, and of films only formats that name no other file: playlists lead nowhere.
 LOCAL = ("-protocol_whitelist", "file,pipe")
+FORMATS = "mov matroska webm avi mpegts mpeg flv asf ogg gif yuv4mpegpipe mpegvideo m4v h264 hevc dv mxf nut ivf"
 TAGS = ("color_range", "color_space", "color_primaries", "color_trc")
 TEXTS = ("subrip", "ass", "ssa", "webvtt", "mov_text", "text")  # subtitles that are text
 
@@ -56,7 +57,8 @@ def input_words(path: Path, start: float = 0.0, seconds: float = 0.0) -> list[st
     """ffmpeg's words to open a file, or `seconds` of it from `start` on (0: all the rest)."""
     part = ["-ss", str(start)] if start else []
     part += ["-t", str(seconds)] if seconds else []
-    return [*LOCAL, *part, "-i", f"file:{path}"]
+    formats = ["-format_whitelist", FORMATS.replace(" ", ",")]
+    return [*LOCAL, *formats, *part, "-i", f"file:{path}"]
 
 
 def probe(path: Path, start: float = 0.0) -> FilmInfo:

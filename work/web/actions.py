@@ -8,8 +8,9 @@ from typing import Any, Dict, Optional
 import gradio as gr
 
 from work.web.compare import show_comparison
+from work.web.problems import Problem, Say
 from work.web.sessions import Session
-from work.web.studio import DRAFT, Problem, Say, Studio
+from work.web.studio import DRAFT, Studio
 
 Shown = Dict[str, Any]  # values by the keys of the page's parts
 
@@ -80,6 +81,16 @@ class Actions:
         """The face, or the whole photo, from 0 to 100 and back."""
         film = self.studio.film(session, quality, seconds, what, say)
         return {"film": str(film), "save_film": offer(film)}
+
+    def recast(
+        self, session: Session, say: Say, clip: Optional[Path], years: float
+    ) -> Optional[Shown]:
+        """The visitor's film with its people at another age."""
+        session.stopped.clear()
+        if clip is None:
+            raise Problem("need_film")
+        film = self.studio.recast(session, clip, years, say)
+        return {"recast": str(film), "save_recast": offer(film)}
 
     def mix(
         self,

@@ -68,7 +68,7 @@ def _face(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1000
 
 
-UPLOADS = ("photo", "reference")
+UPLOADS = ("photo", "reference", "clip")
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "language": _word(list(LANGUAGES)),
     "quality": _word(list(STEPS)),

@@ -10,6 +10,7 @@ from work.configs.options import STEPS
 from work.web.texts import LANGUAGES, TEXTS, text
 
 Parts = Dict[str, Any]  # components; the key is that of their text
+Limits = Dict[str, int]  # by the names that texts give them
 CSS = """
 :root {--border: 30%}
 footer {display: none !important}
@@ -44,16 +45,23 @@ footer {display: none !important}
   #strip .grid-container {grid-template-columns: repeat(3, 1fr) !important}
 }
 """
+CLIPS = [".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"]  # what a browser offers as films
 SOURCES: Any = ["upload", "webcam", "clipboard"]  # of photos
 PRESETS = {"preset_child": 8, "preset_20": 20, "preset_40": 40, "preset_60": 60, "preset_80": 80}
-PLACES = ("status", "strip_said", "film_said", "mix_said")  # where the page says something
+PLACES = (
+    "status",
+    "strip_said",
+    "film_said",
+    "recast_said",
+    "mix_said",
+)  # where the page says something
 
 
-def layout(limit: int) -> Parts:
+def layout(limits: Limits) -> Parts:
     """Make all components, in the Blocks context that is open. Their words are English until the browser is known.
 
     Args:
-        limit: megabytes of an upload.
+        limits: what texts say about uploads: `limit` and `film_limit` in megabytes, `film_seconds`.
     """
     p: Parts = {}
     with gr.Row(equal_height=False):
@@ -74,11 +82,13 @@ def layout(limit: int) -> Parts:
             _strip(p)
         with gr.Tab(elem_id="film_tab") as p["film_tab"]:
             _film(p)
+        with gr.Tab(elem_id="recast_tab") as p["recast_tab"]:
+            _recast(p)
         with gr.Tab(elem_id="mix_tab") as p["mix_tab"]:
             _mix(p)
     for key, part in p.items():
         if key in TEXTS:
-            for name, value in words(key, part, "en", limit).items():
+            for name, value in words(key, part, "en", limits).items():
                 setattr(part, name, value)
     return p
 
@@ -125,16 +135,21 @@ def _film(p: Parts) -> None:
         p["seconds"] = gr.Slider(2, 12, value=4, step=1, elem_id="seconds")
     p["film_run"] = gr.Button(elem_id="film_run")
     p["film_said"] = gr.HTML(elem_id="film_said")
-    p["film"] = gr.Video(
-        interactive=False,
-        height=420,
-        autoplay=True,
-        loop=True,
-        show_download_button=False,
-        show_share_button=False,
-        elem_id="film",
-    )
+    p["film"] = player("film", loop=True)
     p["save_film"] = download("save_film")
+
+
+def _recast(p: Parts) -> None:
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=280):
+            p["clip"] = gr.File(type="filepath", file_types=CLIPS, elem_id="clip")
+            with gr.Row():
+                p["recast_run"] = gr.Button(elem_id="recast_run")
+                p["recast_stop"] = gr.Button(elem_id="recast_stop")
+        with gr.Column(min_width=280):
+            p["recast_said"] = gr.HTML(elem_id="recast_said")
+            p["recast"] = player("recast", loop=False)
+            p["save_recast"] = download("save_recast")
 
 
 def _mix(p: Parts) -> None:
@@ -152,6 +167,18 @@ def _mix(p: Parts) -> None:
             p["save_mixed"] = download("save_mixed")
 
 
+def player(key: str, loop: bool) -> gr.Video:
+    return gr.Video(
+        interactive=False,
+        height=420,
+        autoplay=True,
+        loop=loop,
+        show_download_button=False,
+        show_share_button=False,
+        elem_id=key,
+    )
+
+
 def download(key: str) -> gr.DownloadButton:
     return gr.DownloadButton(interactive=False, size="sm", visible=False, elem_id=key)
 
@@ -160,13 +187,13 @@ def download(key: str) -> gr.DownloadButton:
 CHOICES = {"what": ("fine", "middle"), "film_what": ("face", "whole"), "quality": tuple(STEPS)}
 
 
-def words(key: str, part: Any, language: str, limit: int) -> dict[str, Any]:
-    """The properties of a component that hold words; `limit` is as for `layout`."""
-    said = text(key, language)
+def words(key: str, part: Any, language: str, limits: Limits) -> dict[str, Any]:
+    """The properties of a component that hold words; `limits` are as for `layout`."""
+    said = text(key, language, **limits)
     if isinstance(part, (gr.Button, gr.Markdown)):
         return {"value": said}
     if key in ("photo", "reference"):
-        return {"label": said, "placeholder": text("drop", language, limit=limit)}
+        return {"label": said, "placeholder": text("drop", language, **limits)}
     if key in CHOICES:
         return {"label": said, "choices": [(text(c, language), c) for c in CHOICES[key]]}
     return {"label": said}

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import gradio as gr
 
 from work.configs.web_options import WebOptions
-from work.errors import UserError
 from work.web import layout
-from work.web.actions import Actions, Shown
+from work.web.actions import Actions
 from work.web.calls import UPLOADS
-from work.web.compare import show_message, show_progress, show_waiting
 from work.web.sessions import Session, Sessions
-from work.web.studio import Problem, Say, Studio
+from work.web.studio import Studio
 from work.web.texts import TEXTS, preferred
-from work.web.worker import Busy, Worker
+from work.web.waiting import Waiting, Work, latest
+from work.web.worker import Worker
 
 STALE = 7200  # seconds; Gradio deletes what is older, for visitors whose leaving nobody noticed
-LOOK = 0.25  # seconds between two looks at how far something is
 # Values come as the browser sends them: Gradio would decode photos before anybody looked at their size.
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden", "preprocess": False}
 Keys = Tuple[str, ...]  # of parts of the page
-Work = Callable[..., Optional[Shown]]  # (session, say, values...) -> what changes; None: nothing
 AGED: Keys = ("face", "pasted", "save_face", "save_pasted")
 STRIP, FILM, MIXED = ("strip", "save_strip"), ("film", "save_film"), ("mixed", "save_mixed")
+RECAST: Keys = ("recast", "save_recast")
 
 
 class Page:
@@ -44,7 +39,12 @@ class Page:
         self.root, self.worker = root.resolve(), worker
         self.studio = worker.run(Studio, options)
         self.sessions = Sessions(self.root, options.max_sessions)
-        self.limit = options.max_upload_mb
+        self.waiting = Waiting(worker, self.sessions)
+        self.limits = {
+            "limit": options.max_upload_mb,
+            "film_limit": options.max_film_mb,
+            "film_seconds": options.max_film_seconds,
+        }
         # The default fonts would come from another host.
         theme = gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
@@ -56,9 +56,10 @@ class Page:
             analytics_enabled=False,
             delete_cache=(STALE // 10, STALE),
         ) as self.blocks:
-            self.parts = layout.layout(self.limit)
+            self.parts = layout.layout(self.limits)
             self.parts["quality"].value = options.quality
             self.parts["quality"].visible = self.studio.refines
+            self.parts["recast_tab"].visible = self.studio.recasts
             self._connect()
 
     def _connect(self) -> None:
@@ -83,6 +84,9 @@ class Page:
         p["reference"].change(self.take_reference, p["reference"], None, queue=False, **QUIET)
         style = ["quality", "reference", "what", "strength", "age"]
         self._on(p["mix_run"].click, do.mix, style, "mix_said", MIXED)
+        p["clip"].change(self.take_clip, p["clip"], None, queue=False, **QUIET)
+        self._on(p["recast_run"].click, do.recast, ["clip", "age"], "recast_said", RECAST)
+        p["recast_stop"].click(self.stop, None, None, queue=False, **QUIET)
         # Last: Gradio 4 and 5 only notice that somebody waits for this if it is their last event.
         self.blocks.unload(self.leave)
 
@@ -98,7 +102,7 @@ class Page:
                 self._take(session, key, value) if key in UPLOADS else value
                 for key, value in zip(sent, values)
             )
-            async for message, changed in self._follow(
+            async for message, changed in self.waiting.follow(
                 session, visitor(request), work, values, place
             ):
                 yield [message, *(changed(key) for key in shown)]
@@ -107,63 +111,11 @@ class Page:
         outputs = [self.parts[key] for key in (place, *shown)]
         return event(handle, inputs, outputs, concurrency_limit=None, **how, **QUIET)
 
-    async def _follow(
-        self, session: Session, who: str, work: Work, values: tuple, place: str
-    ) -> AsyncIterator[tuple[str, Callable[[str], Any]]]:
-        """Let the worker compute; what to say until it has ended, and how each part changes.
-
-        A problem is said, and the parts are emptied.
-        """
-        now: tuple[float, str] = (-1.0, "")
-
-        def say(share: float, key: str) -> None:
-            nonlocal now
-            now = share, key
-
-        def compute() -> Optional[Shown]:
-            say(0.0, "reading")
-            self.sessions.make_room(session)
-            return self._guarded(session, say, work, values, place)
-
-        try:
-            job = self.worker.submit(who, compute)
-        except Busy:
-            session.said[place] = "busy", {}
-            yield show_message("busy", session.language), _keep
-            return
-        ended, before = asyncio.wrap_future(job.future), ""
-        while not ended.done():
-            share, key = now
-            if share < 0:
-                message = show_waiting(self.worker.ahead(job), session.language)
-            else:
-                message = show_progress(key, share, session.language)
-            if message != before:
-                yield message, _keep
-                before = message
-            await asyncio.wait([ended], timeout=LOOK)
-        if not ended.cancelled():
-            shown = ended.result()
-            changed = _keep if shown is None else lambda key: shown.get(key, _emptied(key))
-            yield self._latest(session, place), changed
-
-    def _guarded(
-        self, session: Session, say: Say, work: Work, values: tuple, place: str
-    ) -> Optional[Shown]:
-        try:
-            shown = work(session, say, *values)
-            if place != "status":
-                session.said.pop(place, None)  # the result speaks for itself
-            return shown
-        except Problem as problem:
-            session.said[place] = problem.key, problem.values
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            session.said[place] = "failed", {"reason": str(error)}
-        except Exception:  # a mistake of ours: all of it for the log, a word for the visitor
-            traceback.print_exc()
-            session.said[place] = "failed", {"reason": "a mistake of the page, see its log"}
-        return {}
+    @property
+    def largest_upload(self) -> int:
+        """Megabytes of the largest file that is taken."""
+        kinds = ("limit", "film_limit") if self.studio.recasts else ("limit",)
+        return max(self.limits[kind] for kind in kinds)
 
     def handlers(self) -> dict[int, list[str]]:
         """The names of the inputs of each handler that the browser may call, by Gradio's number."""
@@ -188,28 +140,30 @@ class Page:
         """All words, also what was said last."""
         session = self.sessions.get(visitor(request))
         session.language = language
-        messages = [self._latest(session, place) for place in layout.PLACES]
+        messages = [latest(session, place) for place in layout.PLACES]
         parts = [(key, self.parts[key]) for key in self._spoken()]
         return [
             *messages,
-            *(gr.update(**layout.words(key, part, language, self.limit)) for key, part in parts),
+            *(gr.update(**layout.words(key, part, language, self.limits)) for key, part in parts),
         ]
-
-    def _latest(self, session: Session, place: str) -> str:
-        """What was said last in a place."""
-        if place not in session.said:
-            return ""
-        key, values = session.said[place]
-        return show_message(key, session.language, **values)
 
     def leave(self, request: gr.Request) -> None:
         """On closing: when what is being computed has ended, everything of the visitor is deleted."""
+        self.stop(request)
         self.worker.drop(visitor(request))
         self.worker.later(self.sessions.close, visitor(request))
 
     def take_reference(self, reference: Any, request: gr.Request) -> None:
         """A photo whose style may be taken: from now on the file goes with the visitor."""
         self._take(self.sessions.get(visitor(request)), "reference", reference)
+
+    def take_clip(self, clip: Any, request: gr.Request) -> None:
+        """A film whose people may be aged: from now on the file goes with the visitor."""
+        self._take(self.sessions.get(visitor(request)), "clip", clip)
+
+    def stop(self, request: gr.Request) -> None:
+        """The film that is being made is not wanted any more."""
+        self.sessions.get(visitor(request)).stopped.set()
 
     def _take(self, session: Session, kind: str, sent: Optional[dict]) -> Optional[Path]:
         """The file that a raw value names, the session's from now on. What was not uploaded here is no photo."""
@@ -222,16 +176,3 @@ class Page:
 
 def visitor(request: gr.Request) -> str:
     return request.session_hash or ""
-
-
-def _keep(key: str) -> Any:
-    return gr.update()
-
-
-def _emptied(key: str) -> Any:
-    """What a part shows when there is nothing to show."""
-    if key.startswith("save_"):
-        return gr.update(value=None, interactive=False, visible=False)
-    if key in ("face", "pasted", "mixed"):
-        return ""
-    return gr.update(visible=False) if key == "who" else None

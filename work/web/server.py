@@ -85,9 +85,7 @@ def _launch(page: Page, options: WebOptions) -> None:
 
     from work.web.gate import Gate
 
-    layers = [
-        Middleware(Gate, handlers=page.handlers(), root=page.root, limit=options.max_upload_mb)
-    ]
+    layers = [Middleware(Gate, handlers=page.handlers(), root=page.root, limit=page.largest_upload)]
     if options.host in LOOPBACK:  # other names for this machine come from pages that play tricks
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
     try:

@@ -39,6 +39,7 @@ class Session:
         shown: the quality of the pictures that are shown.
         language: of the page.
         said: the latest message in each place of the page.
+        stopped: set when the visitor does not want the film any more that is being made.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Session:
     shown: Optional[str] = None
     language: str = "en"
     said: dict[str, Said] = field(default_factory=lambda: {"status": ("hello", {})})
+    stopped: threading.Event = field(default_factory=threading.Event)
     used: float = field(default_factory=time.monotonic)
     results: Deque[Path] = field(default_factory=deque)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 import paddle
@@ -14,35 +12,25 @@ from work.configs.options import STEPS
 from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, TooManyPixels, read_image, save_image
 from work.datasets.transforms import to_picture
-from work.errors import UserError
 from work.faces.aligned import AlignedFace
-from work.faces.paste import NewFace, paste
-from work.inference.films import Film, write_caption
+from work.faces.paste import paste
+from work.inference.films import write_caption
 from work.inference.photos import PhotoAger, Subject
-from work.inference.steps import OnStep, within
+from work.inference.steps import within
 from work.models.psp import mix_styles
+from work.web.films import lifespan_film, recast_film
+from work.web.problems import Problem, Say, learning
 from work.web.sessions import Session
 
 STRIP_AGES = range(0, 101, 10)
 STRIP_CELL = 256  # px
-FPS = 15  # of films; half of the frames are computed, the way back repeats them
 PREVIEW = (
     1600  # px of the longer side: what the browser shows of a photo; the download has all of it
 )
-FILMED = 960  # px of the longer side of a whole photo in a film
 DRAWN = 512  # px of an aligned face beside its aged one
 # Where the layers for "fine" and "middle" begin, as shares of all of them: 8 and 4 of SAM's 18.
 FIRST_LAYER = {"fine": 8 / 18, "middle": 4 / 18}
 DRAFT = "draft"
-Say = Callable[[float, str], None]  # progress 0..1 and the key of a text
-
-
-class Problem(UserError):
-    """Something to tell the visitor: the key of a text and its values."""
-
-    def __init__(self, key: str, **values: object):
-        super().__init__(key)
-        self.key, self.values = key, values
 
 
 class Studio:
@@ -57,6 +45,11 @@ class Studio:
     def refines(self) -> bool:
         """Whether the model knows more than one quality."""
         return self.ager.model.refines
+
+    @property
+    def recasts(self) -> bool:
+        """Whether the model can age the people in a film."""
+        return self.ager.model.per_frame.additive
 
     def open_photo(self, session: Session, path: Path, say: Say) -> None:
         """Read a photo and find its faces; the largest one is chosen.
@@ -79,7 +72,9 @@ class Studio:
         return faces
 
     def _read(self, path: Path) -> Image.Image:
-        limit = self.options.max_megapixels
+        limit, largest = self.options.max_megapixels, self.options.max_upload_mb
+        if path.stat().st_size > largest << 20:
+            raise Problem("photo_too_large", limit=largest)
         try:
             return read_image(path, round(limit * 1e6))
         except TooManyPixels as error:
@@ -129,7 +124,7 @@ class Studio:
         """
         subject = self.subject(session, quality, say)
         say(0.85, "ageing")
-        new = self.ager.age(subject, years, _learning(say))
+        new = self.ager.age(subject, years, learning(say))
         say(0.9, "pasting")
         photo = paste(subject.face.photo, [new])
         name, before = f"{session.name}_{years:g}", subject.face.picture(DRAWN)
@@ -150,7 +145,7 @@ class Studio:
         subject, cells = self.subject(session, quality, say), []
         for age in STRIP_AGES:
             say(0.85 + 0.0014 * age, "ageing")
-            image = self.ager.age(subject, age, _learning(say)).image
+            image = self.ager.age(subject, age, learning(say)).image
             cells.append(image.resize((STRIP_CELL, STRIP_CELL), Image.Resampling.LANCZOS))
         files = [save_image(cell, session.result("face.jpg")) for cell in cells]
         for age, cell in zip(STRIP_AGES, cells):
@@ -161,26 +156,20 @@ class Studio:
 
     def film(self, session: Session, quality: str, seconds: float, what: str, say: Say) -> Path:
         """An MP4 of the face from 0 to 100 years and back; `what` is "face", or "whole" for the whole photo."""
-        subject, stations = self.subject(session, quality, say), [0.0, 100.0]
-        model, encoded = self.ager.model.drawn_by(subject.encoded, stations, _learning(say))
-        film = Film(
-            model.frames(encoded, stations),
-            stations,
-            count=round(seconds * FPS),
-            fps=FPS,
-            batch_size=1,
-            caption=lambda age: f"{age:.0f}",
-            place=place_in_photo(subject.face, model.additive, model.seamless)
-            if what == "whole"
-            else None,
-        )
+        subject = self.subject(session, quality, say)
+        out = session.result(f"{session.name}_0_to_100.mp4")
+        return lifespan_film(self.ager.model, subject, seconds, what == "whole", out, say)
 
-        def follow(frames: Iterable[Image.Image], total: int) -> Iterator[Image.Image]:
-            for done, frame in enumerate(frames):
-                say(min(0.98, 2 * done / total), "filming")
-                yield frame
+    def recast(self, session: Session, clip: Path, years: float, say: Say) -> Path:
+        """A visitor's film with its people at another age.
 
-        return film.write(session.result(f"{session.name}_0_to_100.mp4"), follow)
+        Raises:
+            Problem: it is no film, is too long, shows nobody, or the visitor stopped it.
+        """
+        out = session.result(f"{clip.stem[:60]}_{years:g}.mp4")
+        options = self.options.video_options(f"{years:g}")
+        limit, model = self.options.max_film_seconds, self.ager.model.per_frame
+        return recast_film(model, options, clip, out, limit, say, session.stopped)
 
     def mix(
         self,
@@ -224,30 +213,6 @@ class Studio:
         largest = max(self._find(self._read(path)), key=_side)
         told = within(lambda share: say(share, "learning"), 0.1, 0.5)
         return self.ager.model.invert(largest.tensor(), self.steps[quality], told)
-
-
-def _learning(say: Say) -> OnStep:
-    """For a face that only a further age shows that it has to be learned."""
-    return within(lambda share: say(share, "learning"), 0.1, 0.85)
-
-
-def place_in_photo(
-    face: AlignedFace, additive: bool = False, seamless: bool = False
-) -> Callable[[Image.Image], Image.Image]:
-    """A function that puts pictures of a face into its photo, made small and of even sides, as films need them;
-    `additive` and `seamless` as in NewFace."""
-    scale = min(1.0, FILMED / max(face.photo.size))
-    width, height = (max(2, round(side * scale) // 2 * 2) for side in face.photo.size)
-    size = width, height
-    photo = face.photo.resize(size, Image.Resampling.LANCZOS)
-    quad = face.corners() * np.array(size) / np.array(face.photo.size)
-    side = int(np.clip(np.hypot(*(quad[3] - quad[0])), 64, DRAWN))
-
-    def place(picture: Image.Image) -> Image.Image:
-        small = picture.resize((side, side), Image.Resampling.LANCZOS)
-        return paste(photo, [NewFace(small, quad, additive, seamless)])
-
-    return place
 
 
 def _side(face: AlignedFace) -> float:

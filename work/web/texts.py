@@ -42,6 +42,18 @@ TEXTS: dict[str, dict[str, str]] = {
     "seconds": {"en": "Seconds", "zh": "时长（秒）"},
     "film": {"en": "Film", "zh": "视频"},
     "save_film": {"en": "Download the film", "zh": "下载视频"},
+    "recast_tab": {"en": "Your film", "zh": "你的视频"},
+    "clip": {
+        "en": "A film with people (up to {film_limit} MB and {film_seconds} seconds)",
+        "zh": "含有人物的视频（不超过 {film_limit} MB、{film_seconds} 秒）",
+    },
+    "recast_run": {
+        "en": "Age its people, to the target age above",
+        "zh": "按上方的目标年龄变换视频中的人物",
+    },
+    "recast_stop": {"en": "Stop", "zh": "停止"},
+    "recast": {"en": "Film with aged people", "zh": "变换后的视频"},
+    "save_recast": {"en": "Download the film", "zh": "下载视频"},
     "mix_tab": {"en": "Style of another photo", "zh": "风格混合"},
     "reference": {"en": "Photo whose style is taken", "zh": "提供风格的照片"},
     "strength": {"en": "How much of it", "zh": "混合强度"},
@@ -74,6 +86,25 @@ TEXTS: dict[str, dict[str, str]] = {
         "Please make it smaller.",
         "zh": "**照片太大：** 上限为 {limit:g} 百万像素，请先缩小。",
     },
+    "photo_too_large": {
+        "en": "**This photo is too large:** at most {limit} MB are taken.",
+        "zh": "**照片文件过大：** 上限为 {limit} MB。",
+    },
+    "unreadable_film": {
+        "en": "**This file cannot be read as a film:** {reason}.",
+        "zh": "**无法读取这个视频：** {reason}。",
+    },
+    "film_too_long": {
+        "en": "**This film is too long:** it has {seconds:.0f} seconds, at most {limit:g} are taken.",
+        "zh": "**视频太长：** 共 {seconds:.0f} 秒，上限为 {limit:g} 秒。",
+    },
+    "nobody_in_film": {
+        "en": "**Nobody in this film can be changed.** Faces must be at least {smallest:g} pixels wide and look "
+        "towards the camera.",
+        "zh": "**视频中没有可以变换的人脸。** 人脸宽度应不小于 {smallest:g} 像素，并朝向镜头。",
+    },
+    "need_film": {"en": "**Choose a film first.**", "zh": "**请先选择视频。**"},
+    "stopped": {"en": "Stopped.", "zh": "已停止。"},
     "too_large": {
         "en": "this file is larger than {limit} MB",
         "zh": "文件超过 {limit} MB",
@@ -105,6 +136,9 @@ TEXTS: dict[str, dict[str, str]] = {
     "learning": {"en": "Learning this face", "zh": "学习这张脸"},
     "ageing": {"en": "Ageing", "zh": "变换年龄"},
     "pasting": {"en": "Putting it back", "zh": "放回照片"},
+    "reading_film": {"en": "Reading the film", "zh": "读取视频"},
+    "finding": {"en": "Finding people", "zh": "查找人物"},
+    "recasting": {"en": "Changing their age", "zh": "变换年龄"},
     "filming": {"en": "Drawing frames", "zh": "绘制视频帧"},
 }
 

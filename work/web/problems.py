@@ -1,0 +1,23 @@
+"""What the page tells its visitors while something is computed, and if it cannot be."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from work.errors import UserError
+from work.inference.steps import OnStep, within
+
+Say = Callable[[float, str], None]  # progress 0..1 and the key of a text
+
+
+class Problem(UserError):
+    """Something to tell the visitor: the key of a text and its values."""
+
+    def __init__(self, key: str, **values: object):
+        super().__init__(key)
+        self.key, self.values = key, values
+
+
+def learning(say: Say) -> OnStep:
+    """For a face that only a further age shows that it has to be learned."""
+    return within(lambda share: say(share, "learning"), 0.1, 0.85)
