@@ -8,7 +8,6 @@ from typing import Any, Callable, Dict, Optional, Union
 import numpy as np
 import paddle
 from paddle import Tensor
-from paddle.nn import Layer
 
 from work.configs.options import ModelOptions
 from work.criteria.lpips import LPIPS
@@ -18,6 +17,7 @@ from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
 from work.models.dex_vgg import DexVGG
 from work.models.dlib_face import DlibFace
 from work.models.encoders.arcface import IRSE50, CurricularFaceIR101
+from work.models.freezing import freeze
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.mtcnn import MTCNN
 from work.models.person_matte import PersonMatte
@@ -86,14 +86,6 @@ def load_lpips(net: str = "alex", open_weights: Callable[[str], Any] = open_know
     load_state(lpips.net, backbone.state_dict, LPIPS_BACKBONES[net])
     load_state(lpips.lin, heads.state_dict.part("lin."), f"lpips_{net}")
     return freeze(lpips)
-
-
-def freeze(network: Layer) -> Layer:
-    """Put a network into evaluation mode and switch the gradients of its parameters off."""
-    network.eval()
-    for parameter in network.parameters():
-        parameter.stop_gradient = True
-    return network
 
 
 def load_psp(checkpoint: Checkpoint, options: ModelOptions, source: Union[str, Path]) -> PSP:

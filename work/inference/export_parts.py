@@ -11,6 +11,7 @@ import paddle
 
 from work.errors import UserError
 from work.inference.engines import reaging, sam_graph
+from work.inference.engines.cache import flat_squares
 from work.inference.engines.engine import Shapes
 from work.models.checkpoint import LazyState
 from work.models.psp import PSP, add_age_channel
@@ -92,7 +93,7 @@ def _sam_example(inputs: Shapes, mean: np.ndarray, seed: int) -> list[np.ndarray
     """Seeded inputs: a picture of flat squares, an age in years, codes near the mean latent."""
     rng = np.random.default_rng(seed)
     made = {
-        "face": rng.uniform(-1, 1, (1, 3, 8, 8)).repeat(32, 2).repeat(32, 3),
+        "face": flat_squares(rng, FACE),
         "target_age": rng.uniform(0, 100, 1),
     }
     codes = mean + rng.normal(0, 0.5, mean.shape)

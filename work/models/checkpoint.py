@@ -79,8 +79,8 @@ def _checkpoint(kind: str, state: LazyState, latent: Optional[Converted], opts: 
     )
 
 
-def read_result(path: Path, name: str, kind: str, script: str) -> Checkpoint:
-    """The weights that a training run leaves for use: a file, or `name` in the run's folder that the path names.
+def read_result(path: Path, name: str, kind: str, script: str) -> tuple[Checkpoint, Path]:
+    """The weights that a training run leaves for use, and their file: `path`, or `name` in the folder `path`.
 
     Raises:
         UserError: there is none, or it holds something other than `kind`.
@@ -91,7 +91,7 @@ def read_result(path: Path, name: str, kind: str, script: str) -> Checkpoint:
         raise UserError(
             f"{file}: holds {checkpoint.kind} weights; the {name} that {script} writes is needed"
         )
-    return checkpoint
+    return checkpoint, file
 
 
 def save_checkpoint(

@@ -12,6 +12,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from work.models.freezing import freeze
 from work.models.ops.convolution import conv2d
 
 STYLE_DIM = 512
@@ -146,9 +147,7 @@ class MobileStyleGAN(nn.Layer):
 
     def freeze(self) -> MobileStyleGAN:
         """For use as a fixed generator (call after loading): no parameter gradients, constants summed once."""
-        self.eval()
-        for parameter in self.parameters():
-            parameter.stop_gradient = True
+        freeze(self)
         for layer in self.sublayers():
             if isinstance(layer, NoisyConv):
                 layer.freeze()

@@ -12,8 +12,9 @@ from work import runtime
 from work.configs.project_options import ProjectorOptions
 from work.errors import UserError
 from work.inference.model import AgeingModel
-from work.loading import freeze, load_generator, load_psp
+from work.loading import load_generator, load_psp
 from work.models.checkpoint import Checkpoint, read_checkpoint
+from work.models.freezing import freeze
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.shapes import generator_shape
 from work.models.stylegan2.generator import Generator, n_styles

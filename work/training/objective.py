@@ -21,7 +21,7 @@ from work.criteria.identity import IdentityLoss, age_gap_weights, crop_face
 from work.criteria.l2 import l2_loss
 from work.criteria.lpips import LPIPS
 from work.criteria.w_norm import w_norm_loss
-from work.loading import freeze
+from work.models.freezing import freeze
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator, Mapping, Optional
+from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -103,6 +103,12 @@ def load_all(engine: Engine, precisions: Mapping[str, str], folder: Path) -> dic
     with ThreadPoolExecutor(engine.LOADERS) as pool:
         runs = pool.map(lambda name: engine.load(name, folder, precisions[name]), precisions)
         return dict(zip(precisions, runs))
+
+
+def flat_squares(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    """A random picture of 8 x 8 flat squares, to compare networks on: [n, c, 8 k, 8 k] in [-1, 1], float32."""
+    coarse = rng.uniform(-1, 1, (*shape[:2], 8, 8))
+    return coarse.repeat(shape[2] // 8, axis=2).repeat(shape[3] // 8, axis=3).astype(np.float32)
 
 
 def relative_rms(found: np.ndarray, expected: np.ndarray) -> float:

@@ -79,6 +79,14 @@ def first_usable(
     return result
 
 
+def supported(engine: Engine, precision: str) -> str:
+    """The precision if the engine has it, else its first one, which is said."""
+    if precision in engine.PRECISIONS:
+        return precision
+    print(f"note: {engine.NAME} computes in {engine.PRECISIONS[0]}", file=sys.stderr)
+    return engine.PRECISIONS[0]
+
+
 def _on_cpu() -> bool:
     import paddle
 

@@ -11,8 +11,15 @@ import numpy as np
 import paddle
 
 from work.inference.engines import openvino_engine, paddle_engine
-from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms, stages
-from work.inference.engines.engine import Engine, Shapes, first_usable
+from work.inference.engines.cache import (
+    Checks,
+    flat_squares,
+    folder_for,
+    load_all,
+    relative_rms,
+    stages,
+)
+from work.inference.engines.engine import Engine, Shapes, first_usable, supported
 from work.inference.engines.graph import Graph
 from work.inference.engines.ops import Node, Ops
 from work.inference.engines.reaging_graph import reaging
@@ -52,17 +59,13 @@ def graph_of(net: ReagingNet, size: int, ops: Ops, *inputs: Node) -> Node:
 def example(size: int, seed: int) -> list[np.ndarray]:
     """Seeded inputs: a face of flat squares, and two ages."""
     rng = np.random.default_rng(seed)
-    face = rng.uniform(-1, 1, (1, 3, 8, 8)).repeat(size // 8, 2).repeat(size // 8, 3)
-    inputs = [face, *rng.uniform(15, 85, (2, 1))]
-    return [x.astype(np.float32) for x in inputs]
+    face = flat_squares(rng, (1, 3, size, size))
+    return [face, *rng.uniform(15, 85, (2, 1)).astype(np.float32)]
 
 
 def _on_engine(net: ReagingNet, source: Path, size: int, precision: str, engine: Engine) -> Graph:
     """Build, load and check the graph of an engine; it is built and checked once. Raises EngineUnavailable."""
-    version = engine.version()
-    if precision not in engine.PRECISIONS:
-        precision = engine.PRECISIONS[0]
-        print(f"note: {engine.NAME} computes in {precision}", file=sys.stderr)
+    version, precision = engine.version(), supported(engine, precision)
     folder = folder_for(source, engine.NAME)
     precisions, checks = {NAME: precision}, Checks(folder, version)
     with stages(folder) as done:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -15,12 +14,20 @@ from work.inference.engines import openvino_engine, paddle_engine, sam_graph
 from work.inference.engines.cache import (
     Checks,
     checked_folder,
+    flat_squares,
     folder_for,
     load_all,
     relative_rms,
     stages,
 )
-from work.inference.engines.engine import Engine, EngineUnavailable, Run, Shapes, first_usable
+from work.inference.engines.engine import (
+    Engine,
+    EngineUnavailable,
+    Run,
+    Shapes,
+    first_usable,
+    supported,
+)
 from work.inference.engines.graph import Graph
 from work.inference.engines.ops import Node, Ops
 from work.loading import load_psp, set_latent_avg, shape_psp
@@ -49,10 +56,7 @@ def _on_engine(
     checkpoint: Checkpoint, options: ModelChoice, source: Path, engine: Engine
 ) -> tuple[PSP, Graph]:
     """Build, load and check the graphs of an engine; they are built and checked once. Raises EngineUnavailable."""
-    version, precision = engine.version(), options.precision
-    if precision not in engine.PRECISIONS:
-        precision = engine.PRECISIONS[0]
-        print(f"note: {engine.NAME} computes in {precision}", file=sys.stderr)
+    version, precision = engine.version(), supported(engine, options.precision)
     net = shape_psp(checkpoint, options, source, encoders=False)
     if not net.has_pyramid:
         raise EngineUnavailable("it has graphs of encoders with a feature pyramid only")
@@ -118,5 +122,4 @@ def _sample_input(name: str, shape: tuple[int, ...], net: PSP, seed: int) -> np.
     rng = np.random.default_rng(seed)
     if name == "decoder":
         return (net.latent_avg.numpy()[None] + rng.normal(0, 0.5, shape)).astype(np.float32)
-    coarse = rng.uniform(-1, 1, (*shape[:2], 8, 8))
-    return coarse.repeat(shape[2] // 8, axis=2).repeat(shape[3] // 8, axis=3).astype(np.float32)
+    return flat_squares(rng, shape)

@@ -8,6 +8,7 @@ from paddle import nn
 from work.models.cyclegan.discriminator import Discriminator
 from work.models.cyclegan.generator import Generator
 from work.models.cyclegan.layers import draw_weights
+from work.models.freezing import take_gradients
 
 GENERATORS = ("older", "younger")
 DISCRIMINATORS = ("judge_older", "judge_younger")
@@ -50,5 +51,4 @@ class CycleGAN(nn.Layer):
     def freeze_discriminators(self, frozen: bool) -> None:
         """Whether the discriminators' weights take gradients."""
         for name in DISCRIMINATORS:
-            for parameter in getattr(self, name).parameters():
-                parameter.stop_gradient = frozen
+            take_gradients(getattr(self, name), not frozen)

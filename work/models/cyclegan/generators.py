@@ -17,6 +17,7 @@ from work.models.checkpoint import (
 )
 from work.models.cyclegan.cyclegan import GENERATORS
 from work.models.cyclegan.generator import Generator, blocks_for
+from work.models.freezing import freeze
 
 KIND = "ageing_gans"
 FILE = "generators.pdparams"
@@ -60,7 +61,7 @@ def read_generators(path: Path) -> Checkpoint:
     Raises:
         UserError: there is none, or it holds something else.
     """
-    return read_result(path, FILE, KIND, "train_cyclegan.py")
+    return read_result(path, FILE, KIND, "train_cyclegan.py")[0]
 
 
 def load_generator(checkpoint: Checkpoint, run: str, direction: str, source: Any) -> Generator:
@@ -74,7 +75,4 @@ def load_generator(checkpoint: Checkpoint, run: str, direction: str, source: Any
     shape = (opts["residual"], opts.get("upsample", "transposed"))
     net = Generator(opts["ngf"], blocks, 2 if run == FA else 0, *shape)
     load_state(net, checkpoint.state_dict.part(f"{run}/{direction}."), source)
-    net.eval()
-    for parameter in net.parameters():
-        parameter.stop_gradient = True
-    return net
+    return freeze(net)

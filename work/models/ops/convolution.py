@@ -102,9 +102,15 @@ def in_bfloat16() -> Iterator[None]:
     Raises:
         OneDNNError: this CPU cannot, or its numbers are wrong.
     """
-    global _half
     if half_problem():
         raise OneDNNError(half_problem())
+    with _rounded():
+        yield
+
+
+@contextmanager
+def _rounded() -> Iterator[None]:
+    global _half
     before, _half = _half, True
     try:
         yield
@@ -208,16 +214,13 @@ def problem() -> Optional[str]:
 @lru_cache(maxsize=1)
 def half_problem() -> Optional[str]:
     """Why convolutions in bfloat16 are not used on this machine; None if they are close to Paddle's."""
-    global _half
     if problem():
         return problem()
-    before, _half = _half, True
     try:
-        apart = check()
+        with _rounded():
+            apart = check()
     except OneDNNError as error:
         return f"this CPU has no convolutions in bfloat16 ({error})"
-    finally:
-        _half = before
     return None if apart < HALF_TOLERANCE else f"bfloat16 differs from float32 by {apart:.2g}"
 
 

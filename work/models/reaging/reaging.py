@@ -7,6 +7,7 @@ from paddle import Tensor, nn
 
 from work.models.cyclegan.discriminator import Discriminator
 from work.models.cyclegan.layers import draw_weights
+from work.models.freezing import take_gradients
 from work.models.reaging.unet import ReagingNet
 
 
@@ -30,5 +31,4 @@ class Reaging(nn.Layer):
 
     def freeze_judge(self, frozen: bool) -> None:
         """Whether the discriminator's weights take gradients."""
-        for parameter in self.judge.parameters():
-            parameter.stop_gradient = frozen
+        take_gradients(self.judge, not frozen)

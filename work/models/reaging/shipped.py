@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from work.models.checkpoint import load_state, read_checkpoint, read_result, save_checkpoint
+from work.models.freezing import freeze
 from work.models.reaging.unet import ReagingNet
 
 KIND = "reaging"
@@ -34,11 +35,7 @@ def load_reager(path: Path) -> tuple[ReagingNet, Path]:
     Raises:
         UserError: there is none, or it holds something else.
     """
-    checkpoint = read_result(path, FILE, KIND, "train_reaging.py")
-    file = path / FILE if path.is_dir() else path
+    checkpoint, file = read_result(path, FILE, KIND, "train_reaging.py")
     net = ReagingNet()
     load_state(net, checkpoint.state_dict.part(PREFIX), file)
-    net.eval()
-    for parameter in net.parameters():
-        parameter.stop_gradient = True
-    return net, file
+    return freeze(net), file
