@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.reaging.kit import AGES, make_people, make_photos
 from work.errors import UserError
+from work.training.reaging import covers
 from work.training.reaging.augment import View, draw_view, show, spoil
 from work.training.reaging.faces import CROP, PHOTO, WHOLE, ReagingFaces, read_photos, split_photos
 from work.training.reaging.pairs import read_people, split_people
@@ -191,3 +192,22 @@ def test_noise_and_jpeg_change_a_picture_a_little():
     assert np.std(spoil(x, noisy, rng)) == pytest.approx(0.05, rel=0.05)
     packed = View((0, 0, 1, 1), False, 1.0, False, PLAIN.gain, PLAIN.shift, 0.0, 40)
     assert 0.01 < np.abs(spoil(x, packed, rng)).mean() < 0.5
+
+
+@pytest.mark.parametrize("kind", covers.KINDS)
+def test_the_same_thing_lies_before_both_pictures_of_a_pair(kind, monkeypatch):
+    monkeypatch.setattr(covers, "SHARE", 1.0)
+    monkeypatch.setattr(covers, "ODDS", [float(kind == other) for other in covers.KINDS])
+    black, white = (Image.new("RGB", (128, 128), colour) for colour in ("black", "white"))
+    rng = np.random.default_rng(3)
+    pictures = [np.asarray(p, float) for p in covers.cover([black, white], lambda: white, rng)]
+    seen = (pictures[1] - pictures[0]).mean(axis=2) / 255  # of what lies behind the thing
+    assert 0.004 < (1 - seen).mean() < 0.6
+    covered = seen < 0.4
+    assert covered.any() and (seen > 0.99).any()
+
+
+def test_most_pairs_have_nothing_before_them():
+    plain, rng = Image.new("RGB", (32, 32)), np.random.default_rng(0)
+    changed = sum(covers.cover([plain], lambda: plain, rng)[0] is not plain for _ in range(400))
+    assert changed / 400 == pytest.approx(covers.SHARE, abs=0.08)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 import numpy as np
+from PIL import Image
 
 from work.datasets.ages import read_ages
 from work.datasets.images import ImageError, find_images, read_image
@@ -19,6 +20,7 @@ from work.datasets.training import AGES, INPUTS, generator, sample
 from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.training.reaging.augment import USED, draw_view, show, spoil
+from work.training.reaging.covers import cover
 from work.training.reaging.pairs import Person
 
 CROP, WHOLE, PHOTO = "crop", "whole", "photo"
@@ -155,8 +157,15 @@ class ReagingFaces:
             return np.stack([to_input(picture, self.size) for picture in pictures])
         paired = chosen.kind != PHOTO
         view = draw_view(rng, self.size, chosen.kind != CROP, paired)
+        if paired:
+            pictures = cover(pictures, lambda: self._anything(rng), rng)
         shown = np.stack([show(picture, view, self.size) for picture in pictures])
         return (shown + spoil(shown[0], view, rng)).clip(-1, 1) if paired else shown
+
+    def _anything(self, rng: np.random.Generator) -> Image.Image:
+        """A rendered picture, of anybody."""
+        person = self.people[rng.integers(len(self.people))]
+        return read_image(person.pictures[_any(list(person.pictures), rng)])
 
 
 def _any(ages: list[int], rng: np.random.Generator) -> int:
