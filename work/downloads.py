@@ -181,7 +181,8 @@ def _fetch(url: str, part: Path, announced: bool) -> None:
             total = None if length is None else round((file.tell() + length) / 1e6)
             if not announced:
                 _announce(part.stem, total)
-            with progress(total=total, unit="MB", label=part.stem) as bar:
+            here = round(file.tell() / 1e6)
+            with progress(total=total, unit="MB", label=part.stem, done=here) as bar:
                 _copy(answer, file, length, bar)
 
 

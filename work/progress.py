@@ -39,6 +39,7 @@ def progress(
     label: str = ...,
     leave: bool = ...,
     every: float = ...,
+    done: float = ...,
 ) -> Progress[None]: ...
 
 
@@ -50,6 +51,7 @@ def progress(
     label: str = ...,
     leave: bool = ...,
     every: float = ...,
+    done: float = ...,
 ) -> Progress[T]: ...
 
 
@@ -60,6 +62,7 @@ def progress(
     label: str = "",
     leave: bool = True,
     every: float = EVERY,
+    done: float = 0,
 ) -> Progress[Any]:
     """Show on stderr how far a loop is, and how long it took once it has ended.
 
@@ -72,10 +75,11 @@ def progress(
         label: what the loop does or works on.
         leave: False for a loop inside a loop: nothing is left on the terminal, and no last line in the log.
         every: seconds between two lines where stderr is no terminal.
+        done: how many were there before; they took no time.
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    return Progress(() if items is None else items, total, unit, label, leave, every)
+    return Progress(() if items is None else items, total, unit, label, leave, every, done)
 
 
 def say(text: str, to: Optional[TextIO] = None) -> None:
@@ -118,9 +122,11 @@ class Progress(Generic[T]):
         label: str,
         leave: bool,
         every: float,
+        done: float,
     ):
         self.items, self.total, self.unit, self.leave, self.every = items, total, unit, leave, every
-        self.label, self.done, self.note = shown(label), 0.0, ""
+        self.label, self.done, self.note = shown(label), done, ""
+        self.before = done
         self.bar: Optional[tqdm] = None
         self.ended = threading.Event()
 
@@ -131,6 +137,7 @@ class Progress(Generic[T]):
 
             self.bar = tqdm(
                 total=self.total,
+                initial=_tidy(self.before),
                 unit=self.unit,
                 desc=self.label or None,
                 leave=False,
@@ -179,8 +186,9 @@ class Progress(Generic[T]):
     def _line(self) -> str:
         seconds = time.monotonic() - self.start
         words = [self._count(), spoken(seconds)]
-        if self.total and self.done:
-            words.append(f"about {spoken(seconds * (self.total - self.done) / self.done)} left")
+        now = self.done - self.before
+        if self.total and now:
+            words.append(f"about {spoken(seconds * (self.total - self.done) / now)} left")
         return ", ".join([*words, self.note] if self.note else words)
 
     def _count(self) -> str:

@@ -67,6 +67,13 @@ def test_a_part_of_an_item_counts(capsys):
     assert lines[-1].startswith("0.33/2 photo in")
 
 
+def test_what_was_done_before_took_no_time(capsys):
+    with progress(total=100, every=0.1, done=98) as bar:
+        bar.update()
+        time.sleep(0.15)
+    assert re.match(r"99/100 img, 0\.\d s, about 0\.\d s left", capsys.readouterr().err)
+
+
 def test_items_pass_through_and_are_counted(capsys):
     assert list(progress(["a", "b"])) == ["a", "b"]
     assert list(progress(iter("abc"), unit="frame")) == ["a", "b", "c"]  # of unknown number

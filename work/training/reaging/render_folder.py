@@ -65,9 +65,9 @@ def render_folder(out: Path, count: int, workers: int) -> tuple[int, int]:
         candidates = read_rows(out / CANDIDATES, Candidate)
         people = read_rows(out / PEOPLE, Rendered)
         done, counts, block = {person.seed for person in people}, np.zeros(GROUPS, int), 0
-        with progress(total=count, unit="person", label="rendering") as bar:
+        begun = min(count, passed(people))
+        with progress(total=count, unit="person", label="rendering", done=begun) as bar:
             while True:
-                bar.reach(passed(people))
                 if passed(people) >= count:
                     return count, len(people) - passed(people)
                 seeds = range(block * BLOCK, (block + 1) * BLOCK)
