@@ -122,7 +122,7 @@ class Progress(Generic[T]):
         label: str,
         leave: bool,
         every: float,
-        done: float,
+        done: float = 0,
     ):
         self.items, self.total, self.unit, self.leave, self.every = items, total, unit, leave, every
         self.label, self.done, self.note = shown(label), done, ""

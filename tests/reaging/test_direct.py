@@ -17,6 +17,7 @@ from work.faces.paste import NewFace, paste
 from work.inference import direct, load
 from work.inference.direct import OLDEST, SIZE, YOUNGEST, DirectModel
 from work.models.checkpoint import save_checkpoint
+from work.models.reaging.nominal import NominalAges
 from work.models.reaging.unet import ReagingNet
 from work.scripts.age_photo import main
 
@@ -164,3 +165,9 @@ def test_flags_that_do_not_go_together_are_refused(monkeypatch):
     with pytest.raises(UserError, match="--strength 0.5 is for the direct model"):
         load.load_model(options(strength=0.5))
     assert isinstance(load.load_model(PhotoOptions(device="cpu")), Brightener)
+
+
+def test_the_network_is_asked_for_nominal_ages():
+    table = NominalAges(np.array([40.0]), np.array([20.0, 80.0]), np.array([[20.0, 110.0]]))
+    before, after = face().values(SIZE), aged(model(nominal=table), 80.0)[0]
+    assert np.allclose((after - before)[0, :, 0], 1.5 * 0.45, atol=1e-6)  # 85 years, 1.5 times

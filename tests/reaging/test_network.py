@@ -120,9 +120,9 @@ def test_shipped_weights_draw_the_same_and_hold_no_discriminator(tmp_path):
     assert (tmp_path / FILE).stat().st_size < MOST_MB * 1e6
     faces = paddle.to_tensor(drawn([1, 3, 2 * STEP, STEP]))
     for source in (tmp_path, tmp_path / FILE):
-        loaded, file = load_reager(source)
-        assert file == tmp_path / FILE
-        change = loaded(faces, ages(20), ages(80))
+        shipped = load_reager(source)
+        assert shipped.file == tmp_path / FILE
+        change = shipped.net(faces, ages(20), ages(80))
         assert change.stop_gradient
         assert np.allclose(change, net.reager(faces, ages(20), ages(80)), atol=2e-2)
 

@@ -20,10 +20,10 @@ from work.inference.model import AgeingModel
 from work.inference.steps import OnStep, unheard
 from work.installation import PACKAGE_FOLDER, command
 from work.loading import load_network
+from work.models.reaging.nominal import OLDEST, YOUNGEST, NominalAges, read_nominal, split_nominal
 from work.models.reaging.shipped import FILE, load_reager
 
 SHIPPED = PACKAGE_FOLDER / FILE
-YOUNGEST, OLDEST = 15.0, 85.0  # years: what the network has seen
 SIZE = 512  # px of the face that it sees
 SMALL = 256  # px at which ages are read, and of resized pictures
 
@@ -48,6 +48,7 @@ class DirectModel(AgeingModel):
         read_age: a photo [1, 3, SMALL, SMALL] -> the person's age in years.
         matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1].
         strength: times the difference; 0 changes nothing, more than 1 exaggerates.
+        nominal: what to ask the network for; what is wanted by default.
     """
 
     output_size = SIZE
@@ -61,8 +62,10 @@ class DirectModel(AgeingModel):
         read_age: Callable[[Tensor], float],
         matte: Callable[[Tensor], Tensor],
         strength: float = 1.0,
+        nominal: Optional[NominalAges] = None,
     ):
         self.net, self.read_age, self.matte, self.strength = net, read_age, matte, strength
+        self.nominal = nominal or read_nominal({})
 
     @paddle.no_grad()
     def encode(
@@ -100,12 +103,17 @@ class DirectModel(AgeingModel):
                 f"target age {min(targets):g}: --model direct makes people of {YOUNGEST:g} and older; "
                 "--model embedded makes children"
             )
-        images = paddle.concat([self._aged(*pair) for pair in zip(encoded, targets)])
+        asked = [self.nominal.at(face.age, target) for face, target in zip(encoded, targets)]
+        images = paddle.concat([self.draw(*pair) for pair in zip(encoded, asked)])
         return F.avg_pool2d(images, SIZE // SMALL) if resize else images
 
-    def _aged(self, face: SeenFace, target: float) -> Tensor:
-        ages = [paddle.full([1], min(max(age, YOUNGEST), OLDEST)) for age in (face.age, target)]
-        change = self.strength * self.net(face.photo, *ages)
+    @paddle.no_grad()
+    def draw(self, face: SeenFace, nominal: float) -> Tensor:
+        """A face at a nominal age in years: the picture [1, 3, SIZE, SIZE]."""
+        own = min(max(face.age, YOUNGEST), OLDEST)
+        asked, stronger = split_nominal(nominal)
+        change = self.net(face.photo, paddle.full([1], own), paddle.full([1], asked))
+        change = self.strength * stronger * change
         if bool(is_grey(face.photo)):  # a grey photo stays grey
             change = without_colours(change)
         aged = (face.photo + change).clip(-1, 1)
@@ -133,8 +141,7 @@ def load_direct(
             "--model direct: this package has no weights for it yet; --checkpoint_path names the folder of a "
             f"run of {command('train_reaging')}"
         )
-    net, source = load_reager(path or SHIPPED)
-    drawing = fast_reager(net, source, SIZE, engine, precision)
-    return DirectModel(
-        drawing, load_person_reader(read_fitted()), load_network("person_matte"), strength
-    )
+    shipped = load_reager(path or SHIPPED)
+    net = fast_reager(shipped.net, shipped.file, SIZE, engine, precision)
+    read_age, matte = load_person_reader(read_fitted()), load_network("person_matte")
+    return DirectModel(net, read_age, matte, strength, shipped.nominal)

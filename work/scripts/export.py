@@ -59,7 +59,9 @@ def _parts(source: Path, options: ExportOptions) -> tuple[dict[str, Any], dict[s
 
     checkpoint = read_checkpoint(source)
     if checkpoint.kind == KIND:
-        return reaging_parts(load_reager(source)[0], direct.SIZE), {"output_size": direct.SIZE}
+        shipped = load_reager(source)
+        table = {name: value.tolist() for name, value in shipped.nominal.arrays().items()}
+        return reaging_parts(shipped.net, direct.SIZE), {"output_size": direct.SIZE, **table}
     merged = with_saved(options, checkpoint.opts or {}, ModelOptions)
     net = load_psp(checkpoint, merged, options.checkpoint_path)
     about = {"output_size": net.output_size, "n_styles": net.n_styles}

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
 from work.models.checkpoint import load_state, read_checkpoint, read_result, save_checkpoint
 from work.models.freezing import freeze
+from work.models.reaging.nominal import NominalAges, read_nominal
 from work.models.reaging.unet import ReagingNet
 
 KIND = "reaging"
 FILE = "reaging.pdparams"
 PREFIX = "reager."
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A trained network, frozen; what to ask it for; and the file that both are from."""
+
+    net: ReagingNet
+    nominal: NominalAges
+    file: Path
 
 
 def ship(folder: Path) -> Path:
@@ -22,20 +34,35 @@ def ship(folder: Path) -> Path:
         UserError: the run has saved nothing yet.
     """
     state = read_checkpoint(folder / "checkpoints" / "last.pdparams").state_dict
-    named = {name: state[name] for name in state if name.startswith(PREFIX)}
-    arrays = {name: np.asarray(value).astype(np.float16) for name, value in named.items()}
-    path = folder / FILE
-    save_checkpoint(path, KIND, arrays, None, {}, checksum=True)
+    named = {name: np.asarray(state[name]) for name in state if name.startswith(PREFIX)}
+    return _save(folder / FILE, named)
+
+
+def add_nominal(path: Path, nominal: NominalAges, out: Optional[Path] = None) -> Path:
+    """Write a shipped file again, to `out` or over it, with another table of nominal ages.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    checkpoint, file = read_result(path, FILE, KIND, "train_reaging.py")
+    state = checkpoint.state_dict
+    named = {name: np.asarray(state[name]) for name in state if name.startswith(PREFIX)}
+    return _save(out or file, {**named, **nominal.arrays()})
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    half = {name: value.astype(np.float16) for name, value in arrays.items()}
+    save_checkpoint(path, KIND, half, None, {}, checksum=True)
     return path
 
 
-def load_reager(path: Path) -> tuple[ReagingNet, Path]:
-    """The network of a file, or of a run's folder, frozen; and the file.
+def load_reager(path: Path) -> Shipped:
+    """The network of a file, or of a run's folder.
 
     Raises:
         UserError: there is none, or it holds something else.
     """
     checkpoint, file = read_result(path, FILE, KIND, "train_reaging.py")
-    net = ReagingNet()
-    load_state(net, checkpoint.state_dict.part(PREFIX), file)
-    return freeze(net), file
+    net, state = ReagingNet(), checkpoint.state_dict
+    load_state(net, state.part(PREFIX), file)
+    return Shipped(freeze(net), read_nominal(state), file)

@@ -19,12 +19,12 @@ from work.datasets.images import ImageError, find_images, read_image
 from work.datasets.training import AGES, INPUTS, generator, sample
 from work.datasets.transforms import to_input
 from work.errors import UserError
+from work.models.reaging.nominal import OLDEST, YOUNGEST
 from work.training.reaging.augment import USED, draw_view, show, spoil
 from work.training.reaging.covers import cover
 from work.training.reaging.pairs import Person
 
 CROP, WHOLE, PHOTO = "crop", "whole", "photo"
-YOUNGEST, OLDEST = 15.0, 85.0  # years that photos are asked for
 STAYS = 0.25  # share of photos that are asked for their own age
 TRIES = 20  # samples in a row that may be unreadable
 

@@ -1,0 +1,74 @@
+"""Finds what the re-ageing network has to be asked for: reads photos that it aged, and writes the table to its file.
+
+    python -m work.training.reaging.fit_nominal --checkpoint_path RUN --photos FFHQ256 [--count 200]
+
+Each photo is aged along a ladder of nominal ages, and the package's own readers say how old it looks on each rung. For
+each own age the mean of these curves, those of people of about that age counting most, is turned around.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import paddle.nn.functional as F
+
+from work import runtime
+from work.datasets.images import find_images
+from work.errors import UserError, run
+from work.faces.aligned import read_aligned
+from work.inference.direct import SIZE, SMALL, DirectModel, load_direct
+from work.models.reaging.nominal import YOUNGEST, NominalAges
+from work.models.reaging.shipped import add_nominal
+from work.progress import progress
+
+OWN = np.arange(15.0, 81.0, 5.0)  # rows and columns of the table, years
+WANTED = np.arange(15.0, 86.0, 5.0)
+RUNGS = np.array([-10.0, 2.5, *range(15, 86, 5), 95.0])  # nominal years
+WIDTH = 6.0  # years, of the bell in which people count as of about an age
+
+
+def read_ladder(model: DirectModel, path: Path) -> tuple[float, np.ndarray]:
+    """A photo's own age, and how old it looks on each rung [R], in years."""
+    [face] = model.encode([read_aligned(path)])
+    pictures = [F.avg_pool2d(model.draw(face, float(rung)), SIZE // SMALL) for rung in RUNGS]
+    return face.age, np.array([model.read_age(picture) for picture in pictures])
+
+
+def fit_nominal(own: np.ndarray, readings: np.ndarray) -> NominalAges:
+    """The table, from own ages [N] and readings [N, R] on the rungs."""
+    asked = []
+    for age in OWN:
+        bell = np.exp(-(((own - age) / WIDTH) ** 2) / 2)
+        curve = np.maximum.accumulate(bell @ np.maximum.accumulate(readings, axis=1) / bell.sum())
+        rising = curve + 1e-6 * np.arange(len(RUNGS))  # what stands still is crossed at once
+        asked.append(np.interp(WANTED, rising, RUNGS))
+    return NominalAges(OWN, WANTED, np.array(asked))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint_path", type=Path, required=True, help="a run, or its file")
+    parser.add_argument("--photos", type=Path, required=True, help="aligned faces")
+    parser.add_argument("--count", type=int, default=200, help="photos that are read")
+    options = parser.parse_args()
+    runtime.setup("auto", 0)
+    model = load_direct(options.checkpoint_path)
+    paths = find_images(options.photos)
+    chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, options.count).astype(int)]
+    ladders = [read_ladder(model, path) for path in progress(chosen, unit="photo")]
+    adults = [(own, readings) for own, readings in ladders if own >= YOUNGEST]
+    if len(adults) < 2:
+        raise UserError(f"{options.photos}: two photos of people from {YOUNGEST:.0f} years on")
+    own, readings = (np.array(column) for column in zip(*adults))
+    table = fit_nominal(own, readings)
+    print(f"{len(adults)} photos; nominal ages for {', '.join(f'{age:.0f}' for age in WANTED)}:")
+    for age, row in zip(OWN, table.asked):
+        print(f"{age:3.0f}:", " ".join(f"{nominal:5.1f}" for nominal in row))
+    print(add_nominal(options.checkpoint_path, table))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
