@@ -42,7 +42,8 @@ def cover(
 def _dark(side: int, rng: np.random.Generator) -> Image.Image:
     """Lenses: dark, with a lighter side that reflects something."""
     tint = rng.uniform(0, 60) + rng.uniform(-15, 15, 3)
-    slope = rng.uniform(0, 50) * np.linspace(*rng.uniform(-1, 1, 2), side)[:, None, None]
+    left, right = rng.uniform(-50, 50, 2)
+    slope = np.linspace(left, right, side)[:, None, None]
     pixels = (tint + slope + np.zeros((side, side, 3))).clip(0, 255)
     return Image.fromarray(pixels.astype(np.uint8))
 
@@ -58,8 +59,8 @@ def _texture(stuff: Image.Image, side: int, rng: np.random.Generator) -> Image.I
     pixels = np.asarray(piece, np.float32)
     if rng.random() < 0.5:
         pixels = pixels[:, :, rng.permutation(3)]
-    pixels = pixels * rng.uniform(0.4, 1.3) + rng.uniform(-50, 50, 3)
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    changed = pixels * rng.uniform(0.4, 1.3) + rng.uniform(-50, 50, 3)
+    return Image.fromarray(changed.clip(0, 255).astype(np.uint8))
 
 
 def _empty(side: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:

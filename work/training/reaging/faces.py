@@ -164,7 +164,7 @@ class ReagingFaces:
 
     def _anything(self, rng: np.random.Generator) -> Image.Image:
         """A rendered picture, of anybody."""
-        person = self.people[rng.integers(len(self.people))]
+        person = self.people[int(rng.integers(len(self.people)))]
         return read_image(person.pictures[_any(list(person.pictures), rng)])
 
 
