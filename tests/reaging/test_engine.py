@@ -7,12 +7,14 @@ import json
 import numpy as np
 import paddle
 import pytest
+import skimage.data
 
 from tests.reaging.kit import TinyNet
 from work.errors import run
 from work.inference.engines import reaging
 from work.inference.engines.cache import relative_rms
 from work.inference.engines.graph import Graph
+from work.loading import load_network
 from work.models.checkpoint import save_checkpoint
 from work.models.reaging.unet import ReagingNet
 from work.scripts import export
@@ -33,27 +35,36 @@ def net(tmp_path, monkeypatch):
     return net, tmp_path / "net.pdparams"
 
 
+@pytest.fixture(scope="module")
+def matte():
+    return load_network("person_matte")
+
+
 @pytest.mark.parametrize("engine", ["openvino", "paddle-inference"])
-def test_an_engine_is_paddle(engine, net, capsys):
+def test_an_engine_is_paddle(engine, net, matte, capsys):
     if engine == "openvino":
         pytest.importorskip("openvino")
     net, file = net
-    found = reaging.fast_reager(net, file, SIZE, engine, "fp32")
-    assert isinstance(found, Graph)
+    found, persons = reaging.fast_networks(net, matte, file, SIZE, engine, "fp32")
+    assert isinstance(found, Graph) and persons is not matte
     rng = np.random.default_rng(1)
     faces = paddle.to_tensor(rng.uniform(-1, 1, (2, 3, SIZE, SIZE)).astype("float32"))
     ages = paddle.to_tensor([20.0, 61.0]), paddle.to_tensor([85.0, 15.0])
     with paddle.no_grad():
         assert relative_rms(found(faces, *ages).numpy(), net(faces, *ages).numpy()) < 1e-5
+        photo = skimage.data.astronaut()[None].transpose(0, 3, 1, 2) / 127.5 - 1
+        photos = paddle.to_tensor(np.concatenate([photo, photo[..., ::-1]]).astype("float32"))
+        assert np.abs(persons(photos).numpy() - matte(photos).numpy()).max() < 1e-4
     capsys.readouterr()
-    reaging.fast_reager(net, file, SIZE, engine, "fp32")
+    reaging.fast_networks(net, matte, file, SIZE, engine, "fp32")
     assert capsys.readouterr().err == ""  # nothing is built again
 
 
-def test_a_wrong_graph_is_not_used(net, monkeypatch, capsys):
+def test_a_wrong_graph_is_not_used(net, matte, monkeypatch, capsys):
     net, file = net
-    monkeypatch.setattr(reaging, "_distance", lambda *args: 0.01)
-    assert reaging.fast_reager(net, file, SIZE, "paddle-inference", "fp32") is net
+    monkeypatch.setattr(reaging, "_distance", lambda *args, **offset: 0.01)
+    found = reaging.fast_networks(net, matte, file, SIZE, "paddle-inference", "fp32")
+    assert found == (net, matte)
     assert "note: Paddle computes instead of paddle-inference: its" in capsys.readouterr().err
 
 

@@ -15,7 +15,7 @@ from work.errors import UserError
 from work.faces.aligned import AlignedFace
 from work.inference.composite import is_grey, without_colours
 from work.inference.embedded.person_reader import load_person_reader, read_fitted
-from work.inference.engines.reaging import fast_reager
+from work.inference.engines.reaging import fast_networks
 from work.inference.model import AgeingModel
 from work.inference.steps import OnStep, unheard
 from work.installation import PACKAGE_FOLDER, command
@@ -142,6 +142,6 @@ def load_direct(
             f"run of {command('train_reaging')}"
         )
     shipped = load_reager(path or SHIPPED)
-    net = fast_reager(shipped.net, shipped.file, SIZE, engine, precision)
-    read_age, matte = load_person_reader(read_fitted()), load_network("person_matte")
+    persons, read_age = load_network("person_matte"), load_person_reader(read_fitted())
+    net, matte = fast_networks(shipped.net, persons, shipped.file, SIZE, engine, precision)
     return DirectModel(net, read_age, matte, strength, shipped.nominal)

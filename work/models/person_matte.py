@@ -129,21 +129,11 @@ class PersonMatte(nn.Layer):
         self.last = nn.Conv2DTranspose(16, 1, 2, 2)
 
     def forward(self, photos: Tensor) -> Tensor:
-        """Photos [N, 3, H, W], RGB in [-1, 1] -> mattes [N, 1, H, W] in [0, 1].
+        """Photos [N, 3, H, W], RGB in [-1, 1] -> mattes [N, 1, H, W] in [0, 1]; see `at_size`."""
+        return at_size(self.see, photos)
 
-        The network sees 256 x 256 px. Other sizes are brought there, and the mattes back, bilinearly: their edges
-        stay soft.
-        """
-        size = photos.shape[2:]
-        if size == [SIZE, SIZE]:
-            return self._see(photos)
-        if min(size) > SIZE:
-            small = F.adaptive_avg_pool2d(photos, SIZE)
-        else:
-            small = F.interpolate(photos, [SIZE, SIZE], mode="bilinear", align_corners=False)
-        return F.interpolate(self._see(small), size, mode="bilinear", align_corners=False)
-
-    def _see(self, x: Tensor) -> Tensor:
+    def see(self, x: Tensor) -> Tensor:
+        """Photos of SIZE x SIZE px alone."""
         x = stem = F.hardswish(self.stem((x + 1) / 2))
         features = []
         for block in self.blocks:
@@ -155,3 +145,18 @@ class PersonMatte(nn.Layer):
             x = step(x, skip)
         x = conv2d_transpose(x, self.last.weight, 2) + self.last.bias.reshape([1, -1, 1, 1])
         return F.sigmoid(x)
+
+
+def at_size(see: Callable[[Tensor], Tensor], photos: Tensor) -> Tensor:
+    """Mattes [N, 1, H, W] of photos [N, 3, H, W], by a network that sees SIZE x SIZE px.
+
+    Other sizes are brought there, and the mattes back, bilinearly: their edges stay soft.
+    """
+    size = photos.shape[2:]
+    if size == [SIZE, SIZE]:
+        return see(photos)
+    if min(size) > SIZE:
+        small = F.adaptive_avg_pool2d(photos, SIZE)
+    else:
+        small = F.interpolate(photos, [SIZE, SIZE], mode="bilinear", align_corners=False)
+    return F.interpolate(see(small), size, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""The primitive operations in which sam_graph.py, mobile_graph.py and reaging_graph.py write the networks.
+"""The primitive operations in which the files *_graph.py write the networks.
 
 Each engine implements them with its own nodes: OpenVinoOps, PaddleOps, OnnxOps. Nodes are tensors of a graph that is
 being built; constants are numpy arrays. Feature maps are [N, C, H, W].

@@ -1,14 +1,15 @@
-"""The direct re-ageing network on the fastest engine that computes what Paddle computes."""
+"""The direct re-ageing network and the person matte on the fastest engine that computes what Paddle computes."""
 
 from __future__ import annotations
 
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Union
+from typing import Any, Callable, Union
 
 import numpy as np
 import paddle
+from paddle import Tensor
 
 from work.inference.engines import openvino_engine, paddle_engine
 from work.inference.engines.cache import (
@@ -21,28 +22,34 @@ from work.inference.engines.cache import (
 )
 from work.inference.engines.engine import Engine, Shapes, first_usable, supported
 from work.inference.engines.graph import Graph
+from work.inference.engines.matte_graph import matte
 from work.inference.engines.ops import Node, Ops
 from work.inference.engines.reaging_graph import reaging
+from work.models.person_matte import SIZE as MATTE_SIZE
+from work.models.person_matte import PersonMatte, at_size
 from work.models.reaging.unet import ReagingNet
 
 ENGINES: tuple[Engine, ...] = (openvino_engine, paddle_engine)  # the fastest first
-NAME = "reaging"
+NAME, MATTE = "reaging", "matte"
 Reager = Union[ReagingNet, Graph]
+Matte = Callable[[Tensor], Tensor]
 
 
-def fast_reager(net: ReagingNet, source: Path, size: int, choice: str, precision: str) -> Reager:
-    """The network on an engine, for faces of `size` pixels; the network itself if Paddle has to compute.
+def fast_networks(
+    net: ReagingNet, persons: PersonMatte, source: Path, size: int, choice: str, precision: str
+) -> tuple[Reager, Matte]:
+    """Both on an engine, the network for faces of `size` pixels; themselves if Paddle has to compute.
 
     Args:
-        source: the file of its weights.
+        source: the file of the network's weights.
         choice: `--engine`, see `first_usable`.
-        precision: "fp32" or "bf16".
+        precision: of the network, "fp32" or "bf16"; the matte stays in fp32.
     """
-    prepare = partial(_on_engine, net, source, size, precision)
+    prepare = partial(_on_engine, net, persons, source, size, precision)
     found = first_usable(choice, ENGINES, prepare)
     if found is None and precision == "bf16":
         print("note: Paddle draws in fp32; bf16 needs OpenVINO", file=sys.stderr)
-    return found or net
+    return found or (net, persons)
 
 
 def inputs_of(size: int) -> Shapes:
@@ -63,25 +70,36 @@ def example(size: int, seed: int) -> list[np.ndarray]:
     return [face, *rng.uniform(15, 85, (2, 1)).astype(np.float32)]
 
 
-def _on_engine(net: ReagingNet, source: Path, size: int, precision: str, engine: Engine) -> Graph:
-    """Build, load and check the graph of an engine; it is built and checked once. Raises EngineUnavailable."""
+def _on_engine(
+    net: ReagingNet, persons: PersonMatte, source: Path, size: int, precision: str, engine: Engine
+) -> tuple[Reager, Matte]:
+    """Build, load and check an engine's graphs; they are built and checked once. Raises EngineUnavailable."""
     version, precision = engine.version(), supported(engine, precision)
     folder = folder_for(source, engine.NAME)
-    precisions, checks = {NAME: precision}, Checks(folder, version)
+    precisions, checks = {NAME: precision, MATTE: "fp32"}, Checks(folder, version)
+    photo = {"photo": (1, 3, MATTE_SIZE, MATTE_SIZE)}
     with stages(folder) as done:
         engine.build(NAME, inputs_of(size), partial(graph_of, net, size), folder)
+        engine.build(MATTE, photo, partial(_matte_of, persons), folder)
         done()
-        graph = Graph(load_all(engine, precisions, folder)[NAME])
+        graphs = {name: Graph(run) for name, run in load_all(engine, precisions, folder).items()}
         done()
         if checks.missing(precisions):
-            errors = [_distance(graph, net, example(size, seed)) for seed in (0, 1)]
+            errors = [_distance(graphs[NAME], net, example(size, seed)) for seed in (0, 1)]
             checks.record(NAME, precision, max(errors))
+            squares = flat_squares(np.random.default_rng(0), photo["photo"])
+            checks.record(MATTE, "fp32", _distance(graphs[MATTE], persons, [squares], offset=-1))
         done()
     checks.require(precisions)
-    return graph
+    return graphs[NAME], partial(at_size, graphs[MATTE])
+
+
+def _matte_of(persons: PersonMatte, ops: Ops, photo: Node) -> Node:
+    return matte(ops, photo, {name: x.numpy() for name, x in persons.state_dict().items()})
 
 
 @paddle.no_grad()
-def _distance(graph: Graph, net: ReagingNet, inputs: list[np.ndarray]) -> float:
+def _distance(graph: Graph, plain: Any, inputs: list[np.ndarray], offset: float = 0) -> float:
+    """How far outputs are apart; with the offset -1, those of mattes, which squares leave near 0."""
     tensors = [paddle.to_tensor(x) for x in inputs]
-    return relative_rms(graph(*tensors).numpy(), net(*tensors).numpy())
+    return relative_rms(graph(*tensors).numpy() + offset, plain(*tensors).numpy() + offset)

@@ -1,6 +1,6 @@
 """Finds what the re-ageing network has to be asked for: reads photos that it aged, and writes the table to its file.
 
-    python -m work.training.reaging.fit_nominal --checkpoint_path RUN --photos FFHQ256 [--count 200]
+    python -m work.training.reaging.fit_nominal --checkpoint_path RUN --photos FFHQ256 [--count 120]
 
 Each photo is aged along a ladder of nominal ages, and the package's own readers say how old it looks on each rung. For
 each own age these curves are fitted by a straight line through people of about that age, and turned around.
@@ -52,7 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint_path", type=Path, required=True, help="a run, or its file")
     parser.add_argument("--photos", type=Path, required=True, help="aligned faces")
-    parser.add_argument("--count", type=int, default=200, help="photos that are read")
+    parser.add_argument("--count", type=int, default=120, help="photos that are read")
     options = parser.parse_args()
     runtime.setup("auto", 0)
     model = load_direct(options.checkpoint_path)
