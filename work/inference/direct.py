@@ -17,6 +17,7 @@ from work.inference.composite import is_grey, without_colours
 from work.inference.embedded.person_reader import load_person_reader, read_fitted
 from work.inference.engines.reaging import fast_networks
 from work.inference.model import AgeingModel
+from work.inference.skin_tone import keep_tone
 from work.inference.steps import OnStep, unheard
 from work.installation import PACKAGE_FOLDER, command
 from work.loading import load_network
@@ -113,7 +114,7 @@ class DirectModel(AgeingModel):
         own = min(max(face.age, YOUNGEST), OLDEST)
         asked, stronger = split_nominal(nominal)
         change = self.net(face.photo, paddle.full([1], own), paddle.full([1], asked))
-        change = self.strength * stronger * change
+        change = keep_tone(face.photo, self.strength * stronger * change)
         if bool(is_grey(face.photo)):  # a grey photo stays grey
             change = without_colours(change)
         aged = (face.photo + change).clip(-1, 1)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from work.inference.skin_tone import CHEEKS
+
 YOUNGEST = 13.0  # years; children's heads have another shape at every age
 AGE_BOUNDS = (25.0, 45.0)  # years
 SKIN_BOUNDS = (10.0, 35.0)  # degrees of the typology angle: brown and darker | tan | light
@@ -18,8 +20,6 @@ GROUPS = (len(AGE_BOUNDS) + 1) * 2 * (len(SKIN_BOUNDS) + 1)
 LEAD = 1.5  # times the mean group that a group may be ahead of the others
 HEAD_START = 2  # people of any group that are always taken
 TRUNCATIONS = (0.5, 0.95)
-# Cheeks of an FFHQ-aligned face, as shares of its side: top, bottom, and the left edges of both
-CHEEKS = (0.60, 0.68, (0.28, 0.65), 0.07)
 
 
 @dataclass(frozen=True)
