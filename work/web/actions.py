@@ -60,6 +60,7 @@ class Actions:
     def _aged(self, session: Session, quality: str, wanted: str, years: float, say: Say) -> Shown:
         session.shown = None
         files, subject = self.studio.age(session, quality, years, say)
+        quality = quality if self.studio.improves(subject, years) else wanted
         quality, wanted = (self.studio.own_quality(word) for word in (quality, wanted))
         session.shown = quality
         said = "found" if quality == wanted else "drafted"

@@ -77,7 +77,8 @@ class Page:
             drafted = self._on(event, work, sent, "status", ("who", *AGED))
             self._on(drafted.then, do.refine, look, "status", AGED)
         self._on(p["quality"].input, do.refine, look, "status", AGED)
-        self._on(p["age"].change, do.age, look, "status", AGED, trigger_mode="always_last")
+        moved = self._on(p["age"].change, do.age, look, "status", AGED, trigger_mode="always_last")
+        self._on(moved.then, do.refine, look, "status", AGED)
         self._on(p["strip_run"].click, do.strip, ["quality"], "strip_said", STRIP)
         made = ["quality", "seconds", "film_what"]
         self._on(p["film_run"].click, do.film, made, "film_said", FILM)

@@ -18,6 +18,6 @@ class Problem(UserError):
         self.key, self.values = key, values
 
 
-def learning(say: Say) -> OnStep:
-    """For a face that only a further age shows that it has to be learned."""
-    return within(lambda share: say(share, "learning"), 0.1, 0.85)
+def learning(say: Say, what: str = "learning") -> OnStep:
+    """Says how far a face is learned; `what` is the key of the words, e.g. "drafting"."""
+    return within(lambda share: say(share, what), 0.1, 0.85)

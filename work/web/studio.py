@@ -90,6 +90,10 @@ class Studio:
         """The quality that the model makes of a wanted one: some models know only one."""
         return quality if self.refines else DRAFT
 
+    def improves(self, subject: Subject, years: float) -> bool:
+        """Whether a picture at this age gets better where the face is learned for longer."""
+        return self.ager.model.drawn_by(subject.encoded, [years])[0].refines
+
     def subject(self, session: Session, quality: str, say: Say) -> Subject:
         """The chosen face and what the model knows about it, learned the first time only.
 
@@ -100,11 +104,13 @@ class Studio:
         key = session.which, self.own_quality(quality)
         if key not in session.subjects:
             face = session.faces[session.which]
-            what = "drafting" if quality == DRAFT and self.refines else "learning"
-            say(0.1, what)
-            told = within(lambda share: say(share, what), 0.1, 0.85)
+            say(0.1, self._learning(quality))
+            told = learning(say, self._learning(quality))
             session.subjects[key] = self.ager.learn(face, self.steps[quality], told)
         return session.subjects[key]
+
+    def _learning(self, quality: str) -> str:
+        return "drafting" if quality == DRAFT and self.refines else "learning"
 
     def _recall(self, session: Session, say: Say) -> None:
         """Read the photo again if its memory was needed for others. Raises Problem if there is none."""
@@ -124,7 +130,7 @@ class Studio:
         """
         subject = self.subject(session, quality, say)
         say(0.85, "ageing")
-        new = self.ager.age(subject, years, learning(say))
+        new = self.ager.age(subject, years, learning(say, self._learning(quality)))
         say(0.9, "pasting")
         photo = paste(subject.face.photo, [new])
         name, before = f"{session.name}_{years:g}", subject.face.picture(DRAWN)
