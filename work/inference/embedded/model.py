@@ -1,4 +1,4 @@
-"""The embedded default: a small generator, the inversion of photos into it, and a path of ages through its codes."""
+"""The embedded model: a small generator, the inversion of photos into it, and a path of ages through its codes."""
 
 from __future__ import annotations
 
