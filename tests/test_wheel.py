@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP = ("pyproject.toml", "README.md", "LICENSE", "requirements-common.txt")
 WEIGHTS = "work/pretrained_models/embedded.pdparams"
 GANS = "work/pretrained_models/ageing_gans.pdparams"
+REAGER = "work/pretrained_models/reaging.pdparams"
 MATTE = "work/pretrained_models/person_matte.pdparams"
 
 
@@ -81,7 +82,7 @@ def test_it_holds_every_file_of_the_package_and_no_others(wheel, source):
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     files = {path for name in ("work", "convert_weights") for path in (source / name).rglob("*")}
     wanted = {path.relative_to(source).as_posix() for path in files if path.is_file()}
-    shipped = {WEIGHTS, GANS, MATTE}
+    shipped = {WEIGHTS, GANS, REAGER, MATTE}
     others = {name for name in wanted if name.endswith((".gitkeep", ".pdparams"))} - shipped
     assert shipped | {MATTE.replace(".pdparams", ".LICENSE")} <= inside
     assert "work/pretrained_models/fetched.pdparams" in others

@@ -12,10 +12,10 @@ from work.configs.command_line import parse
 from work.configs.video_options import VideoOptions
 from work.errors import UserError, run
 
-EXAMPLES = """%(prog)s film.mp4 older.mp4 --target_age 70 --method group-gan
-%(prog)s film.mp4 older.mp4 --target_age 70,+10 --method group-gan
-%(prog)s film.mp4 people.png --people --method group-gan
-%(prog)s film.mp4 older.mp4 --person 2=70,1=+10 --method group-gan"""
+EXAMPLES = """%(prog)s film.mp4 older.mp4 --target_age 70
+%(prog)s film.mp4 older.mp4 --target_age 70,+10
+%(prog)s film.mp4 people.png --people
+%(prog)s film.mp4 older.mp4 --person 2=70,1=+10"""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 import paddle
@@ -57,6 +57,7 @@ class Passes:
     model: AgeingModel
     follow: Follow = progress
     seconds: Seconds = field(default_factory=Seconds)
+    frames: Optional[int] = None  # that the first reading counted
 
     def watch(self) -> Tracker:
         """Read the film for the first time: its cuts, and its faces in every frame."""
@@ -75,6 +76,7 @@ class Passes:
                     _count(bar)
         if not tracker.count:
             raise UserError(f"{self.source.path}: there is no frame in this part of it")
+        self.frames = tracker.count
         return tracker
 
     def recognise(self, tracks: Sequence[Track]) -> list[Person]:
@@ -166,7 +168,8 @@ class Passes:
         source = self.source
         rest = max(0.0, source.info.seconds - source.start)
         length = min(source.seconds, rest) if source.seconds else rest
-        return self.follow(total=round(length * source.info.fps) or None, unit="frame", label=label)
+        total = self.frames or round(length * source.info.fps) or None
+        return self.follow(total=total, unit="frame", label=label)
 
 
 def _count(bar: Progress) -> None:
