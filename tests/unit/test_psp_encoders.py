@@ -64,7 +64,7 @@ def test_a_checkpoint_of_it_loads(checkpoint):
     path, net = checkpoint
     loaded = load_psp(read_checkpoint(path), ModelOptions(), path)
     faces = paddle.randn([1, 3, 256, 256])
-    assert not loaded.has_pyramid and not loaded.learn_in_w and loaded.start_from_latent_avg
+    assert not loaded.has_graphs and not loaded.learn_in_w and loaded.start_from_latent_avg
     assert np.array_equal(loaded.encode(faces).numpy(), net.encode(faces).numpy())
 
 

@@ -135,4 +135,4 @@ def test_the_flag_chooses_that_encoder(monkeypatch, tmp_path):
     flags = ("--dataset_type=ffhq_encode", "--output_size=8", "--allow_missing")
     chosen = options(*flags, "--encoder_type=BackboneEncoderUsingLastLayerIntoWPlus")
     net = networks.build_network(chosen)
-    assert isinstance(net.encoder, BackboneEncoderUsingLastLayerIntoWPlus) and not net.has_pyramid
+    assert isinstance(net.encoder, BackboneEncoderUsingLastLayerIntoWPlus) and not net.has_graphs

@@ -10,9 +10,10 @@ import numpy as np
 import paddle
 
 from work.errors import UserError
-from work.inference.engines import reaging, sam_graph
+from work.inference.engines import reaging
 from work.inference.engines.cache import flat_squares
 from work.inference.engines.engine import Shapes
+from work.inference.engines.sam import graph_of
 from work.models.checkpoint import LazyState
 from work.models.psp import PSP, add_age_channel
 from work.models.reaging.unet import ReagingNet
@@ -50,9 +51,9 @@ def sam_parts(net: PSP, weights: LazyState) -> dict[str, Part]:
     Raises:
         UserError: the network has no graphs.
     """
-    if not net.has_pyramid:
+    if not net.has_graphs:
         raise UserError(
-            "only encoders with a feature pyramid (GradualStyleEncoder) can be exported"
+            "only encoders with a feature pyramid (GradualStyleEncoder, LightStyleEncoder) can be exported"
         )
     n, mean = net.n_styles, net.latent_avg.numpy()[None]
     codes = (1, n, 512)
@@ -60,15 +61,16 @@ def sam_parts(net: PSP, weights: LazyState) -> dict[str, Part]:
 
     def start(ops, face):
         w = weights.part("pretrained_encoder.")
-        return ops.add(sam_graph.encoder(ops, face, w, n), mean)
+        return ops.add(graph_of("encoder", w, n, ops, face), mean)
 
     def sam_encoder(ops, face, age, start):
         plane = np.full((1, 1, 256, 256), 0.01, np.float32)
         plane = ops.mul(ops.reshape(age, [1, 1, 1, 1]), plane)
-        return ops.add(sam_graph.encoder(ops, ops.concat([face, plane], 1), own, n), start)
+        inputs = ops.concat([face, plane], 1)
+        return ops.add(graph_of("encoder", own, n, ops, inputs), start)
 
     def psp_encoder(ops, face):
-        result = sam_graph.encoder(ops, face, own, n)
+        result = graph_of("encoder", own, n, ops, face)
         return ops.add(result, mean) if net.start_from_latent_avg else result
 
     def part(inputs: Shapes, output: str, graph: Any, reference: Any) -> Part:
@@ -84,7 +86,10 @@ def sam_parts(net: PSP, weights: LazyState) -> dict[str, Part]:
     else:
         parts["encoder"] = part({"face": FACE}, "w_plus", psp_encoder, net.encode)
     parts["generator"] = part(
-        {"w_plus": codes}, "image", lambda ops, x: sam_graph.decoder(ops, x, generator), net.decode
+        {"w_plus": codes},
+        "image",
+        lambda ops, x: graph_of("decoder", generator, n, ops, x),
+        net.decode,
     )
     return parts
 

@@ -67,7 +67,7 @@ class PSP(nn.Layer):
         self.start_from_encoded_w_plus = start_from_encoded_w_plus
         self.learn_in_w, self.light, self.mobile = learn_in_w, light, mobile
         self.n_styles = N_STYLES if mobile else n_styles(output_size)
-        self.has_pyramid = not (learn_in_w or last_features or light)
+        self.has_graphs = not (learn_in_w or last_features)  # for engines and exports
 
         def new_encoder(channels: int) -> nn.Layer:
             if light:

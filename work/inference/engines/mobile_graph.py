@@ -5,11 +5,11 @@ Engines do not differentiate, so the backward pass, which inverting photos needs
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import Mapping, cast
 
 import numpy as np
 
-from work.inference.engines.ops import GradientOps, Node
+from work.inference.engines.ops import GradientOps, Node, Ops
 from work.models.mobile_stylegan import N_STYLES, WIDTHS
 
 Weights = Mapping[str, np.ndarray]
@@ -20,12 +20,12 @@ class MobileGraph:
     """Builds graphs of the generator.
 
     Args:
-        ops: the primitives.
+        ops: the primitives; GradientOps for the gradient.
         w: the parameters of a MobileStyleGAN.
         w_plus: the codes [1, N_STYLES, 512].
     """
 
-    def __init__(self, ops: GradientOps, w: Weights, w_plus: Node):
+    def __init__(self, ops: Ops, w: Weights, w_plus: Node):
         self.ops, self.w, self.w_plus = ops, w, w_plus
         self.tape: list[
             tuple
@@ -40,7 +40,8 @@ class MobileGraph:
             name, first = f"layers.{level}", 1 + 3 * level
             averages = coarse and level == len(WIDTHS) - 1
             x = self._scaled(x, first, f"{name}.up")
-            x = self._averages(x) if averages else self._haar(x)
+            channels = len(w[f"{name}.up.bias"])
+            x = self._averages(x, channels) if averages else self._haar(x, channels)
             for i in (1, 2):
                 conv = f"{name}.conv{i}"
                 x = self._depthwise(x, w[f"{conv}.depthwise"])
@@ -51,11 +52,11 @@ class MobileGraph:
         weight, bias = w["to_img.weight"], w["to_img.bias"].reshape(1, -1, 1, 1)
         if half or coarse:  # the LL band is the box-downsampled image itself
             return ops.add(self._conv(x, weight[::4]), bias[:, ::4])
-        return self._haar(ops.add(self._conv(x, weight), bias))
+        return self._haar(ops.add(self._conv(x, weight), bias), len(weight))
 
     def gradient(self, towards: Node) -> Node:
         """The gradient [1, N_STYLES, 512] with respect to the codes, given that of the image built before."""
-        ops, g = self.ops, towards
+        ops, g = cast(GradientOps, self.ops), towards
         styles: list[Node] = [None] * N_STYLES
         for kind, *kept in reversed(self.tape):
             if kind == "scale":
@@ -102,16 +103,14 @@ class MobileGraph:
         self.tape.append(("leaky", y))
         return y
 
-    def _haar(self, x: Node) -> Node:
+    def _haar(self, x: Node, channels: int) -> Node:
         """Inverse Haar transform; in engines a dense 1x1 convolution is quicker than a grouped one."""
-        channels = self.ops.count_channels(x)
         weight = np.kron(np.eye(channels // 4, dtype=np.float32), HAAR)[:, :, None, None]
         self.tape.append(("haar", weight))
         return self.ops.pixel_shuffle(self.ops.conv(x, weight))
 
-    def _averages(self, x: Node) -> Node:
+    def _averages(self, x: Node, channels: int) -> Node:
         """The LL bands: the means of the 2 x 2 pixels that the Haar transform would make."""
-        channels = self.ops.count_channels(x)
         weight = np.eye(channels, dtype=np.float32)[:, ::4, None, None]
         self.tape.append(("averages", weight))
         return self.ops.conv(x, weight.transpose(1, 0, 2, 3))

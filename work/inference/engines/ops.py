@@ -14,7 +14,7 @@ Node = Any
 
 
 class Ops(Protocol):
-    """What the graphs of SAM and of the re-ageing network need."""
+    """What the graphs of the networks need."""
 
     def constant(self, array: Any) -> Node:
         """A numpy array as a float32 node; a node stays as it is."""
@@ -82,18 +82,15 @@ class Ops(Protocol):
     def double(self, x: Node) -> Node:
         """[N, C, s, s] -> [N, C, 2s, 2s], bilinearly, corners not aligned."""
 
+    def hide_constant(self, bias: np.ndarray, node: Node) -> Node:
+        """A bias [C] as [1, C, 1, 1] that is not a constant to the engine: it depends on a node [1, K] formally."""
+
     def pixel_shuffle(self, x: Node) -> Node:
         """[N, 4C, H, W] -> [N, C, 2H, 2W]."""
 
 
 class GradientOps(Ops, Protocol):
-    """What the graphs of the small generator and their gradients need as well; OpenVINO has it."""
-
-    def count_channels(self, x: Node) -> int:
-        """C."""
-
-    def hide_constant(self, bias: np.ndarray, node: Node) -> Node:
-        """A bias [C] as [1, C, 1, 1] that is not a constant to the engine: it depends on a node [1, K] formally."""
+    """What the gradient of the small generator needs as well; OpenVINO has it."""
 
     def sum(self, x: Node) -> Node:
         """The sum of each channel, [N, C, 1, 1]."""

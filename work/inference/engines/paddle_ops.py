@@ -128,5 +128,8 @@ class PaddleOps:
         near = np.clip(places, 0, side - 1)[:, None] - np.arange(side)
         return self.resize(x, np.clip(1 - np.abs(near), 0, 1))
 
+    def hide_constant(self, bias: np.ndarray, node: Any) -> Any:
+        return self.constant(np.reshape(bias, (1, -1, 1, 1)))  # nothing here would join constants
+
     def pixel_shuffle(self, x: Any) -> Any:
         return F.pixel_shuffle(x, 2)

@@ -29,6 +29,8 @@ from work.inference.engines.engine import (
     supported,
 )
 from work.inference.engines.graph import Graph
+from work.inference.engines.light_graph import light_encoder
+from work.inference.engines.mobile_graph import MobileGraph, Weights
 from work.inference.engines.ops import Node, Ops
 from work.loading import load_psp, set_latent_avg, shape_psp
 from work.models.checkpoint import Checkpoint, compare_state, load_state
@@ -58,19 +60,23 @@ def _on_engine(
     """Build, load and check the graphs of an engine; they are built and checked once. Raises EngineUnavailable."""
     version, precision = engine.version(), supported(engine, options.precision)
     net = shape_psp(checkpoint, options, source, encoders=False)
-    if not net.has_pyramid:
+    if not net.has_graphs:
         raise EngineUnavailable("it has graphs of encoders with a feature pyramid only")
     if checked_folder(source, engine.NAME) is None:  # a new file: does all of it fit?
         compare_state(shape_psp(checkpoint, options, source), checkpoint.state_dict, source)
     shapes = _input_shapes(net)
     folder = folder_for(source, engine.NAME)
-    load_state(net.decoder.style, checkpoint.state_dict.part("decoder.style."), source)
+    own = checkpoint.state_dict.part("decoder.")
+    if net.mobile:
+        load_state(net.decoder, own, source)
+    else:
+        load_state(net.decoder.style, own.part("style."), source)
     set_latent_avg(net, checkpoint, source)
     precisions, checks = dict.fromkeys(shapes, precision), Checks(folder, version)
     with stages(folder) as done:
         for name, shape in shapes.items():
             weights = checkpoint.state_dict.part(f"{name}.")
-            engine.build(name, {"x": shape}, partial(_graph, name, weights, net.n_styles), folder)
+            engine.build(name, {"x": shape}, partial(graph_of, name, weights, net.n_styles), folder)
         done()
         runs = load_all(engine, precisions, folder)
         done()
@@ -92,11 +98,19 @@ def _input_shapes(net: PSP) -> Shapes:
     return shapes
 
 
-def _graph(name: str, weights: sam_graph.Weights, n_styles: int, ops: Ops, x: Node) -> Node:
-    """Makes the graph of an encoder or the decoder."""
+def graph_of(name: str, weights: Weights, n_styles: int, ops: Ops, x: Node) -> Node:
+    """Makes the graph of an encoder or the decoder; the weights' names show which kind it is.
+
+    Args:
+        name: "encoder", "pretrained_encoder" or "decoder"; `weights` are its parameters.
+        x: pictures [1, C, 256, 256], or codes [1, n_styles, 512].
+    """
     if name == "decoder":
+        if "const" in weights:
+            return MobileGraph(ops, weights, x).image()
         return sam_graph.decoder(ops, x, weights)
-    return sam_graph.encoder(ops, x, weights, n_styles)
+    light = "body.0.0.widen.0.weight" in weights
+    return (light_encoder if light else sam_graph.encoder)(ops, x, weights, n_styles)
 
 
 @paddle.no_grad()

@@ -1,0 +1,60 @@
+"""SAM with the light encoder and the small generator: engines and exports give Paddle's pictures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import paddle
+import pytest
+
+from tests.faces.conftest import fetched as fetched
+from tests.unit.test_engines import load, picture
+from work.errors import run
+from work.inference.engines.cache import relative_rms
+from work.loading import load_network
+from work.models.checkpoint import save_checkpoint
+from work.models.ops.batch_norm import BatchNorm2D
+from work.models.psp import PSP
+from work.scripts import export
+
+
+@pytest.fixture(scope="module")
+def small_sam(tmp_path_factory, fetched):
+    """A checkpoint with the real generator, drawn encoders, and batch norms that have seen something."""
+    fetched("mobile_stylegan")
+    paddle.seed(0)
+    net, rng = PSP(light=True, mobile=True), np.random.default_rng(0)
+    for layer in net.sublayers():
+        if isinstance(layer, BatchNorm2D):
+            shape = layer._mean.shape
+            layer._mean.set_value(rng.normal(0, 0.3, shape).astype("float32"))
+            layer._variance.set_value(rng.uniform(0.5, 2, shape).astype("float32"))
+    net.decoder.set_state_dict(load_network("mobile_stylegan").state_dict())
+    path = tmp_path_factory.mktemp("small") / "sam.pdparams"
+    mean = rng.normal(0, 0.3, (net.n_styles, 512)).astype("float32")
+    save_checkpoint(path, "sam", net.state_dict(), mean, {})
+    return path
+
+
+@pytest.mark.parametrize("engine", ["openvino", "paddle-inference"])
+def test_an_engine_is_paddle(engine, small_sam, tmp_path, monkeypatch):
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path))
+    expected = picture(load(small_sam, engine="paddle"))
+    model = load(small_sam, engine=engine)
+    assert type(model.net.encoder).__name__ == "Graph"
+    for found, wanted in zip(picture(model), expected):
+        assert wanted.std() > 0.01 and relative_rms(found, wanted) < 1e-4
+    assert model.random_codes(1).shape == [1, model.n_styles, 512]
+
+
+@pytest.mark.parametrize("chosen", ["onnx", "paddle"])
+def test_it_is_exported(chosen, small_sam, tmp_path):
+    pytest.importorskip({"onnx": "onnxruntime", "paddle": "paddle"}[chosen])
+    flags = [f"--checkpoint_path={small_sam}", f"--format={chosen}", f"--out={tmp_path / 'served'}"]
+    assert run(lambda: export.main(flags)) == 0
+    about = json.loads((tmp_path / "served" / "export.json").read_text())
+    assert about["n_styles"] == 23 and set(about[chosen]) == {"start", "encoder", "generator"}
+    assert max(about[chosen].values()) < 1e-4

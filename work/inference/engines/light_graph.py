@@ -1,0 +1,59 @@
+"""The light style encoder as a graph of primitive operations; batch norms are folded into the convolutions before."""
+
+from __future__ import annotations
+
+import math
+from typing import Mapping
+
+import numpy as np
+
+from work.inference.engines.ops import Node, Ops
+from work.models.encoders.light import SLOPE, STAGES
+from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
+
+Weights = Mapping[str, np.ndarray]
+EPSILON = 1e-5  # of batch norm
+SPATIAL = 8, 16, 32  # px of the maps
+
+
+def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
+    """Inputs [1, C, 256, 256] -> codes [1, n_styles, 512]; `w` holds a LightStyleEncoder's parameters."""
+
+    def folded(name: str) -> tuple[np.ndarray, np.ndarray]:
+        scale = w[f"{name}.1.weight"] / np.sqrt(w[f"{name}.1._variance"] + EPSILON)
+        shift = w[f"{name}.1.bias"] - w[f"{name}.1._mean"] * scale
+        return w[f"{name}.0.weight"] * scale.reshape(-1, 1, 1, 1), shift
+
+    def block(name: str, x: Node, stride: int, same: bool) -> Node:
+        y = ops.relu(ops.conv(x, *folded(f"{name}.widen")))
+        y = ops.relu(ops.grouped(y, *folded(f"{name}.depthwise"), stride=stride))
+        y = ops.conv(y, *folded(f"{name}.narrow"))
+        return ops.add(x, y) if same else y
+
+    def lateral(i: int, x: Node) -> Node:
+        return ops.conv(x, w[f"lateral.{i}.weight"], w[f"lateral.{i}.bias"])
+
+    def style(name: str, x: Node, spatial: int) -> Node:
+        for i in range(int(math.log2(spatial))):
+            part = f"{name}.depthwise.{i}"
+            x = ops.grouped(x, w[f"{part}.weight"], w[f"{part}.bias"], stride=2)
+            part = f"{name}.mix.{i}"
+            x = ops.leaky(ops.conv(x, w[f"{part}.weight"], w[f"{part}.bias"]), SLOPE)
+        weight, bias = w[f"{name}.linear.weight"], w[f"{name}.linear.bias"]
+        x = ops.matmul(ops.reshape(x, [1, -1]), weight / math.sqrt(len(weight)))
+        return ops.reshape(ops.add(x, bias.reshape(1, -1)), [1, 1, 512])
+
+    x = ops.relu(ops.conv(x, *folded("input_layer"), stride=2, pad=1))
+    features = []
+    for stage, (_, count) in enumerate(STAGES):
+        for i in range(count):
+            x = block(f"body.{stage}.{i}", x, 2 if i == 0 else 1, i > 0)
+        features.append(x)
+    fine, middle, coarse = (lateral(i, feature) for i, feature in enumerate(features[1:]))
+    middle = ops.add(middle, ops.double(coarse))
+    fine = ops.add(fine, ops.double(middle))
+    codes = []
+    for i in range(n_styles):
+        level = (i >= COARSE_END) + (i >= MIDDLE_END)
+        codes.append(style(f"styles.{i}", (coarse, middle, fine)[level], SPATIAL[level]))
+    return ops.concat(codes, 1)
