@@ -58,3 +58,13 @@ def test_it_is_exported(chosen, small_sam, tmp_path):
     about = json.loads((tmp_path / "served" / "export.json").read_text())
     assert about["n_styles"] == 23 and set(about[chosen]) == {"start", "encoder", "generator"}
     assert max(about[chosen].values()) < 1e-4
+
+
+def test_one_file_of_half_the_size_draws_the_same(small_sam, tmp_path, capsys):
+    flags = [f"--checkpoint_path={small_sam}", "--format=half", f"--out={tmp_path}"]
+    assert run(lambda: export.main(flags)) == 0
+    half = tmp_path / "sam_half.pdparams"
+    assert str(half) in capsys.readouterr().out
+    assert 0.45 < half.stat().st_size / small_sam.stat().st_size < 0.55
+    for found, wanted in zip(*(picture(load(path, engine="paddle")) for path in (half, small_sam))):
+        assert relative_rms(found, wanted) < 1e-2
