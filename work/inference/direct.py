@@ -102,7 +102,7 @@ class DirectModel(AgeingModel):
         if min(targets) < YOUNGEST:
             raise UserError(
                 f"target age {min(targets):g}: --model direct makes people of {YOUNGEST:g} and older; "
-                "--model embedded makes children"
+                "--model embedded makes children, in photos alone"
             )
         asked = [self.nominal.at(face.age, target) for face, target in zip(encoded, targets)]
         images = paddle.concat([self.draw(*pair) for pair in zip(encoded, asked)])
