@@ -1,4 +1,4 @@
-"""Age four faces into lifespan grids with the embedded model: the first thing to run.
+"""Age four faces into lifespan grids with the package's own models: the first thing to run.
 
 Two are photos of the public domain that come with scikit-image and matplotlib, two are generated. Weights are
 fetched through pip once. Grids that are there already are not made again; delete the folder to start over.
