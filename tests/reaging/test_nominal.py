@@ -61,4 +61,6 @@ def test_timid_readings_are_turned_around():
     table = fit_nominal(own, readings)
     for age, wanted in ((40, 50), (40, 30), (60, 65)):
         assert table.at(age, wanted) == pytest.approx(age + 2 * (wanted - age), abs=2)
-    assert table.at(20, 80) == pytest.approx(RUNGS[-1])  # as far as the ladder goes
+    assert table.at(20, 85) == pytest.approx(RUNGS[-1])  # as far as the ladder goes
+    assert np.diff(table.asked, axis=1).min() > 2.4
+    assert RUNGS[0] <= table.asked.min() and table.asked.max() <= RUNGS[-1]

@@ -9,6 +9,7 @@ each own age these curves are fitted by a straight line through people of about 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,16 @@ from work.progress import progress
 
 OWN = np.arange(15.0, 76.0, 5.0)  # rows and columns of the table, years
 WANTED = np.arange(15.0, 86.0, 5.0)
-RUNGS = np.array([5.0, *range(15, 86, 5), 95.0])  # nominal years
+RUNGS = np.array([-10.0, 0.0, *range(15, 86, 5), 95.0, 110.0])  # nominal years
+STEP = 2.5  # nominal years, at least, between two columns: also where nothing more is read, later ages look older
 WIDTH = 6.0  # years, of the bell in which people count as of about an age
 
 
-def read_ladder(model: DirectModel, path: Path) -> tuple[float, np.ndarray]:
+def read_ladder(model: DirectModel, path: Path) -> tuple[float, list[float]]:
     """A photo's own age, and how old it looks on each rung [R], in years."""
     [face] = model.encode([read_aligned(path)])
     pictures = [F.avg_pool2d(model.draw(face, float(rung)), SIZE // SMALL) for rung in RUNGS]
-    return face.age, np.array([model.read_age(picture) for picture in pictures])
+    return face.age, [model.read_age(picture) for picture in pictures]
 
 
 def fit_nominal(own: np.ndarray, readings: np.ndarray) -> NominalAges:
@@ -45,7 +47,9 @@ def fit_nominal(own: np.ndarray, readings: np.ndarray) -> NominalAges:
         curve = np.maximum.accumulate(line[0])
         rising = curve + 1e-6 * np.arange(len(RUNGS))  # what stands still is crossed at once
         asked.append(np.interp(WANTED, rising, RUNGS))
-    return NominalAges(OWN, WANTED, np.array(asked))
+    steps = STEP * np.arange(len(WANTED))
+    spread = np.maximum.accumulate(np.array(asked) - steps, axis=1) + steps
+    return NominalAges(OWN, WANTED, np.minimum(spread, RUNGS[-1] - steps[::-1]))
 
 
 def main() -> int:
@@ -53,16 +57,23 @@ def main() -> int:
     parser.add_argument("--checkpoint_path", type=Path, required=True, help="a run, or its file")
     parser.add_argument("--photos", type=Path, required=True, help="aligned faces")
     parser.add_argument("--count", type=int, default=120, help="photos that are read")
+    parser.add_argument("--ladders", type=Path, help="what was read is kept in this JSON file")
     options = parser.parse_args()
     runtime.setup("auto", 0)
     model = load_direct(options.checkpoint_path)
     paths = find_images(options.photos)
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, options.count).astype(int)]
-    ladders = [read_ladder(model, path) for path in progress(chosen, unit="photo")]
-    adults = [(own, readings) for own, readings in ladders if own >= YOUNGEST]
+    file = options.ladders
+    known = json.loads(file.read_text()) if file and file.exists() else {}
+    for path in progress(chosen, unit="photo"):
+        if path.stem not in known:
+            known[path.stem] = read_ladder(model, path)
+            if file:
+                file.write_text(json.dumps(known))
+    adults = [known[path.stem] for path in chosen if known[path.stem][0] >= YOUNGEST]
     if len(adults) < 2:
         raise UserError(f"{options.photos}: two photos of people from {YOUNGEST:.0f} years on")
-    own, readings = (np.array(column) for column in zip(*adults))
+    own, readings = np.array([a for a, _ in adults]), np.array([row for _, row in adults])
     table = fit_nominal(own, readings)
     print(f"{len(adults)} photos; nominal ages for {', '.join(f'{age:.0f}' for age in WANTED)}:")
     for age, row in zip(OWN, table.asked):
