@@ -57,9 +57,10 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--target_age", default="75")
-    parser.add_argument("--method", default="group-gan")
+    parser.add_argument("--method", help="a baseline instead of the direct network")
     args = parser.parse_args()
-    words = [f"--target_age={args.target_age}", f"--method={args.method}"]
+    words = [f"--target_age={args.target_age}"]
+    words += [f"--method={args.method}"] if args.method else []
     for repeat in args.repeat:
         with tempfile.TemporaryDirectory() as folder:
             film = longer(args.film, repeat, args.seconds, Path(folder))
