@@ -17,6 +17,7 @@ from work.faces.align import crop_matrix, cut, ffhq_quad
 from work.faces.detect import FaceDetector
 
 ENCODED = 256  # px at which encoders and small networks see a face
+KEPT = 512  # px up to which it is computed once: the direct network's
 
 
 @dataclass
@@ -50,10 +51,10 @@ class AlignedFace:
         return np.array([[0.0, 0.0], [0.0, height], [width, height], [width, 0.0]])
 
     def values(self, size: int = ENCODED) -> np.ndarray:
-        """The face, float32 [3, size, size] in [-1, 1]; the encoders' size is computed once."""
+        """The face, float32 [3, size, size] in [-1, 1]; computed once up to KEPT px."""
         if size not in self._values:
             values = to_input(self.picture(size), size)
-            if size != ENCODED:
+            if size > KEPT:
                 return values
             self._values[size] = values
         return self._values[size]
