@@ -89,6 +89,7 @@ def test_presets_move_the_slider_and_children_are_drafted_first(visit):
     )
     assert draft < learning  # the draft is shown, then replaced
     assert len(shares) > 4
+    assert Image.open(visit.download("#save_face")).size == (1024, 1024)
 
 
 def test_lifespan_strip(visit):

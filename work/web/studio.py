@@ -104,12 +104,14 @@ class Studio:
         key = session.which, self.own_quality(quality)
         if key not in session.subjects:
             face = session.faces[session.which]
-            say(0.1, self._learning(quality))
-            told = learning(say, self._learning(quality))
+            what = self._word(quality)
+            say(0.1, what)
+            told = learning(say, what)
             session.subjects[key] = self.ager.learn(face, self.steps[quality], told)
         return session.subjects[key]
 
-    def _learning(self, quality: str) -> str:
+    def _word(self, quality: str) -> str:
+        """What is said while a face is learned."""
         return "drafting" if quality == DRAFT and self.refines else "learning"
 
     def _recall(self, session: Session, say: Say) -> None:
@@ -130,7 +132,7 @@ class Studio:
         """
         subject = self.subject(session, quality, say)
         say(0.85, "ageing")
-        new = self.ager.age(subject, years, learning(say, self._learning(quality)))
+        new = self.ager.age(subject, years, learning(say, self._word(quality)))
         say(0.9, "pasting")
         photo = paste(subject.face.photo, [new])
         name, before = f"{session.name}_{years:g}", subject.face.picture(DRAWN)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Mapping
 
 import numpy as np
 
 from work.inference.engines.ops import Node, Ops
+from work.inference.engines.sam_graph import Weights, by_output, norm
 from work.models.encoders.light import SLOPE, STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 
-Weights = Mapping[str, np.ndarray]
-EPSILON = 1e-5  # of batch norm
 SPATIAL = 8, 16, 32  # px of the maps
 
 
@@ -20,9 +18,8 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     """Inputs [1, C, 256, 256] -> codes [1, n_styles, 512]; `w` holds a LightStyleEncoder's parameters."""
 
     def folded(name: str) -> tuple[np.ndarray, np.ndarray]:
-        scale = w[f"{name}.1.weight"] / np.sqrt(w[f"{name}.1._variance"] + EPSILON)
-        shift = w[f"{name}.1.bias"] - w[f"{name}.1._mean"] * scale
-        return w[f"{name}.0.weight"] * scale.reshape(-1, 1, 1, 1), shift
+        scale, shift = norm(w, f"{name}.1")
+        return w[f"{name}.0.weight"] * by_output(scale), shift
 
     def block(name: str, x: Node, stride: int, same: bool) -> Node:
         y = ops.relu(ops.conv(x, *folded(f"{name}.widen")))

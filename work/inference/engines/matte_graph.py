@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Mapping
 
 import numpy as np
+import paddle.nn.functional as F
 
 from work.inference.engines.ops import Node, Ops
 from work.models.person_matte import BLOCKS, SKIPS
@@ -41,7 +42,7 @@ def matte(ops: Ops, photo: Node, w: Weights) -> Node:
     x = stem = swish(ops.conv(x, behind(w["stem.weight"]), w["stem.bias"], stride=2, pad=1))
     features = []
     for i, (_, _, _, stride, attended, activation) in enumerate(BLOCKS):
-        name, activate = f"blocks.{i}", ops.relu if activation.__name__ == "relu" else swish
+        name, activate = f"blocks.{i}", ops.relu if activation is F.relu else swish
         y = activate(conv(f"{name}.expand", x))
         y = activate(depthwise(f"{name}.depthwise", y, stride))
         y = ops.mul(y, attention(f"{name}.attention", y)) if attended else y

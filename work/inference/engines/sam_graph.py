@@ -23,13 +23,13 @@ Weights = Mapping[str, np.ndarray]
 BLUR = make_kernel([1, 3, 3, 1]) * 4
 
 
-def _norm(w: Weights, name: str) -> tuple[np.ndarray, np.ndarray]:
+def norm(w: Weights, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Batch norm in evaluation mode as scale and shift, [C] each."""
     scale = w[f"{name}.weight"] / np.sqrt(w[f"{name}._variance"] + 1e-5)
     return scale, w[f"{name}.bias"] - w[f"{name}._mean"] * scale
 
 
-def _by_output(scale: np.ndarray) -> np.ndarray:
+def by_output(scale: np.ndarray) -> np.ndarray:
     return scale.reshape(-1, 1, 1, 1)
 
 
@@ -37,19 +37,17 @@ def _block(ops: Ops, x: Node, w: Weights, name: str, stride: int, widens: bool) 
     """One bottleneck of IR-SE50. Its first batch norm cannot be folded: zero padding comes after it."""
     shortcut = x
     if widens:
-        scale, shift = _norm(w, f"{name}.shortcut_layer.1")
-        weight = w[f"{name}.shortcut_layer.0.weight"] * _by_output(scale)
+        scale, shift = norm(w, f"{name}.shortcut_layer.1")
+        weight = w[f"{name}.shortcut_layer.0.weight"] * by_output(scale)
         shortcut = ops.conv(x, weight, shift, stride=stride)
     elif stride > 1:
         shortcut = ops.every(x, stride)
-    scale, shift = _norm(w, f"{name}.res_layer.0")
+    scale, shift = norm(w, f"{name}.res_layer.0")
     y = ops.scale_shift(x, scale, shift)
     y = ops.conv(y, w[f"{name}.res_layer.1.weight"], pad=1)
     y = ops.prelu(y, w[f"{name}.res_layer.2._weight"])
-    scale, shift = _norm(w, f"{name}.res_layer.4")
-    y = ops.conv(
-        y, w[f"{name}.res_layer.3.weight"] * _by_output(scale), shift, stride=stride, pad=1
-    )
+    scale, shift = norm(w, f"{name}.res_layer.4")
+    y = ops.conv(y, w[f"{name}.res_layer.3.weight"] * by_output(scale), shift, stride=stride, pad=1)
     gate = ops.relu(ops.conv(ops.mean(y), w[f"{name}.res_layer.5.fc1.weight"]))
     gate = ops.sigmoid(ops.conv(gate, w[f"{name}.res_layer.5.fc2.weight"]))
     return ops.add(ops.mul(y, gate), shortcut)
@@ -68,8 +66,8 @@ def _interpolation(size: int) -> np.ndarray:
 
 def encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     """Inputs [N, C, 256, 256] -> codes [N, n_styles, 512]; `w` holds a GradualStyleEncoder's parameters."""
-    scale, shift = _norm(w, "input_layer.1")
-    x = ops.conv(x, w["input_layer.0.weight"] * _by_output(scale), shift, pad=1)
+    scale, shift = norm(w, "input_layer.1")
+    x = ops.conv(x, w["input_layer.0.weight"] * by_output(scale), shift, pad=1)
     x = ops.prelu(x, w["input_layer.2._weight"])
     maps, index, channels = [], 0, 64
     for depth, count in STAGES[50]:

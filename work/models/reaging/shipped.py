@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
-from work.models.checkpoint import load_state, read_checkpoint, read_result, save_checkpoint
+from work.models.checkpoint import (
+    Checkpoint,
+    load_state,
+    read_checkpoint,
+    read_result,
+    save_checkpoint,
+)
 from work.models.freezing import freeze
 from work.models.reaging.nominal import NominalAges, read_nominal
 from work.models.reaging.unet import ReagingNet
@@ -33,21 +38,24 @@ def ship(folder: Path) -> Path:
     Raises:
         UserError: the run has saved nothing yet.
     """
-    state = read_checkpoint(folder / "checkpoints" / "last.pdparams").state_dict
-    named = {name: np.asarray(state[name]) for name in state if name.startswith(PREFIX)}
-    return _save(folder / FILE, named)
+    last = read_checkpoint(folder / "checkpoints" / "last.pdparams")
+    return _save(folder / FILE, _weights(last))
 
 
-def add_nominal(path: Path, nominal: NominalAges, out: Optional[Path] = None) -> Path:
-    """Write a shipped file again, to `out` or over it, with another table of nominal ages.
+def add_nominal(path: Path, nominal: NominalAges) -> Path:
+    """Write a shipped file, or that of a run's folder, again, with another table of nominal ages.
 
     Raises:
         UserError: it holds something else.
     """
     checkpoint, file = read_result(path, FILE, KIND, "train_reaging.py")
+    return _save(file, {**_weights(checkpoint), **nominal.arrays()})
+
+
+def _weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    """The network's alone, by name."""
     state = checkpoint.state_dict
-    named = {name: np.asarray(state[name]) for name in state if name.startswith(PREFIX)}
-    return _save(out or file, {**named, **nominal.arrays()})
+    return {name: np.asarray(state[name]) for name in state if name.startswith(PREFIX)}
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> Path:

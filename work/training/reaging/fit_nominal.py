@@ -19,6 +19,7 @@ from work import runtime
 from work.datasets.images import find_images
 from work.errors import UserError, run
 from work.faces.aligned import read_aligned
+from work.files import atomic_write
 from work.inference.direct import SIZE, SMALL, DirectModel, load_direct
 from work.models.reaging.nominal import YOUNGEST, NominalAges
 from work.models.reaging.shipped import add_nominal
@@ -69,7 +70,8 @@ def main() -> int:
         if path.stem not in known:
             known[path.stem] = read_ladder(model, path)
             if file:
-                file.write_text(json.dumps(known))
+                with atomic_write(file) as temporary:
+                    temporary.write_text(json.dumps(known))
     adults = [known[path.stem] for path in chosen if known[path.stem][0] >= YOUNGEST]
     if len(adults) < 2:
         raise UserError(f"{options.photos}: two photos of people from {YOUNGEST:.0f} years on")
