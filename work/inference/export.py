@@ -13,11 +13,13 @@ from typing import Any, Mapping, Optional
 import numpy as np
 import paddle
 
+from work.errors import UserError
 from work.files import atomic_write, check_folder
 from work.inference.engines import openvino_engine, paddle_engine
 from work.inference.engines.cache import TOLERANCE, relative_rms
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run
 from work.inference.export_parts import Part
+from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.progress import progress, say
 
 
@@ -63,6 +65,24 @@ def write_onnx(name: str, part: Part, folder: Path) -> Optional[Run]:
 
 
 FORMATS = {"paddle": write_paddle, "onnx": write_onnx, "openvino": write_openvino}
+
+
+def write_half(source: Path, out: Path) -> str:
+    """Write SAM's or pSp's weights in float16 to one file in `out`; its name and size.
+
+    Raises:
+        UserError: other weights, or numbers that float16 cannot hold.
+    """
+    checkpoint = read_checkpoint(source)
+    if checkpoint.kind not in ("sam", "psp"):
+        raise UserError(f"{source}: holds {checkpoint.kind} weights; SAM's or pSp's can be halved")
+    check_folder(out)
+    path, state = out / f"{source.stem}_half.pdparams", checkpoint.state_dict
+    half = {name: np.asarray(state[name]).astype(np.float16) for name in state}
+    if not all(np.isfinite(value).all() for value in half.values()):
+        raise UserError(f"{source}: has numbers that float16 cannot hold")
+    save_checkpoint(path, checkpoint.kind, half, checkpoint.latent_avg, checkpoint.opts)
+    return f"{path}: {path.stat().st_size / 2**20:.1f} MiB"
 
 
 def export(

@@ -8,11 +8,12 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+from work.inference.composite import without_colours
+
 # Cheeks of an FFHQ-aligned face, as shares of its side: top, bottom, and the left edges and width of both
 CHEEKS = (0.60, 0.68, (0.28, 0.65), 0.07)
 CENTRE, RADII = (0.5, 0.58), (0.29, 0.36)  # of the ellipse that is the face; x, y
 EDGE = 0.12  # how softly it ends, in radii
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def keep_tone(photos: Tensor, changes: Tensor) -> Tensor:
@@ -35,9 +36,8 @@ def cheek_luma(faces: Tensor) -> Tensor:
     top, bottom, lefts, width = CHEEKS
     rows = slice(int(top * size), int(bottom * size))
     parts = [faces[:, :, rows, int(left * size) : int((left + width) * size)] for left in lefts]
-    weights = paddle.to_tensor(LUMA).reshape([1, 3, 1])
-    pixels = paddle.concat([part.flatten(2) for part in parts], axis=2)
-    return (weights * pixels).sum(axis=1).median(axis=1) + 1
+    pixels = paddle.concat([without_colours(part)[:, 0].flatten(1) for part in parts], axis=1)
+    return pixels.median(axis=1) + 1
 
 
 @lru_cache(maxsize=4)

@@ -13,12 +13,10 @@ from typing import Any, Optional
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import numpy as np
-
 from work.configs.command_line import parse
 from work.configs.options import ModelOptions, option, require
 from work.configs.saved_options import with_saved
-from work.errors import UserError, run
+from work.errors import run
 from work.progress import loading
 
 EXAMPLES = r"""%(prog)s --out served \
@@ -73,34 +71,16 @@ def _parts(source: Path, options: ExportOptions) -> tuple[dict[str, Any], dict[s
     return sam_parts(net, checkpoint.state_dict), about
 
 
-def _write_half(source: Path, out: Path) -> int:
-    """Write a checkpoint's weights in float16."""
-    from work.files import check_folder
-    from work.models.checkpoint import read_checkpoint, save_checkpoint
-
-    checkpoint = read_checkpoint(source)
-    if checkpoint.kind not in ("sam", "psp"):
-        raise UserError(f"{source}: holds {checkpoint.kind} weights; SAM's or pSp's can be halved")
-    check_folder(out)
-    path, state = out / f"{source.stem}_half.pdparams", checkpoint.state_dict
-    half = {name: np.asarray(state[name]).astype(np.float16) for name in state}
-    largest = max(float(np.abs(value).max()) for value in half.values())
-    if not np.isfinite(largest):
-        raise UserError(f"{source}: has numbers that float16 cannot hold")
-    save_checkpoint(path, checkpoint.kind, half, checkpoint.latent_avg, checkpoint.opts or {})
-    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
-    return 0
-
-
 def main(argv: list[str] | None = None) -> int:
     options = parse(ExportOptions, argv, __doc__, EXAMPLES)
     with loading():
         from work import runtime
-        from work.inference.export import export
+        from work.inference.export import export, write_half
 
     runtime.setup("cpu", seed=0)
     if options.formats == [HALF]:
-        return _write_half(Path(options.checkpoint_path), Path(options.out))
+        print(write_half(Path(options.checkpoint_path), Path(options.out)))
+        return 0
     parts, about = _parts(Path(options.checkpoint_path), options)
     out, optional = Path(options.out), options.format is None
     code = export(parts, about, out, options.formats, optional)
