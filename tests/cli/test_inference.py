@@ -1,9 +1,6 @@
 """The inference scripts on real files, as a user calls them."""
 
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -176,32 +173,6 @@ def test_nothing_readable_is_code_2(tiny_sam, tmp_path, capsys):
     (folder / "x.jpg").write_bytes(b"nothing")
     assert call(inference_side_by_side, tiny_sam, folder, tmp_path / "exp") == 2
     assert "x.jpg" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("command", "where"),
-    [
-        (["scripts/inference_side_by_side.py"], "work"),
-        (["work/scripts/inference.py"], "."),
-        (["-m", "work.scripts.style_mixing"], "."),
-        (["work/scripts/reference_guided_inference.py"], "."),
-    ],
-)
-def test_help_is_fast_from_everywhere(command, where):
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *command, "--help"], cwd=ROOT / where, capture_output=True, text=True
-    )
-    seconds = time.perf_counter() - start
-    assert done.returncode == 0 and "examples:" in done.stdout
-    loaded = subprocess.run(
-        [sys.executable, "-X", "importtime", *command, "--help"],
-        cwd=ROOT / where,
-        capture_output=True,
-        text=True,
-    ).stderr
-    assert "paddle" not in loaded.replace("paddle_sam", "")
-    assert seconds < 5  # 0.2 s on an idle machine
 
 
 def test_super_resolution_shrinks_the_inputs_first(model, tiny_sam, photos, tmp_path):

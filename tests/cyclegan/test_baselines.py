@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import paddle
 import pytest
@@ -13,12 +11,12 @@ from work.configs.age_groups import parse_groups
 from work.configs.options import TestOptions
 from work.errors import UserError, run
 from work.faces.align import UTKFACE_TEMPLATE, align
-from work.faces.aligned import AlignedFace, FaceReader
+from work.faces.aligned import AlignedFace
 from work.inference.baselines import OUTPUT, Choice, choose, crop_box, load_baseline
 from work.inference.load import load_model
 from work.models.checkpoint import save_checkpoint
-from work.models.cyclegan.cyclegan import GENERATORS, CycleGAN
-from work.models.cyclegan.generators import KIND, SHAPE, collect, read_generators
+from work.models.cyclegan.cyclegan import CycleGAN
+from work.models.cyclegan.generators import KIND
 
 GROUPS = parse_groups("coarse")
 PAIRS = ["00-20_20-40", "00-20_40-60", "00-20_60+", "20-40_40-60", "20-40_60+", "40-60_60+"]
@@ -200,62 +198,3 @@ def test_the_script_adds_years(tmp_path, face, capsys):
     assert run(lambda: main([*flags.split(), "--years=20", "--target_age=70"])) == 2
     assert "type one of them" in capsys.readouterr().err
     assert run(lambda: main([*flags.split(), "--method=group-gan", "--years=20"])) == 2
-
-
-def test_the_packages_own_networks_make_a_face_older_and_younger():
-    """By age_v1, which was not asked in training; the numbers for 200 people are in docs/baselines.md."""
-    from work.inference.baselines import SHIPPED
-    from work.loading import load_network
-
-    photo = Path(__file__).parents[1] / "data" / "03.jpg"
-    encoded_face = FaceReader()(photo)
-    model, age_net = load_baseline(None, "group-gan"), load_network("age_v1")
-    assert SHIPPED.stat().st_size < 12e6
-    encoded = model.encode([encoded_face])
-    found = {}
-    for start, target in ((30.0, 70.0), (70.0, 30.0)):
-        encoded.ages = [start]
-        picture = model.transform(encoded, paddle.to_tensor([target]))
-        found[target] = float(age_net.predict_age(picture))
-    own = float(age_net.predict_age(encoded.photos))
-    assert found[30.0] < own - 5 < own < found[70.0]
-
-
-def save_run(folder, name, **changes):
-    """What a run's folder holds once it has saved: one weight of each generator, and its options."""
-    arrays = {f"{part}.first.weight": np.ones((1, 1), np.float32) for part in GENERATORS}
-    opts = dict.fromkeys(SHAPE, 1)
-    opts.update({"groups": "coarse", **changes})
-    (folder / name / "checkpoints").mkdir(parents=True)
-    path = folder / name / "checkpoints" / "last.pdparams"
-    save_checkpoint(path, "group_gan", {**arrays, "judge_older.x": np.ones(1)}, None, opts)
-
-
-def test_the_packages_own_fa_gan_adds_years_and_takes_them_off():
-    """By the embedded model's reader; the numbers for 200 people are in docs/baselines.md."""
-    from work.inference.embedded.person_reader import load_person_reader, read_fitted
-
-    read = load_person_reader(read_fitted())
-    encoded_face = FaceReader()(Path(__file__).parents[1] / "data" / "03.jpg")
-    model = load_baseline(None, "fa-gan")
-    encoded = model.encode([encoded_face])
-    found = {}
-    for years in (-20.0, 0.0, 20.0):
-        target = paddle.to_tensor([encoded.ages[0] + years])
-        found[years] = read(model.transform(encoded, target, resize=True))
-    assert found[-20.0] < found[0.0] - 1 < found[20.0] - 2
-    assert load_baseline(None).method == "f-gan"
-
-
-def test_generators_of_all_runs_are_collected_and_the_pairs_say_what_the_groups_are(tmp_path):
-    save_run(tmp_path, "20-40_60+")
-    save_run(tmp_path, "fa", groups="20-40,60+")
-    checkpoint = read_generators(collect(tmp_path))
-    assert checkpoint.opts["runs"] == ["20-40_60+", "fa"]
-    assert checkpoint.opts["groups"] == "coarse"
-    assert sorted(checkpoint.state_dict) == sorted(
-        f"{run}/{part}.first.weight" for run in ("20-40_60+", "fa") for part in GENERATORS
-    )
-    save_run(tmp_path, "20-40_40-60", groups="fine")
-    with pytest.raises(UserError, match="differ in their options"):
-        collect(tmp_path)

@@ -15,7 +15,7 @@ from work.errors import UserError, run
 from work.faces.aligned import AlignedFace
 from work.faces.paste import NewFace, paste
 from work.inference import direct, load
-from work.inference.direct import OLDEST, SIZE, YOUNGEST, DirectModel
+from work.inference.direct import OLDEST, SIZE, SMALL, YOUNGEST, DirectModel
 from work.models.checkpoint import save_checkpoint
 from work.models.reaging.nominal import NominalAges
 from work.models.reaging.unet import ReagingNet
@@ -44,7 +44,8 @@ def left_half(pictures):
 
 
 def model(**changes) -> DirectModel:
-    parts = {"net": Grow(), "read_age": lambda photo: 40.0, "matte": left_half, **changes}
+    nets = {SIZE: Grow(), SMALL: Grow()}
+    parts = {"nets": nets, "read_age": lambda photo: 40.0, "matte": left_half, **changes}
     return DirectModel(**parts)
 
 
@@ -99,7 +100,7 @@ def test_an_untrained_network_changes_nothing_in_a_photo():
     photo = Image.fromarray(skimage.data.astronaut()).crop((150, 0, 330, 180)).resize((700, 700))
     quad = np.array([[60.0, 50], [60, 640], [650, 640], [650, 50]])
     at = AlignedFace(photo, quad)
-    ager = model(net=ReagingNet(widths=(4, 4, 8, 8), depth=1))
+    ager = model(nets={SIZE: ReagingNet(widths=(4, 4, 8, 8), depth=1)})
     picture = Image.fromarray(
         ((aged(ager, 70.0, at)[0].transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8)
     )
@@ -147,7 +148,7 @@ def test_the_model_is_chosen_by_name_or_by_its_weights(tmp_path, monkeypatch):
             flags = {"engine": "paddle", **flags}
             loaded = load.load_model(options(checkpoint_path=str(path), strength=0.5, **flags))
             assert isinstance(loaded, DirectModel) and loaded.strength == 0.5
-    assert np.array_equal(loaded.net.told.weight, net.told.weight)
+    assert np.array_equal(loaded.nets[SIZE].told.weight, net.told.weight)
 
 
 def test_without_weights_one_line_says_what_to_do(tmp_path, capsys, monkeypatch):
@@ -177,3 +178,17 @@ def test_the_network_is_asked_for_nominal_ages():
     table = NominalAges(np.array([40.0]), np.array([20.0, 80.0]), np.array([[20.0, 110.0]]))
     before, after = face().values(SIZE), aged(model(nominal=table), 80.0)[0]
     assert np.allclose((after - before)[0, :, 0], 1.5 * 0.45, atol=1e-6)  # 85 years, 1.5 times
+
+
+def test_small_faces_of_films_are_drawn_small():
+    ager = model()
+    assert [ager.for_size(pixels).output_size for pixels in (40, SMALL, SMALL + 1, 900)] == [
+        SMALL,
+        SMALL,
+        SIZE,
+        SIZE,
+    ]
+    small = ager.for_size(100)
+    picture = aged(small, 60.0)
+    assert picture.shape == (1, 3, SMALL, SMALL)
+    assert np.allclose(picture, aged(ager, 60.0)[:, :, ::2, ::2], atol=1e-6)

@@ -20,6 +20,7 @@ from work.models.reaging.unet import ReagingNet
 from work.scripts import export
 
 SIZE = 64
+SIZES = (SIZE, 32)
 
 
 @pytest.fixture
@@ -45,26 +46,29 @@ def test_an_engine_is_paddle(engine, net, matte, capsys):
     if engine == "openvino":
         pytest.importorskip("openvino")
     net, file = net
-    found, persons = reaging.fast_networks(net, matte, file, SIZE, engine, "fp32")
-    assert isinstance(found, Graph) and persons is not matte
+    nets, persons = reaging.fast_networks(net, matte, file, SIZES, engine, "fp32")
+    assert persons is not matte
     rng = np.random.default_rng(1)
-    faces = paddle.to_tensor(rng.uniform(-1, 1, (2, 3, SIZE, SIZE)).astype("float32"))
     ages = paddle.to_tensor([20.0, 61.0]), paddle.to_tensor([85.0, 15.0])
     with paddle.no_grad():
-        assert relative_rms(found(faces, *ages).numpy(), net(faces, *ages).numpy()) < 1e-5
+        for size in SIZES:
+            faces = paddle.to_tensor(rng.uniform(-1, 1, (2, 3, size, size)).astype("float32"))
+            assert isinstance(nets[size], Graph)
+            found, wanted = nets[size](faces, *ages), net(faces, *ages)
+            assert relative_rms(found.numpy(), wanted.numpy()) < 1e-5
         photo = skimage.data.astronaut()[None].transpose(0, 3, 1, 2) / 127.5 - 1
         photos = paddle.to_tensor(np.concatenate([photo, photo[..., ::-1]]).astype("float32"))
         assert np.abs(persons(photos).numpy() - matte(photos).numpy()).max() < 1e-4
     capsys.readouterr()
-    reaging.fast_networks(net, matte, file, SIZE, engine, "fp32")
+    reaging.fast_networks(net, matte, file, SIZES, engine, "fp32")
     assert capsys.readouterr().err == ""  # nothing is built again
 
 
 def test_a_wrong_graph_is_not_used(net, matte, monkeypatch, capsys):
     net, file = net
     monkeypatch.setattr(reaging, "_distance", lambda *args, **offset: 0.01)
-    found = reaging.fast_networks(net, matte, file, SIZE, "paddle-inference", "fp32")
-    assert found == (net, matte)
+    found = reaging.fast_networks(net, matte, file, SIZES, "paddle-inference", "fp32")
+    assert found == (dict.fromkeys(SIZES, net), matte)
     assert "note: Paddle computes instead of paddle-inference: its" in capsys.readouterr().err
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.unit.training_kit import PSP_FLAGS, SMALL, faces, train
 from work.datasets import training
 from work.datasets.transforms import to_input
 from work.errors import UserError, run
@@ -100,3 +101,12 @@ def test_a_folder_without_a_readable_face_is_an_error(tmp_path):
     (tmp_path / "x.png").write_bytes(b"nothing")
     with pytest.raises(UserError, match="no face in"):
         training.FaceFolder(tmp_path).read(0)
+
+
+def test_a_bad_face_is_named_and_replaced(tmp_path, capfd):
+    flags = faces(tmp_path / "data", train=3)
+    (tmp_path / "data" / "train" / "1.png").write_bytes(b"\x89PNG broken")
+    run = [*SMALL, *flags, *PSP_FLAGS, "--max_steps=3", f"--exp_dir={tmp_path / 'run'}"]
+    assert train(*run) == 0
+    out, err = capfd.readouterr()
+    assert err.count("1.png: ") == 1 and "1 training faces could not be read" in out

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,16 @@ import paddle
 import pytest
 from PIL import Image
 
-from tests.unit.training_kit import PSP_FLAGS, SAM, SMALL, TinyLPIPS, faces, patched, train
+from tests.unit.training_kit import (
+    PSP_FLAGS,
+    SAM,
+    SMALL,
+    TinyLPIPS,
+    faces,
+    start,
+    train,
+    wait_for,
+)
 from work.models.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -203,29 +210,6 @@ def test_weights_that_are_not_finite_are_never_saved(data, tmp_path, monkeypatch
     assert not list((tmp_path / "checkpoints").glob("*.pd*"))
 
 
-def test_a_bad_face_is_named_and_replaced(tmp_path, capfd):
-    flags = faces(tmp_path / "data", train=3)
-    (tmp_path / "data" / "train" / "1.png").write_bytes(b"\x89PNG broken")
-    run = [*SMALL, *flags, *PSP_FLAGS, "--max_steps=3", f"--exp_dir={tmp_path / 'run'}"]
-    assert train(*run) == 0
-    out, err = capfd.readouterr()
-    assert err.count("1.png: ") == 1 and "1 training faces could not be read" in out
-
-
-def start(*flags) -> subprocess.Popen:
-    command = [sys.executable, "-u", "-m", "tests.unit.training_kit", *map(str, flags)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def wait_for(process: subprocess.Popen, text: str) -> None:
-    for line in process.stdout:
-        if text in line:
-            return
-    raise AssertionError(f"the run ended without saying {text!r}")
-
-
 def test_ctrl_c_saves_and_says_how_to_resume(six, data, tmp_path):
     run = start(*SMALL, *data, *STEPS, *SAM, "--max_steps=500", f"--exp_dir={tmp_path}")
     wait_for(run, "step 1 ")
@@ -257,11 +241,3 @@ def test_kill_while_a_checkpoint_is_written_loses_one_interval_at_most(six, data
     assert train("--resume", tmp_path) == 0
     assert not list((tmp_path / "checkpoints").glob(".*"))
     assert_same_run(six("sam", *SAM), tmp_path)
-
-
-def test_patches_reach_the_networks():
-    from work.training import networks
-
-    real = networks.PSP
-    with patched():
-        assert networks.PSP is not real

@@ -5,6 +5,7 @@ python -m tests.unit.training_kit --exp_dir ... (the flags of train.py; needs th
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ import paddle.nn.functional as F
 from paddle import nn
 from PIL import Image
 
+from work.configs.command_line import parse
+from work.configs.train_options import TrainOptions
 from work.criteria.aging import AgingLoss
 from work.criteria.identity import IdentityLoss
 from work.models.ops.batch_norm import BatchNorm2D
@@ -26,7 +29,29 @@ SAM = """--dataset_type=ffhq_aging --start_from_encoded_w_plus --input_nc=4 --ta
  --use_weighted_id_loss --id_lambda=0.1 --lpips_lambda_aging=0.1 --lpips_lambda=0.1 --l2_lambda=0.25
  --l2_lambda_aging=0.25 --l2_lambda_crop=1 --w_norm_lambda=0.005 --aging_lambda=5 --cycle_lambda=1""".split()
 PSP_FLAGS = "--dataset_type=ffhq_encode --start_from_latent_avg --lpips_lambda=0.8".split()
+ROOT = Path(__file__).parents[2]
 SMALL = "--device=cpu --output_size=8 --batch_size=2 --workers=1 --test_workers=0 --allow_missing".split()
+
+
+def options(text: str) -> TrainOptions:
+    """What train.py makes of these flags."""
+    return parse(TrainOptions, text.split(), "", "")
+
+
+def start(*flags) -> subprocess.Popen:
+    """Start a run as a process of its own."""
+    command = [sys.executable, "-u", "-m", "tests.unit.training_kit", *map(str, flags)]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for(process: subprocess.Popen, text: str) -> None:
+    """Read what a run says until it says this."""
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the run ended without saying {text!r}")
 
 
 class TinyEncoder(nn.Layer):

@@ -84,7 +84,7 @@ def test_landmarks_glide_where_detections_jitter(moving):
 
 def test_the_effect_moves_with_a_still_photo(moving):
     frames, found = moving
-    effect = Effect(Warmer(), [prepare(found, 40.0, 100.0, 10, 64)])
+    effect = Effect([prepare(found, Warmer(), 40.0, 100.0, 10)])
     drawn = []
     for number in range(len(frames) + REACH):
         if number < len(frames):
@@ -96,7 +96,7 @@ def test_the_effect_moves_with_a_still_photo(moving):
     assert still[0].mean() > 10  # there is an effect
     apart = np.abs(still[:, None, ::4, ::4] - still[None, :, ::4, ::4]).mean()
     assert apart < 1.0, apart
-    quads = prepare(found, 40.0, 100.0, 10, 64)
+    quads = prepare(found, Warmer(), 40.0, 100.0, 10)
     fixed = ideal(frames, quads.quads[0], effect)
     change = [np.abs(np.diff(np.stack(each), axis=0)).mean() for each in (added, fixed)]
     assert change[0] < 1.2 * change[1], change
@@ -126,8 +126,8 @@ def ideal(frames, quad, effect) -> list[np.ndarray]:
 
 def test_pixels_outside_the_faces_stay(moving):
     frames, found = moving
-    aged = prepare(found, 40.0, 100.0, 10, 64)
-    effect = Effect(Warmer(), [aged])
+    aged = prepare(found, Warmer(), 40.0, 100.0, 10)
+    effect = Effect([aged])
     effect.see(0, frames[0])
     after = effect.draw(0, frames[0])
     low, high = aged.quad(0).min(axis=0), aged.quad(0).max(axis=0)

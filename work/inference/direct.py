@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -26,12 +26,14 @@ from work.models.reaging.shipped import FILE, load_reager
 
 SHIPPED = PACKAGE_FOLDER / FILE
 SIZE = 512  # px of the face that it sees
-SMALL = 256  # px at which ages are read, and of resized pictures
+SMALL = (
+    256  # px of a face that has no more in a film, at which ages are read, and of resized pictures
+)
 
 
 @dataclass
 class SeenFace:
-    """One face: the photo [1, 3, SIZE, SIZE], where it shows a person [1, 1, SIZE, SIZE], and the person's age."""
+    """One face: the photo [1, 3, S, S], where it shows a person [1, 1, S, S], and the person's age."""
 
     photo: Tensor
     person: Tensor
@@ -45,27 +47,29 @@ class DirectModel(AgeingModel):
     people who are asked to be older as old as that.
 
     Args:
-        net: faces [N, 3, S, S], own ages and target ages [N] in years -> differences [N, 3, S, S].
+        nets: by size S, faces [N, 3, S, S], own ages and target ages [N] in years -> differences [N, 3, S, S].
         read_age: a photo [1, 3, SMALL, SMALL] -> the person's age in years.
         matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1].
         strength: times the difference; 0 changes nothing, more than 1 exaggerates.
         nominal: what to ask the network for; what is wanted by default.
+        size: px of a face; one of those in `nets`.
     """
 
-    output_size = SIZE
     composites = True
     additive = True
     scalable = True
 
     def __init__(
         self,
-        net: Any,
+        nets: Mapping[int, Any],
         read_age: Callable[[Tensor], float],
         matte: Callable[[Tensor], Tensor],
         strength: float = 1.0,
         nominal: Optional[NominalAges] = None,
+        size: int = SIZE,
     ):
-        self.net, self.read_age, self.matte, self.strength = net, read_age, matte, strength
+        self.nets, self.read_age, self.matte, self.strength = nets, read_age, matte, strength
+        self.output_size = size
         self.nominal = nominal or read_nominal({})
 
     @paddle.no_grad()
@@ -82,8 +86,13 @@ class DirectModel(AgeingModel):
     @paddle.no_grad()
     def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> list[SeenFace]:
         """See AgeingModel."""
-        photos = [face.tensor(SIZE) for face in faces]
+        photos = [face.tensor(self.output_size) for face in faces]
         return [SeenFace(photo, self.matte(photo), age) for photo, age in zip(photos, ages)]
+
+    def for_size(self, pixels: int) -> DirectModel:
+        """See AgeingModel."""
+        size = min((size for size in self.nets if size >= pixels), default=SIZE)
+        return DirectModel(self.nets, self.read_age, self.matte, self.strength, self.nominal, size)
 
     def ages(self, encoded: list[SeenFace]) -> list[float]:
         """See AgeingModel; as the package's readers see the photos."""
@@ -106,14 +115,15 @@ class DirectModel(AgeingModel):
             )
         asked = [self.nominal.at(face.age, target) for face, target in zip(encoded, targets)]
         images = paddle.concat([self.draw(*pair) for pair in zip(encoded, asked)])
-        return F.avg_pool2d(images, SIZE // SMALL) if resize else images
+        return F.avg_pool2d(images, self.output_size // SMALL) if resize else images
 
     @paddle.no_grad()
     def draw(self, face: SeenFace, nominal: float) -> Tensor:
-        """A face at a nominal age in years: the picture [1, 3, SIZE, SIZE]."""
+        """A face at a nominal age in years: the picture [1, 3, S, S]."""
         own = min(max(face.age, YOUNGEST), OLDEST)
         asked, stronger = split_nominal(nominal)
-        change = self.net(face.photo, paddle.full([1], own), paddle.full([1], asked))
+        net = self.nets[self.output_size]
+        change = net(face.photo, paddle.full([1], own), paddle.full([1], asked))
         change = keep_tone(face.photo, self.strength * stronger * change)
         if bool(is_grey(face.photo)):  # a grey photo stays grey
             change = without_colours(change)
@@ -139,10 +149,12 @@ def load_direct(
     """
     if path is None and not SHIPPED.exists():
         raise UserError(
-            "--model direct: this package has no weights for it yet; --checkpoint_path names the folder of a "
-            f"run of {command('train_reaging')}"
+            f"--model direct: its weights, {SHIPPED}, are missing; install the package again, or name the folder "
+            f"of a run of {command('train_reaging')} with --checkpoint_path"
         )
     shipped = load_reager(path or SHIPPED)
     persons, read_age = load_network("person_matte"), load_person_reader(read_fitted())
-    net, matte = fast_networks(shipped.net, persons, shipped.file, SIZE, engine, precision)
-    return DirectModel(net, read_age, matte, strength, shipped.nominal)
+    nets, matte = fast_networks(
+        shipped.net, persons, shipped.file, (SIZE, SMALL), engine, precision
+    )
+    return DirectModel(nets, read_age, matte, strength, shipped.nominal)

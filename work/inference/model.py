@@ -83,6 +83,10 @@ class AgeingModel(ABC):
         """The model for films of people: this one, or one that it holds."""
         return self
 
+    def for_size(self, pixels: int) -> AgeingModel:
+        """The model for faces that have so many pixels in a film: this one, or a faster one that sees fewer."""
+        return self
+
     def drawn_by(
         self, encoded: Any, ages: Sequence[float], on_step: OnStep = unheard
     ) -> tuple[AgeingModel, Any]:

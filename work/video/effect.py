@@ -26,6 +26,7 @@ class AgedTrack:
     """A track with what it is to become.
 
     Attributes:
+        model: draws the changes.
         own, target: ages in years.
         quads: [n, 4, 2] the face's corners in each frame.
         strengths: [n] in 0..1.
@@ -34,6 +35,7 @@ class AgedTrack:
     """
 
     track: Track
+    model: AgeingModel
     own: float
     target: float
     quads: np.ndarray
@@ -67,13 +69,16 @@ class AgedTrack:
         return total
 
 
-def prepare(track: Track, own: float, target: float, smallest: float, most: int) -> AgedTrack:
-    """Where a track's face is, calm, and how strongly it changes; `most` is the model's size in px."""
+def prepare(
+    track: Track, model: AgeingModel, own: float, target: float, smallest: float
+) -> AgedTrack:
+    """Where a track's face is, calm, and how strongly it changes."""
     landmarks = track.landmarks()
     quads = np.stack([ffhq_quad(points) for points in landmarks])
     sides = np.hypot(*(quads[:, 3] - quads[:, 0]).T)
-    size = int(np.clip(np.median(sides), 16, most))
-    return AgedTrack(track, own, target, quads, track.strengths(landmarks, smallest), size)
+    pixels = int(np.clip(np.median(sides), 16, model.output_size))
+    strengths = track.strengths(landmarks, smallest)
+    return AgedTrack(track, model.for_size(pixels), own, target, quads, strengths, pixels)
 
 
 class Effect:
@@ -83,35 +88,20 @@ class Effect:
     REACH frames later, so that the filter can look ahead.
     """
 
-    def __init__(self, model: AgeingModel, tracks: Sequence[AgedTrack]):
-        self.model, self.tracks = model, tracks
+    def __init__(self, tracks: Sequence[AgedTrack]):
+        self.tracks = tracks
 
     def see(self, number: int, frame: np.ndarray) -> None:
         """Predict the differences of a frame, RGB [h, w, 3] uint8, and forget those that are too old."""
         shown = [aged for aged in self.tracks if aged.strength(number) > UNSEEN]
         if shown:
             photo = Image.fromarray(frame)
-            faces = [AlignedFace(photo, aged.quad(number)) for aged in shown]
-            for aged, change in zip(shown, self._predict(faces, shown)):
-                aged.changes[number] = change
+            for aged in shown:
+                aged.changes[number] = _predict(aged, AlignedFace(photo, aged.quad(number)))
         for aged in self.tracks:
             aged.changes.pop(number - 2 * REACH - 1, None)
             if number > aged.track.last + 2 * REACH:
                 aged.changes.clear()
-
-    @paddle.no_grad()
-    def _predict(
-        self, faces: Sequence[AlignedFace], shown: Sequence[AgedTrack]
-    ) -> list[np.ndarray]:
-        encoded = self.model.encode_known(faces, [aged.own for aged in shown])
-        targets = paddle.to_tensor([aged.target for aged in shown], dtype="float32")
-        pictures = self.model.transform(encoded, targets).numpy()
-        changes = []
-        for face, aged, picture in zip(faces, shown, pictures):
-            change = 127.5 * (picture - face.values(picture.shape[-1])).transpose(1, 2, 0)
-            size = (aged.size, aged.size)
-            changes.append(cv2.resize(change, size, interpolation=cv2.INTER_AREA))
-        return changes
 
     def draw(self, number: int, frame: np.ndarray) -> np.ndarray:
         """The frame with its faces changed; every pixel outside their quads stays as it is."""
@@ -126,6 +116,15 @@ class Effect:
             change = aged.change(number)
             add_change(result, frame, face, others, aged.strength(number) * change)
         return result
+
+
+@paddle.no_grad()
+def _predict(aged: AgedTrack, face: AlignedFace) -> np.ndarray:
+    """The difference that a track's model draws for a face, [size, size, 3], of 255."""
+    encoded = aged.model.encode_known([face], [aged.own])
+    picture = aged.model.transform(encoded, paddle.full([1], aged.target))[0].numpy()
+    change = 127.5 * (picture - face.values(picture.shape[-1])).transpose(1, 2, 0)
+    return cv2.resize(change, (aged.size, aged.size), interpolation=cv2.INTER_AREA)
 
 
 def add_change(

@@ -132,7 +132,7 @@ def _try(
     own = person.ages[track.shot]
     encoded = model.encode_known([AlignedFace(track.samples[0])], [own])
     model.transform(encoded, paddle.full([1], target))
-    return prepare(track, own, target, smallest, model.output_size)
+    return prepare(track, model, own, target, smallest)
 
 
 def _write(passes: Passes, out: Path, tracks: Sequence[AgedTrack]) -> int:

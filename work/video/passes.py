@@ -100,7 +100,7 @@ class Passes:
 
     def write(self, out: Path, tracks: Sequence[AgedTrack]) -> int:
         """Read the film again and write it with its faces changed; how many frames are not as they were."""
-        options, source, effect = self.options, self.source, Effect(self.model, tracks)
+        options, source, effect = self.options, self.source, Effect(tracks)
         folder = folder_of(out)
         try_container(out, source)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, Callable, Mapping, Sequence, Union
 
 import numpy as np
 import paddle
@@ -30,26 +30,32 @@ from work.models.person_matte import PersonMatte, at_size
 from work.models.reaging.unet import ReagingNet
 
 ENGINES: tuple[Engine, ...] = (openvino_engine, paddle_engine)  # the fastest first
-NAME, MATTE = "reaging", "matte"
+NAME, MATTE = "reaging", "matte"  # the first with the size of its faces
 Reager = Union[ReagingNet, Graph]
 Matte = Callable[[Tensor], Tensor]
 
 
 def fast_networks(
-    net: ReagingNet, persons: PersonMatte, source: Path, size: int, choice: str, precision: str
-) -> tuple[Reager, Matte]:
-    """Both on an engine, the network for faces of `size` pixels; themselves if Paddle has to compute.
+    net: ReagingNet,
+    persons: PersonMatte,
+    source: Path,
+    sizes: Sequence[int],
+    choice: str,
+    precision: str,
+) -> tuple[Mapping[int, Reager], Matte]:
+    """Both on an engine, the network once for each size of faces; themselves if Paddle has to compute.
 
     Args:
         source: the file of the network's weights.
+        sizes: px.
         choice: `--engine`, see `first_usable`.
         precision: of the network, "fp32" or "bf16"; the matte stays in fp32.
     """
-    prepare = partial(_on_engine, net, persons, source, size, precision)
+    prepare = partial(_on_engine, net, persons, source, sizes, precision)
     found = first_usable(choice, ENGINES, prepare)
     if found is None and precision == "bf16":
         print("note: Paddle draws in fp32; bf16 needs OpenVINO", file=sys.stderr)
-    return found or (net, persons)
+    return found or (dict.fromkeys(sizes, net), persons)
 
 
 def inputs_of(size: int) -> Shapes:
@@ -71,27 +77,37 @@ def example(size: int, seed: int) -> list[np.ndarray]:
 
 
 def _on_engine(
-    net: ReagingNet, persons: PersonMatte, source: Path, size: int, precision: str, engine: Engine
-) -> tuple[Reager, Matte]:
+    net: ReagingNet,
+    persons: PersonMatte,
+    source: Path,
+    sizes: Sequence[int],
+    precision: str,
+    engine: Engine,
+) -> tuple[Mapping[int, Reager], Matte]:
     """Build, load and check an engine's graphs; they are built and checked once. Raises EngineUnavailable."""
     version, precision = engine.version(), supported(engine, precision)
     folder = folder_for(source, engine.NAME)
-    precisions, checks = {NAME: precision, MATTE: "fp32"}, Checks(folder, version)
+    names = {size: f"{NAME}_{size}" for size in sizes}
+    precisions = {**dict.fromkeys(names.values(), precision), MATTE: "fp32"}
+    checks = Checks(folder, version)
     photo = {"photo": (1, 3, MATTE_SIZE, MATTE_SIZE)}
     with stages(folder) as done:
-        engine.build(NAME, inputs_of(size), partial(graph_of, net, size), folder)
+        for size, name in names.items():
+            engine.build(name, inputs_of(size), partial(graph_of, net, size), folder)
         engine.build(MATTE, photo, partial(_matte_of, persons), folder)
         done()
         graphs = {name: Graph(run) for name, run in load_all(engine, precisions, folder).items()}
         done()
         if checks.missing(precisions):
-            errors = [_distance(graphs[NAME], net, example(size, seed)) for seed in (0, 1)]
-            checks.record(NAME, precision, max(errors))
+            for size, name in names.items():
+                errors = [_distance(graphs[name], net, example(size, seed)) for seed in (0, 1)]
+                checks.record(name, precision, max(errors))
             squares = flat_squares(np.random.default_rng(0), photo["photo"])
             checks.record(MATTE, "fp32", _distance(graphs[MATTE], persons, [squares], offset=-1))
         done()
     checks.require(precisions)
-    return graphs[NAME], partial(at_size, graphs[MATTE])
+    nets = {size: graphs[name] for size, name in names.items()}
+    return nets, partial(at_size, graphs[MATTE])
 
 
 def _matte_of(persons: PersonMatte, ops: Ops, photo: Node) -> Node:
