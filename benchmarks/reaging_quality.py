@@ -3,9 +3,14 @@
     python benchmarks/reaging_quality.py age --photos ASIDE --out quality --model direct [--checkpoint_path RUN]
     node benchmarks/judge_faces.cjs quality quality/judged.json
     python benchmarks/reaging_quality.py table --out quality
+    python benchmarks/reaging_quality.py real --photos UTKFACE --out real
+    node benchmarks/judge_faces.cjs real real/judged.json
+    python benchmarks/reaging_quality.py table --out quality --real real/judged.json
 
 `age` makes 512 px pictures of 20, 30, .. 80 years, as they are delivered, and goes on where it was interrupted;
-`quality/sheet.jpg` shows the first ten people. `table` needs no judge for background and skin.
+`quality/sheet.jpg` shows the first ten people. `table` needs no judge for background and skin. `real` writes
+real people of known age, some of each decade. A judge who takes people of 80 for 70 will say so of pictures that look
+80, too; with `--real` the table also compares with what the judge sees in real people.
 """
 
 from __future__ import annotations
@@ -27,6 +32,9 @@ from work.errors import UserError, run
 AGES = (20, 30, 40, 50, 60, 70, 80)
 SIZE = 512
 OUTSIDE = 0.02  # of the mattes: what is less a person is background
+SEEN, REAL = 256, 50  # px of a real person, and people per decade
+NEAR = 5.0  # years, of the bell in which real people count as of about an age
+ADULT = 15  # years, by the judge
 SHOWN, CELL = 10, 192  # rows and px of the contact sheet
 
 
@@ -94,12 +102,14 @@ def own_rows(measured: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def judged_rows(judged: dict[str, Any], names: list[str]) -> list[tuple[str, str]]:
-    """What a judge finds, whose JSON maps NAME_AGE to age, gender and embedding `e`."""
+def judged_rows(
+    judged: dict[str, Any], names: list[str], real: np.ndarray
+) -> list[tuple[str, str]]:
+    """What a judge finds, whose JSON maps NAME_AGE to age, gender and embedding `e`; `real` as `read_of_real`."""
     names = [name for name in names if judged.get(f"{name}_original")]
     seen = [[judged.get(f"{name}_{age}") or None for age in AGES] for name in names]
     ages = np.array([[one["age"] if one else np.nan for one in row] for row in seen], float)
-    error, rising = ages - np.array(AGES), np.diff(ages, axis=1)
+    error, rising = ages - real, np.diff(ages, axis=1)
     away = np.full(ages.shape, np.nan)
     kept = np.full(ages.shape, np.nan)
     for i, name in enumerate(names):
@@ -119,15 +129,53 @@ def judged_rows(judged: dict[str, Any], names: list[str]) -> list[tuple[str, str
     ]
 
 
+def write_real(folder: Path, out: Path) -> None:
+    """Write people of each decade from UTKFace for the judge, by their names there, which begin with the age."""
+    from PIL import Image
+
+    from work.datasets.images import find_images, read_image
+    from work.faces.align import UTKFACE_TEMPLATE, align
+
+    paths = find_images(folder)
+    decades = np.array([true_age(path.stem) // 10 for path in paths])
+    rng = np.random.default_rng(0)
+    out.mkdir(parents=True, exist_ok=True)
+    for decade in range(1, 9):
+        for i in rng.permutation(np.flatnonzero(decades == decade))[:REAL]:
+            photo = read_image(paths[i])
+            face = align(photo, UTKFACE_TEMPLATE * photo.size, SEEN).image
+            large = face.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+            (out / f"{paths[i].stem}.rgb").write_bytes(np.asarray(large).tobytes())
+
+
+def true_age(name: str) -> float:
+    """The age in years that a name in UTKFace begins with."""
+    return float(name.split("_")[0])
+
+
+def read_of_real(judged: dict[str, Any]) -> np.ndarray:
+    """What the judge sees in real people of AGES: straight lines through those of about these ages."""
+    pairs = [(true_age(name), one["age"]) for name, one in judged.items() if one]
+    true, read = np.array(pairs).T
+    found = []
+    for age in AGES:
+        bell = np.exp(-(((true - age) / NEAR) ** 2) / 2)
+        found.append(np.polynomial.polynomial.polyfit(true - age, read, 1, w=np.sqrt(bell))[0])
+    return np.array(found)
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=("age", "table"))
+    parser.add_argument("what", choices=("age", "table", "real"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--photos", type=Path, help="folder of FFHQ-aligned photos kept aside")
+    parser.add_argument(
+        "--photos", type=Path, help="FFHQ-aligned photos kept aside; for `real`, UTKFace"
+    )
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--model", default="direct")
+    parser.add_argument("--real", type=Path, help="for `table`: what the judge said of `real`")
     parser.add_argument("--checkpoint_path", help="weights, or the folder of a run")
     options = parser.parse_args(argv)
     notes = options.out / "measured.json"
@@ -137,11 +185,24 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(f"{notes}: run `age` first")
         judge = options.out / "judged.json"
         rows = own_rows(measured)
-        rows += judged_rows(json.loads(judge.read_text()), list(measured)) if judge.exists() else []
+        if judge.exists():
+            judged = json.loads(judge.read_text())
+            adults = [n for n in measured if (judged[f"{n}_original"].get("age") or 0) >= ADULT]
+            for label, names in (("all", list(measured)), (f"{ADULT} and older", adults)):
+                rows += [("", ""), (label, f"{len(names)} people")]
+                rows += judged_rows(judged, names, np.array(AGES))
+                if options.real:
+                    real = read_of_real(json.loads(options.real.read_text()))
+                    against = judged_rows(judged, names, real)
+                    rows += [(f"{name}, against real people", x) for name, x in against[1:3]]
         print("\n".join(f"{name:50s} {value}" for name, value in rows))
         return 0
     if not options.photos:
         raise UserError("--photos is needed: a folder of FFHQ-aligned photos")
+
+    if options.what == "real":
+        write_real(options.photos, options.out)
+        return 0
 
     from work.configs.options import ModelChoice
     from work.datasets.images import find_images

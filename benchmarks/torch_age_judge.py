@@ -5,12 +5,10 @@ The embedded model's aims were chosen with it (docs/embedded.md), so of these it
     python benchmarks/torch_age_judge.py train --people UTKFACE --judge judge.pt
     python benchmarks/torch_age_judge.py test --people UTKFACE --judge judge.pt
     python benchmarks/torch_age_judge.py read --pictures quality --judge judge.pt --judged judged.json --out by_utk.json
-    python benchmarks/torch_age_judge.py ladders --pictures rungs --judge judge.pt --judged own.json --out by_utk.json
 
 As DEX does it, the age is the expectation over 101 classes, of a softmax. Every tenth person by name is never
 trained on; `test` prints the error on these, balanced over decades. `read` takes the pictures of embedded_quality.py
-and puts its own ages in the place of those in another judge's file; `ladders` does so with what
-work/training/reaging/fit_nominal.py keeps. Needs torch, which the package itself does not.
+and puts its own ages in the place of those in another judge's file. Needs torch, which the package itself does not.
 """
 
 from __future__ import annotations
@@ -153,39 +151,22 @@ def read_pictures(args) -> None:
         temporary.write_text(json.dumps(judged))
 
 
-def read_ladders(args) -> None:
-    ladders, judge = json.loads(args.judged.read_text()), trained_judge(args.judge)
-    for name, (own, _) in ladders.items():
-        strip = read_image(args.pictures / f"{name}.png")
-        lefts = range(0, strip.width, strip.height)
-        rungs = [strip.crop((x, 0, x + strip.height, strip.height)) for x in lefts]
-        faces = torch.from_numpy(np.stack([face_of(rung) for rung in rungs]))
-        ladders[name] = own, [float(age) for age in read(judge, faces.permute(0, 3, 1, 2))]
-    with atomic_write(args.out) as temporary:
-        temporary.write_text(json.dumps(ladders))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("task", choices=("train", "test", "read", "ladders"))
+    parser.add_argument("task", choices=("train", "test", "read"))
     parser.add_argument("--judge", type=Path, required=True, help="the judge's weights, .pt")
     parser.add_argument("--people", type=Path, help="folder of UTKFace's crops")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--pictures", type=Path, help="what embedded_quality.py wrote")
     parser.add_argument(
-        "--pictures", type=Path, help="what embedded_quality.py, or fit_nominal, wrote"
-    )
-    parser.add_argument(
-        "--judged",
-        type=Path,
-        help="judge_faces.cjs' file of faces, genders, identities; or ladders",
+        "--judged", type=Path, help="judge_faces.cjs' file: found faces, genders, identities"
     )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    tasks = {"train": train, "test": test, "read": read_pictures, "ladders": read_ladders}
-    tasks[args.task](args)
+    {"train": train, "test": test, "read": read_pictures}[args.task](args)
 
 
 if __name__ == "__main__":

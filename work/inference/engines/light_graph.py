@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from work.inference.engines.ops import Node, Ops
-from work.inference.engines.sam_graph import Weights, by_output, norm
+from work.inference.engines.ops import Node, Ops, Weights
+from work.inference.engines.sam_graph import by_output, norm
 from work.models.encoders.light import SLOPE, STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Mapping
-
 import numpy as np
 import paddle.nn.functional as F
 
-from work.inference.engines.ops import Node, Ops
+from work.inference.engines.ops import Node, Ops, Weights
 from work.models.person_matte import BLOCKS, SKIPS
-
-Weights = Mapping[str, np.ndarray]
 
 
 def matte(ops: Ops, photo: Node, w: Weights) -> Node:

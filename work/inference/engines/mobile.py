@@ -15,8 +15,8 @@ from work.inference.engines import openvino_engine
 from work.inference.engines.cache import Checks, folder_for, load_all, relative_rms, stages
 from work.inference.engines.engine import Engine, Run, first_usable
 from work.inference.engines.graph import Graph
-from work.inference.engines.mobile_graph import MobileGraph, Weights
-from work.inference.engines.ops import GradientOps, Node
+from work.inference.engines.mobile_graph import MobileGraph
+from work.inference.engines.ops import GradientOps, Node, Weights
 from work.models.mobile_stylegan import STYLE_DIM, MobileStyleGAN
 from work.models.pretrained import weights_path
 

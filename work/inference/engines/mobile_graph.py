@@ -5,14 +5,13 @@ Engines do not differentiate, so the backward pass, which inverting photos needs
 
 from __future__ import annotations
 
-from typing import Mapping, cast
+from typing import cast
 
 import numpy as np
 
-from work.inference.engines.ops import GradientOps, Node, Ops
+from work.inference.engines.ops import GradientOps, Node, Ops, Weights
 from work.models.mobile_stylegan import N_STYLES, WIDTHS
 
-Weights = Mapping[str, np.ndarray]
 HAAR = np.array([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]], np.float32)
 
 

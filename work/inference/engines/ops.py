@@ -6,11 +6,12 @@ being built; constants are numpy arrays. Feature maps are [N, C, H, W].
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Mapping, Protocol
 
 import numpy as np
 
 Node = Any
+Weights = Mapping[str, np.ndarray]  # a network's parameters by name
 
 
 class Ops(Protocol):

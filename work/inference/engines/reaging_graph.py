@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from typing import Sequence
 
 import numpy as np
 
-from work.inference.engines.ops import Node, Ops
+from work.inference.engines.ops import Node, Ops, Weights
 from work.models.reaging.unet import CENTRE, SLOPE, WIDE
 
-Weights = Mapping[str, np.ndarray]
 HALVE, SMOOTH = np.outer((1, 3, 3, 1), (1, 3, 3, 1)) / 64, np.outer((1, 2, 1), (1, 2, 1)) / 16
 
 

@@ -30,8 +30,8 @@ from work.inference.engines.engine import (
 )
 from work.inference.engines.graph import Graph
 from work.inference.engines.light_graph import light_encoder
-from work.inference.engines.mobile_graph import MobileGraph, Weights
-from work.inference.engines.ops import Node, Ops
+from work.inference.engines.mobile_graph import MobileGraph
+from work.inference.engines.ops import Node, Ops, Weights
 from work.loading import load_psp, set_latent_avg, shape_psp
 from work.models.checkpoint import Checkpoint, compare_state, load_state
 from work.models.psp import PSP

@@ -10,16 +10,14 @@ prepare constant weights once, and a batch needs no groups.
 from __future__ import annotations
 
 import math
-from typing import Mapping
 
 import numpy as np
 
-from work.inference.engines.ops import Node, Ops
+from work.inference.engines.ops import Node, Ops, Weights
 from work.models.encoders.irse import STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 from work.models.ops.upfirdn2d import make_kernel, phase_filters
 
-Weights = Mapping[str, np.ndarray]
 BLUR = make_kernel([1, 3, 3, 1]) * 4
 
 

@@ -1,29 +1,22 @@
 """Finds what the re-ageing network has to be asked for: reads photos that it aged, and writes the table to its file.
 
-    python -m work.training.reaging.fit_nominal --checkpoint_path RUN --photos FFHQ256 --ladders own.json
+    python -m work.training.reaging.fit_nominal --checkpoint_path RUN --photos FFHQ256 [--count 120]
 
 Each photo is aged along a ladder of nominal ages, and the package's own readers say how old it looks on each rung. For
 each own age these curves are fitted by a straight line through people of about that age, and turned around.
-
-With `--pictures FOLDER` what was read is kept, so that another network can read it, too; readings of several, given as
-`--ladders own.json other.json`, are averaged.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
-import paddle
 import paddle.nn.functional as F
 
 from work import runtime
-from work.datasets.images import find_images, save_image
-from work.datasets.transforms import to_picture
+from work.datasets.images import find_images
 from work.errors import UserError, run
 from work.faces.aligned import read_aligned
 from work.files import atomic_write
@@ -37,36 +30,13 @@ WANTED = np.arange(15.0, 86.0, 5.0)
 RUNGS = np.array([-10.0, 0.0, *range(15, 86, 5), 95.0, 110.0])  # nominal years
 STEP = 2.5  # nominal years, at least, between two columns: also where nothing more is read, later ages look older
 WIDTH = 6.0  # years, of the bell in which people count as of about an age
-Ladders = dict[str, tuple[float, list[float]]]  # by photo: its own age, and readings of all rungs
 
 
-def read_ladder(
-    model: DirectModel, path: Path, pictures: Optional[Path] = None
-) -> tuple[float, list[float]]:
-    """A photo's own age, and how old it looks on each rung [R], in years.
-
-    The rungs are kept side by side in a picture of the photo's name in the folder `pictures`, if there is one.
-    """
+def read_ladder(model: DirectModel, path: Path) -> tuple[float, list[float]]:
+    """A photo's own age, and how old it looks on each rung [R], in years."""
     [face] = model.encode([read_aligned(path)])
-    rungs = [F.avg_pool2d(model.draw(face, float(rung)), SIZE // SMALL) for rung in RUNGS]
-    if pictures:
-        strip = to_picture(paddle.concat(rungs, axis=3)[0].numpy(), True)
-        save_image(strip, pictures / f"{path.stem}.png")
-    return face.age, [model.read_age(rung) for rung in rungs]
-
-
-def read_ladders(
-    model: DirectModel, paths: Sequence[Path], file: Optional[Path], pictures: Optional[Path]
-) -> Ladders:
-    """The ladders of all photos; those in the file are taken from there, the others are added to it."""
-    known: Ladders = json.loads(file.read_text()) if file and file.exists() else {}
-    for path in progress(paths, unit="photo"):
-        if path.stem not in known:
-            known[path.stem] = read_ladder(model, path, pictures)
-            if file:
-                with atomic_write(file) as temporary:
-                    temporary.write_text(json.dumps(known))
-    return {path.stem: known[path.stem] for path in paths}
+    pictures = [F.avg_pool2d(model.draw(face, float(rung)), SIZE // SMALL) for rung in RUNGS]
+    return face.age, [model.read_age(picture) for picture in pictures]
 
 
 def fit_nominal(own: np.ndarray, readings: np.ndarray) -> NominalAges:
@@ -88,28 +58,21 @@ def main() -> int:
     parser.add_argument("--checkpoint_path", type=Path, required=True, help="a run, or its file")
     parser.add_argument("--photos", type=Path, required=True, help="aligned faces")
     parser.add_argument("--count", type=int, default=120, help="photos that are read")
-    parser.add_argument(
-        "--ladders",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="JSON files: what was read is kept in the first; others, by other readers, are averaged with it",
-    )
-    parser.add_argument("--pictures", type=Path, help="folder for the pictures that are read")
+    parser.add_argument("--ladders", type=Path, help="what was read is kept in this JSON file")
     options = parser.parse_args()
     runtime.setup("auto", 0)
     model = load_direct(options.checkpoint_path)
     paths = find_images(options.photos)
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, options.count).astype(int)]
-    if options.pictures:
-        options.pictures.mkdir(parents=True, exist_ok=True)
-    first = options.ladders[0] if options.ladders else None
-    known = read_ladders(model, chosen, first, options.pictures)
-    others = [json.loads(file.read_text()) for file in options.ladders[1:]]
-    adults = []
-    for name, (own, readings) in known.items():
-        if own >= YOUNGEST:
-            adults.append((own, np.mean([readings, *(other[name][1] for other in others)], axis=0)))
+    file = options.ladders
+    known = json.loads(file.read_text()) if file and file.exists() else {}
+    for path in progress(chosen, unit="photo"):
+        if path.stem not in known:
+            known[path.stem] = read_ladder(model, path)
+            if file:
+                with atomic_write(file) as temporary:
+                    temporary.write_text(json.dumps(known))
+    adults = [known[path.stem] for path in chosen if known[path.stem][0] >= YOUNGEST]
     if len(adults) < 2:
         raise UserError(f"{options.photos}: two photos of people from {YOUNGEST:.0f} years on")
     own, readings = np.array([a for a, _ in adults]), np.array([row for _, row in adults])
