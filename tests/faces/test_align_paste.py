@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from work.faces.align import crop_matrix, cut, ffhq_quad
+from work.faces.align import crop_matrix, cut, ffhq_quad, head_quad
 from work.faces.boxes import evened, squared, suppressed, turned_back
 from work.faces.head_mask import head_mask
 from work.faces.paste import NewFace, paste
@@ -53,6 +53,15 @@ def test_quad_turns_with_the_face():
     angle = np.deg2rad(40)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     assert np.allclose(ffhq_quad(UPRIGHT @ turn.T), ffhq_quad(UPRIGHT) @ turn.T)
+
+
+@pytest.mark.parametrize(
+    ("nose", "moved"), [(130, 0), (131, 0), (118, 0.1), (142, -0.1), (60, 0.12)]
+)
+def test_the_quad_of_a_head_moves_to_where_the_nose_does_not_point(nose, moved):
+    turned = np.array(UPRIGHT)
+    turned[2, 0] = nose
+    assert np.allclose(head_quad(turned), ffhq_quad(UPRIGHT) + [moved * 240, 0])
 
 
 def test_matrix_sends_the_crops_corners_to_the_quad():

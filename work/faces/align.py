@@ -17,6 +17,11 @@ from PIL import Image, ImageFilter
 MARGIN = 0.1  # around the quad, in units of its side: looked at too, for the filters
 FILL = 0.3  # in units of the quad's side: how much is filled in, at least, where the photo ends
 BLUR = 0.02  # in units of the quad's side: the blur of what is filled in
+FRONTAL = 0.01  # in units of the quad's side: so far the nose may be off the middle of a face from the front
+HEAD_MOVES, MOST = (
+    2.5,
+    0.12,
+)  # how far a head is moved per unit beyond that, and at most, in the same units
 # Left eye, right eye, nose, left and right corner of the mouth in a crop of 112 px.
 ARCFACE_TEMPLATE = np.array(
     [
@@ -61,6 +66,19 @@ def ffhq_quad(landmarks: np.ndarray) -> np.ndarray:
     y = _quarter_turn(x)
     centre = eyes + 0.1 * down
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
+
+
+def head_quad(landmarks: np.ndarray) -> np.ndarray:
+    """As `ffhq_quad`, but moved towards the back of a head that is turned, so that less hair lies outside.
+
+    The nose leaves the middle between the eyes to the side that the face turns to, the middle of the head to the other.
+    """
+    quad = ffhq_quad(landmarks)
+    left_eye, right_eye, nose = np.asarray(landmarks, float)[:3]
+    across = quad[3] - quad[0]
+    turn = (nose - (left_eye + right_eye) / 2) @ across / (across @ across)
+    move = min(HEAD_MOVES * max(0.0, abs(turn) - FRONTAL), MOST)
+    return quad - np.sign(turn) * move * across
 
 
 def arcface_quad(landmarks: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.faces.align import crop_matrix, ffhq_quad, sample
+from work.faces.align import crop_matrix, head_quad, sample
 from work.faces.aligned import AlignedFace
 from work.faces.paste import NewFace, weight_of
 from work.inference.model import AgeingModel
@@ -74,7 +74,7 @@ def prepare(
 ) -> AgedTrack:
     """Where a track's face is, calm, and how strongly it changes."""
     landmarks = track.landmarks()
-    quads = np.stack([ffhq_quad(points) for points in landmarks])
+    quads = np.stack([head_quad(points) for points in landmarks])
     sides = np.hypot(*(quads[:, 3] - quads[:, 0]).T)
     pixels = int(np.clip(np.median(sides), 16, model.output_size))
     strengths = track.strengths(landmarks, smallest)
