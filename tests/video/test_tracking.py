@@ -15,7 +15,7 @@ from work.inference.model import ONE_PASS
 from work.video.effect import REACH, Effect, add_change, prepare
 from work.video.motion import CutFinder, moved
 from work.video.people import Person, contact_sheet, find_people, join
-from work.video.track import FADE, Track, frontal
+from work.video.track import FADE, Known, Track, frontal
 from work.video.tracker import EVERY, Tracker
 
 PORTRAIT = data.astronaut()[:300, 60:400]  # NASA, public domain
@@ -56,7 +56,7 @@ class Seen:
 
 def track(frames, faces_at, **more) -> tuple[Tracker, Seen]:
     seen = Seen(faces_at, **more)
-    seen.tracker = Tracker(seen, 10)
+    seen.tracker = Tracker(seen, 10, lambda samples: Known(np.ones(2), [30.0] * len(samples)))
     for frame in frames:
         seen.tracker.show(frame)
     return seen.tracker, seen
@@ -179,13 +179,12 @@ def test_a_face_that_leaves_and_returns_is_one_person_with_two_tracks():
     tracker, _ = track(frames, lambda n: [] if 20 <= n < 30 else [at], jitter=0.2)
     tracks = tracker.finish()
     assert [(t.first < 20, t.last >= 30) for t in tracks] == [(True, False), (False, True)]
+    assert [len(t.samples) for t in tracks] == [0, 0] and tracks[0].picture().size == (256, 256)
     assert tracks[0].last < 20 and tracks[1].first >= 30
     strengths = tracks[0].strengths(tracks[0].landmarks(), 10)
     assert strengths[0] == 1 and strengths[-1] < 0.1  # gone before the hand comes
     assert np.abs(np.diff(strengths)).max() <= 1 / (2 * FADE + 1) + 1e-9
-    people = find_people(
-        tracks, lambda samples: np.ones((len(samples), 2)), lambda s: [30.0] * len(s)
-    )
+    people = find_people(tracks)
     assert [person.number for person in people] == [1] and len(people[0].tracks) == 2
 
 
@@ -194,6 +193,7 @@ def plain(shot: int, first: int, count: int, x: float = 50.0) -> Track:
     found = Track(shot, first, True, [np.eye(3)] * count, ends=True)
     found.seen[first] = LANDMARKS - LANDMARKS[2] + [x, 60]
     found.samples = [Image.new("RGB", (256, 256))]
+    found.end()
     return found
 
 
@@ -205,24 +205,28 @@ def test_two_who_are_seen_at_once_are_never_one_person():
     assert not any(tracks[0] in group and tracks[1] in group for group in groups)
 
 
+def test_many_tracks_are_joined_at_once():
+    rng = np.random.default_rng(0)
+    people = rng.integers(0, 5, 400)
+    tracks = [plain(n, 10 * n, 9) for n in range(len(people))]
+    groups = join(tracks, 3 * np.eye(5)[people] + rng.normal(0, 0.02, (len(people), 5)))
+    shots = [sorted(track.shot for track in group) for group in groups]
+    assert sorted(shots) == sorted(np.flatnonzero(people == p).tolist() for p in range(5))
+
+
 def test_people_are_numbered_from_left_to_right_where_most_are_seen():
     lone, left, right = plain(0, 0, 5, 10), plain(1, 5, 9, 40), plain(1, 7, 9, 150)
-    faces = {id(t.samples[0]): i for i, t in enumerate((lone, left, right))}
-
-    def embed(samples):
-        return np.array([[5.0 * faces[id(sample)], 0] for sample in samples])
-
-    people = find_people(
-        [lone, right, left], embed, lambda samples: [20.0, 80.0, 22.0][: len(samples)]
-    )
+    for number, one in enumerate((lone, left, right)):
+        one.known = Known(np.array([5.0 * number, 0]), [20.0])
+    people = find_people([lone, right, left])
     assert [person.tracks[0] for person in people] == [left, right, lone]
     assert contact_sheet(people).width == 3 * 192
 
 
 def test_one_wrong_estimate_does_not_move_the_age_of_a_shot():
     found = plain(0, 0, 9)
-    found.samples *= 3
-    (person,) = find_people([found], lambda s: np.zeros((len(s), 2)), lambda s: [31.0, 90.0, 33.0])
+    found.known = Known(np.zeros(2), [31.0, 90.0, 33.0])
+    (person,) = find_people([found])
     assert isinstance(person, Person) and person.ages == {0: 33.0} and person.age == 33.0
 
 

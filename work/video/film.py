@@ -26,7 +26,7 @@ from work.progress import progress, say
 from work.video.effect import AgedTrack, prepare
 from work.video.join import CONTAINERS
 from work.video.passes import Follow, Passes
-from work.video.people import Person, contact_sheet
+from work.video.people import Person, contact_sheet, find_people
 from work.video.probe import Source, probe
 from work.video.track import Track
 
@@ -58,7 +58,7 @@ def age_film(
         raise UserError(ONE_PASS)
     passes = Passes(source, options, model, follow)
     tracker = passes.watch()
-    people = passes.recognise(tracker.finish())
+    people = find_people(tracker.finish())
     for person in people:
         say(f"person {person.number}: about {person.age:.0f} years, in {person.frames} frames")
     report: dict[str, Any] = {"frames": tracker.count, "cuts": tracker.cuts}
@@ -130,7 +130,7 @@ def _try(
 ) -> AgedTrack:
     """A track with its target. Raises UserError if the model refuses these ages, before the film is read again."""
     own = person.ages[track.shot]
-    encoded = model.encode_known([AlignedFace(track.samples[0])], [own])
+    encoded = model.encode_known([AlignedFace(track.picture())], [own])
     model.transform(encoded, paddle.full([1], target))
     return prepare(track, model, own, target, smallest)
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -25,10 +26,9 @@ from work.progress import Progress, progress
 from work.video.effect import REACH, AgedTrack, Effect
 from work.video.join import try_container
 from work.video.parts import FilmParts, folder_of
-from work.video.people import Person, find_people
 from work.video.probe import Source
 from work.video.reader import FilmReader
-from work.video.track import Track
+from work.video.track import Known
 from work.video.tracker import SAMPLE_SIZE, Tracker
 
 MARGIN = 0.8  # times the smallest face: so small ones are detected, to fade in
@@ -68,7 +68,7 @@ class Passes:
             with self.seconds.of("detection"):
                 return detector(picture)
 
-        tracker = Tracker(detect, least)
+        tracker = Tracker(detect, least, self._recognise())
         with self.seconds.of("first reading"), self._reader() as reader:
             with self._bar("finding people") as bar:
                 for _, frame in reader:
@@ -79,24 +79,19 @@ class Passes:
         self.frames = tracker.count
         return tracker
 
-    def recognise(self, tracks: Sequence[Track]) -> list[Person]:
-        """The people behind the tracks."""
-        if not tracks:
-            return []
-        network = load_network("dlib_face")
-
-        def faces(samples: Sequence[Image.Image]) -> list[AlignedFace]:
-            return [AlignedFace(sample) for sample in samples]
+    def _recognise(self) -> Callable[[Sequence[Image.Image]], Known]:
+        """Tells who the face of a track is, and how old."""
+        load = lru_cache(lambda: load_network("dlib_face"))
 
         @paddle.no_grad()
-        def embed(samples: Sequence[Image.Image]) -> np.ndarray:
-            return network.embed(stack(faces(samples), SAMPLE_SIZE)).numpy()
+        def recognise(samples: Sequence[Image.Image]) -> Known:
+            with self.seconds.of("people"):
+                faces = [AlignedFace(sample) for sample in samples]
+                embeddings = load().embed(stack(faces, SAMPLE_SIZE)).numpy()
+                ages = self.model.ages(self.model.encode(faces))
+            return Known(embeddings.mean(axis=0), ages)
 
-        def read_ages(samples: Sequence[Image.Image]) -> list[float]:
-            return self.model.ages(self.model.encode(faces(samples)))
-
-        with self.seconds.of("people"):
-            return find_people(tracks, embed, read_ages)
+        return recognise
 
     def write(self, out: Path, tracks: Sequence[AgedTrack]) -> int:
         """Read the film again and write it with its faces changed; how many frames are not as they were."""

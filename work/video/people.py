@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -15,9 +14,6 @@ from work.video.track import Track
 # frames scatter less than that, and two people joined are worse than one person with two numbers.
 ONE_PERSON = 0.5
 TILE, CAPTION = 192, 40  # px, of the contact sheet
-
-Embed = Callable[[Sequence[Image.Image]], np.ndarray]  # n aligned faces -> [n, 128]
-ReadAges = Callable[[Sequence[Image.Image]], Sequence[float]]
 
 
 @dataclass
@@ -46,49 +42,50 @@ class Person:
     def picture(self) -> Image.Image:
         """A picture of the face: of the longest track."""
         longest = max(self.tracks, key=lambda track: len(track.motion))
-        return longest.samples[len(longest.samples) // 2]
+        return longest.picture()
 
 
-def find_people(tracks: Sequence[Track], embed: Embed, read_ages: ReadAges) -> list[Person]:
+def find_people(tracks: Sequence[Track]) -> list[Person]:
     """Join the tracks that show one person, number the people and estimate one age per person and shot.
 
     The number does not change at a cut or behind an obstacle, since faces are compared by their embeddings.
     Numbers go from left to right in the first frame in which the most people are seen; who is not seen there follows
     in the order of appearance.
     """
-    groups = join(tracks, [embed(track.samples).mean(axis=0) for track in tracks])
+    known = [track.known for track in tracks if track.known]  # of all, once they have ended
+    groups = join(tracks, [who.embedding for who in known])
     people = [Person(i + 1, group) for i, group in enumerate(in_order(groups))]
     for person in people:
         shots: dict[int, list[float]] = {}
         for track in person.tracks:
-            shots.setdefault(track.shot, []).extend(read_ages(track.samples))
+            shots.setdefault(track.shot, []).extend(track.known.ages if track.known else [])
         person.ages = {shot: float(np.median(ages)) for shot, ages in shots.items()}
     return people
 
 
 def join(tracks: Sequence[Track], embeddings: Sequence[np.ndarray]) -> list[list[Track]]:
     """Groups of tracks of one person each: the most alike are joined first, but never two that are seen at once."""
-    groups = [[i] for i in range(len(tracks))]
-    while len(groups) > 1:
-        pairs = [
-            (_distance(a, b, tracks, embeddings), i, k)
-            for i, a in enumerate(groups)
-            for k, b in enumerate(groups[:i])
-        ]
-        nearest, i, k = min(pairs)
-        if nearest > ONE_PERSON:
-            break
-        groups[k] += groups.pop(i)
-    return [[tracks[i] for i in group] for group in groups]
-
-
-def _distance(a: list[int], b: list[int], tracks, embeddings) -> float:
-    for i in a:
-        for k in b:
-            if tracks[i].first <= tracks[k].last and tracks[k].first <= tracks[i].last:
-                return float("inf")
-    centres = [np.mean([embeddings[i] for i in group], axis=0) for group in (a, b)]
-    return float(np.linalg.norm(centres[0] - centres[1]))
+    groups = [[track] for track in tracks]
+    if not groups:
+        return []
+    sums, counts = np.array(embeddings, float), np.ones(len(groups))
+    first, last = (np.array([getattr(track, end) for track in tracks]) for end in ("first", "last"))
+    apart = (first[:, None] <= last) & (first <= last[:, None])  # seen at once, or the same
+    distance = np.linalg.norm(sums[:, None] - sums, axis=-1)
+    while True:
+        distance[apart] = np.inf
+        i, k = sorted(divmod(int(distance.argmin()), len(groups)))
+        if not distance[i, k] <= ONE_PERSON:
+            return [group for group in groups if group]
+        groups[i] += groups[k]
+        groups[k] = []
+        sums[i] += sums[k]
+        counts[i] += counts[k]
+        apart[i] |= apart[k]
+        apart[:, i] |= apart[:, k]
+        apart[k], apart[:, k] = True, True
+        centres = sums / counts[:, None]
+        distance[i] = distance[:, i] = np.linalg.norm(centres - centres[i], axis=-1)
 
 
 def in_order(groups: Sequence[list[Track]]) -> list[list[Track]]:

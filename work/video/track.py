@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Callable, Optional
 
 import numpy as np
 from PIL import Image
 
+from work.datasets.images import open_image
 from work.faces.align import ffhq_quad
 from work.video.motion import moved
 
@@ -20,6 +24,17 @@ FACE = 0.5  # of the aligned crop's side: the width of the face
 WELL_ABOVE = 1.25  # times the smallest width: from there on the effect is whole
 
 
+@dataclass(frozen=True)
+class Known:
+    """Who the face of a track is: the mean embedding [D] of its samples, and their estimated ages in years."""
+
+    embedding: np.ndarray
+    ages: Sequence[float]
+
+
+Recognise = Callable[[Sequence[Image.Image]], Known]  # n aligned faces of one track
+
+
 @dataclass
 class Track:
     """A face that was followed without a gap.
@@ -29,7 +44,9 @@ class Track:
         first: the number of the first frame.
         motion: for each frame since, the transform [3, 3] from the first frame's pixels.
         seen: by frame, the landmarks [5, 2] that were detected there.
-        samples: aligned pictures of the face, 256 px, to tell who it is and how old.
+        samples: aligned pictures of the face, 256 px, to tell who it is and how old, until the track ends.
+        known: what they told.
+        kept: one of them, as a JPEG file's bytes.
         misses: detections in a row that did not find the face; uncertain motion counts as several.
         begins, ends: the track goes up to a cut, or the film's end, where nothing fades.
     """
@@ -40,6 +57,8 @@ class Track:
     motion: list[np.ndarray] = field(default_factory=lambda: [np.eye(3)])
     seen: dict[int, np.ndarray] = field(default_factory=dict)
     samples: list[Image.Image] = field(default_factory=list)
+    known: Optional[Known] = None
+    kept: bytes = b""
     ends: bool = False
     misses: int = 0
 
@@ -47,6 +66,19 @@ class Track:
     def last(self) -> int:
         """The number of the last frame."""
         return self.first + len(self.motion) - 1
+
+    def end(self, recognise: Optional[Recognise] = None) -> None:
+        """Learn who it is, and let go of all pictures but one, so that long films fit in memory."""
+        if recognise:
+            self.known = recognise(self.samples)
+        file = io.BytesIO()
+        self.samples[len(self.samples) // 2].save(file, "JPEG", quality=95)
+        self.samples, self.kept = [], file.getvalue()
+
+    def picture(self) -> Image.Image:
+        """A picture of the face, of a track that has ended."""
+        with open_image(io.BytesIO(self.kept)) as picture:
+            return picture.convert("RGB")
 
     def now(self) -> np.ndarray:
         """The landmarks [5, 2] in the last frame, as far as they are known while the film is read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Optional
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from PIL import Image
 from work.faces.align import align, ffhq_quad
 from work.faces.detect import Faces
 from work.video.motion import CutFinder, follow, similarity
-from work.video.track import FACE, Track
+from work.video.track import FACE, Recognise, Track
 
 EVERY = 5  # frames between two detections
 SURE = 0.4  # share of the points that must agree on a motion; below, the face is looked for again
@@ -28,10 +28,16 @@ class Tracker:
     Args:
         detect: finds the faces of an RGB picture.
         smallest: narrower faces are left alone, px.
+        recognise: tells who a track is once it has ended.
     """
 
-    def __init__(self, detect: Callable[[Image.Image], Faces], smallest: float):
-        self.detect, self.smallest = detect, smallest
+    def __init__(
+        self,
+        detect: Callable[[Image.Image], Faces],
+        smallest: float,
+        recognise: Optional[Recognise] = None,
+    ):
+        self.detect, self.smallest, self.recognise = detect, smallest, recognise
         self.is_cut = CutFinder()
         self.count, self.shot, self.looked = 0, 0, -EVERY
         self.live: list[Track] = []
@@ -52,11 +58,10 @@ class Tracker:
         self.grey, self.count = grey, self.count + 1
 
     def finish(self) -> list[Track]:
-        """The tracks of all shots, without what was seen once only and may have been no face."""
+        """The tracks of all shots."""
         self._end_shot()
         self.is_cut = CutFinder()
-        kept = [t for t in self.done if len(t.seen) > 1 or t.begins and t.ends]
-        return sorted(kept, key=lambda track: (track.first, track.landmarks()[0, :, 0].mean()))
+        return sorted(self.done, key=lambda track: (track.first, track.landmarks()[0, :, 0].mean()))
 
     def _end_shot(self) -> None:
         for track in self.live:
@@ -64,8 +69,14 @@ class Tracker:
                 track.cut_off(max(track.seen))
             else:
                 track.ends = True
-        self.done += self.live
+            self._end(track)
         self.live = []
+
+    def _end(self, track: Track) -> None:
+        """Put a track aside; not one that was seen once only, and may have been no face."""
+        if len(track.seen) > 1 or track.begins and track.ends:
+            track.end(self.recognise)
+            self.done.append(track)
 
     def _move(self, track: Track, grey: np.ndarray) -> bool:
         """Send a track on to the next frame; whether its motion is certain."""
@@ -103,7 +114,7 @@ class Tracker:
         for track in lost:
             track.cut_off(max(track.seen))
             self.live.remove(track)
-            self.done.append(track)
+            self._end(track)
         for k, points in enumerate(found):
             wide = FACE * np.hypot(*(ffhq_quad(points)[3] - ffhq_quad(points)[0]))
             if k not in taken.values() and wide >= self.smallest:
