@@ -155,6 +155,11 @@ def face_quads(frames: list[np.ndarray]) -> np.ndarray:
     return np.stack([ffhq_quad(points) for points in tracks[0].landmarks()])
 
 
+def flatten(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The inner part of a frame's face, un-moved."""
+    return warp(frame, matrix, (FACE, FACE)).astype(np.float32)[INNER, INNER]
+
+
 def compare(before: Path, after: Path, known: bool) -> None:
     old, new = read(before), read(after)
     if len(old) != len(new):
@@ -165,23 +170,22 @@ def compare(before: Path, after: Path, known: bool) -> None:
         size = (WIDTH, HEIGHT)
         first = path_at(0, size)
         matrices = [matrices[0] @ first @ np.linalg.inv(path_at(n, size)) for n in range(len(old))]
-    flat = [
-        [warp(f, m, (FACE, FACE)).astype(np.float32)[INNER, INNER] for f, m in zip(part, matrices)]
-        for part in (old, new)
-    ]
+    flat = [[flatten(f, m) for f, m in zip(part, matrices)] for part in (old, new)]
     effect = [b - a for a, b in zip(*flat)]
     rows = {"change of the face by the effect": np.mean([np.abs(e).mean() for e in effect])}
     if known:
-        pairs = list(combinations(range(0, len(old), 5), 2))
-        for name, part in (("input", flat[0]), ("result", flat[1]), ("effect alone", effect)):
-            apart = [np.abs(part[a] - part[b]).mean() for a, b in pairs]
-            rows[f"un-moved frames differ by, {name}"] = np.mean(apart)
         middle = len(old) // 2
         fixed = new[middle].astype(np.float32) - old[middle]
         ideal = []
         for n in range(len(old)):
             way = path_at(n, size) @ np.linalg.inv(path_at(middle, size))
             ideal.append(warp(fixed, way, size))
+        best = [flatten((a + b).clip(0, 255), m) for a, b, m in zip(old, ideal, matrices)]
+        pairs = list(combinations(range(0, len(old), 5), 2))
+        named = {"input": flat[0], "result": flat[1], "result with a fixed effect": best}
+        for name, part in {**named, "effect alone": effect}.items():
+            apart = [np.abs(part[a] - part[b]).mean() for a, b in pairs]
+            rows[f"un-moved frames differ by, {name}"] = np.mean(apart)
         seen = [b.astype(np.float32) - a for a, b in zip(old, new)]
         steps = [
             np.mean([np.abs(y - x).mean() for x, y in zip(part, part[1:])])
