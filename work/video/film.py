@@ -28,7 +28,6 @@ from work.video.join import CONTAINERS
 from work.video.passes import Follow, Passes
 from work.video.people import Person, contact_sheet, find_people
 from work.video.probe import Source, probe
-from work.video.track import Track
 
 
 def age_film(
@@ -116,7 +115,11 @@ def _aged_tracks(
         if person.number in chosen:
             target = chosen[person.number].years(person.age)
             try:
-                found += [_try(person, track, target, model, smallest) for track in person.tracks]
+                _try(person, target, model)
+                found += [
+                    prepare(track, model, person.ages[track.shot], target, smallest)
+                    for track in person.tracks
+                ]
             except UserError as error:
                 say(f"person {person.number} stays: {error}")
                 refused = error
@@ -125,14 +128,11 @@ def _aged_tracks(
     return found
 
 
-def _try(
-    person: Person, track: Track, target: float, model: AgeingModel, smallest: float
-) -> AgedTrack:
-    """A track with its target. Raises UserError if the model refuses these ages, before the film is read again."""
-    own = person.ages[track.shot]
-    encoded = model.encode_known([AlignedFace(track.picture())], [own])
-    model.transform(encoded, paddle.full([1], target))
-    return prepare(track, model, own, target, smallest)
+def _try(person: Person, target: float, model: AgeingModel) -> None:
+    """Raises UserError if the model refuses these ages, before the film is read again."""
+    face, quick = AlignedFace(person.picture()), model.for_size(1)
+    for own in sorted({int(age) for age in person.ages.values()}):  # groups of ages have whole ends
+        quick.transform(quick.encode_known([face], [float(own)]), paddle.full([1], target))
 
 
 def _write(passes: Passes, out: Path, tracks: Sequence[AgedTrack]) -> int:

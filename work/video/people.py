@@ -71,7 +71,8 @@ def join(tracks: Sequence[Track], embeddings: Sequence[np.ndarray]) -> list[list
     sums, counts = np.array(embeddings, float), np.ones(len(groups))
     first, last = (np.array([getattr(track, end) for track in tracks]) for end in ("first", "last"))
     apart = (first[:, None] <= last) & (first <= last[:, None])  # seen at once, or the same
-    distance = np.linalg.norm(sums[:, None] - sums, axis=-1)
+    squares = (sums**2).sum(axis=1)
+    distance = np.sqrt((squares[:, None] + squares - 2 * sums @ sums.T).clip(min=0))
     while True:
         distance[apart] = np.inf
         i, k = sorted(divmod(int(distance.argmin()), len(groups)))
