@@ -155,13 +155,11 @@ def true_age(name: str) -> float:
 
 def read_of_real(judged: dict[str, Any]) -> np.ndarray:
     """What the judge sees in real people of AGES: straight lines through those of about these ages."""
+    from work.training.reaging.fit_nominal import mean_reading
+
     pairs = [(true_age(name), one["age"]) for name, one in judged.items() if one]
     true, read = np.array(pairs).T
-    found = []
-    for age in AGES:
-        bell = np.exp(-(((true - age) / NEAR) ** 2) / 2)
-        found.append(np.polynomial.polynomial.polyfit(true - age, read, 1, w=np.sqrt(bell))[0])
-    return np.array(found)
+    return np.array([mean_reading(true, read, age, NEAR) for age in AGES])
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -39,13 +39,17 @@ def read_ladder(model: DirectModel, path: Path) -> tuple[float, list[float]]:
     return face.age, [model.read_age(picture) for picture in pictures]
 
 
+def mean_reading(own: np.ndarray, readings: np.ndarray, age: float, width: float) -> np.ndarray:
+    """What is read of people of an age: by a straight line through those [N] within a bell of some years."""
+    bell = np.exp(-(((own - age) / width) ** 2) / 2)
+    return np.polynomial.polynomial.polyfit(own - age, readings, 1, w=np.sqrt(bell))[0]
+
+
 def fit_nominal(own: np.ndarray, readings: np.ndarray) -> NominalAges:
     """The table, from own ages [N] and readings [N, R] on the rungs."""
     asked = []
     for age in OWN:
-        bell = np.exp(-(((own - age) / WIDTH) ** 2) / 2)
-        line = np.polynomial.polynomial.polyfit(own - age, readings, 1, w=np.sqrt(bell))
-        curve = np.maximum.accumulate(line[0])
+        curve = np.maximum.accumulate(mean_reading(own, readings, age, WIDTH))
         rising = curve + 1e-6 * np.arange(len(RUNGS))  # what stands still is crossed at once
         asked.append(np.interp(WANTED, rising, RUNGS))
     steps = STEP * np.arange(len(WANTED))
