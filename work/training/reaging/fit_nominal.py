@@ -42,7 +42,8 @@ def read_ladder(model: DirectModel, path: Path) -> tuple[float, list[float]]:
 def mean_reading(own: np.ndarray, readings: np.ndarray, age: float, width: float) -> np.ndarray:
     """What is read of people of an age: by a straight line through those [N] within a bell of some years."""
     bell = np.exp(-(((own - age) / width) ** 2) / 2)
-    return np.polynomial.polynomial.polyfit(own - age, readings, 1, w=np.sqrt(bell))[0]
+    line = np.polynomial.polynomial.polyfit(own - age, readings, 1, w=np.sqrt(bell))
+    return np.asarray(line[0])
 
 
 def fit_nominal(own: np.ndarray, readings: np.ndarray) -> NominalAges:
