@@ -50,7 +50,7 @@ def fit_nominal(own: np.ndarray, readings: np.ndarray) -> NominalAges:
     """The table, from own ages [N] and readings [N, R] on the rungs."""
     asked = []
     for age in OWN:
-        curve = np.maximum.accumulate(mean_reading(own, readings, age, WIDTH))
+        curve = np.maximum.accumulate(mean_reading(own, readings, float(age), WIDTH))
         rising = curve + 1e-6 * np.arange(len(RUNGS))  # what stands still is crossed at once
         asked.append(np.interp(WANTED, rising, RUNGS))
     steps = STEP * np.arange(len(WANTED))
