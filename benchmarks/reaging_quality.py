@@ -27,14 +27,12 @@ import numpy as np
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.reaging_table import AGES, table, true_age
 from work.errors import UserError, run
 
-AGES = (20, 30, 40, 50, 60, 70, 80)
 SIZE = 512
 OUTSIDE = 0.02  # of the mattes: what is less a person is background
 SEEN, REAL = 256, 50  # px of a real person, and people per decade
-NEAR = 5.0  # years, of the bell in which real people count as of about an age
-ADULT = 15  # years, by the judge
 SHOWN, CELL = 10, 192  # rows and px of the contact sheet
 
 
@@ -82,53 +80,6 @@ def contact_sheet(names: list[str], out: Path) -> None:
     sheet.save(out / "sheet.jpg", quality=90)
 
 
-def own_rows(measured: dict[str, Any]) -> list[tuple[str, str]]:
-    """What needs no judge."""
-    found = list(measured.values())
-    lighter = np.array([m["lighter"] for m in found])
-    order = np.argsort([m["skin"] for m in found])
-    fifth = max(1, len(found) // 5)
-    rows = [
-        ("photos", f"{len(found)}"),
-        ("seconds a photo, with all ages", f"{np.median([m['seconds'] for m in found]):.2f}"),
-        (
-            "change of the background, of 255: mean, largest",
-            f"{np.mean([m['background'] for m in found]):.2f}, {np.max([m['background'] for m in found]):.2f}",
-        ),
-    ]
-    for name, part in (("darkest", order[:fifth]), ("lightest", order[-fifth:])):
-        means = lighter[part].mean(axis=0).round(1).tolist()
-        rows.append((f"change of L*, {name} fifth, by target", str(means)))
-    return rows
-
-
-def judged_rows(
-    judged: dict[str, Any], names: list[str], real: np.ndarray
-) -> list[tuple[str, str]]:
-    """What a judge finds, whose JSON maps NAME_AGE to age, gender and embedding `e`; `real` as `read_of_real`."""
-    names = [name for name in names if judged.get(f"{name}_original")]
-    seen = [[judged.get(f"{name}_{age}") or None for age in AGES] for name in names]
-    ages = np.array([[one["age"] if one else np.nan for one in row] for row in seen], float)
-    error, rising = ages - real, np.diff(ages, axis=1)
-    away = np.full(ages.shape, np.nan)
-    kept = np.full(ages.shape, np.nan)
-    for i, name in enumerate(names):
-        original = judged[f"{name}_original"]
-        for k, one in enumerate(seen[i]):
-            if one:
-                away[i, k] = np.linalg.norm(np.subtract(original["e"], one["e"]))
-                kept[i, k] = original["gender"] == one["gender"]
-    return [
-        ("a face is found", f"{np.isfinite(ages).mean():.1%}"),
-        ("age error, years", f"{np.nanmean(np.abs(error)):.1f}"),
-        ("bias by target", str(np.nanmean(error, axis=0).round(1).tolist())),
-        ("decade steps that rise", f"{(rising[np.isfinite(rising)] > 0).mean():.1%}"),
-        ("identity distance", f"{np.nanmean(away):.3f}"),
-        ("identity distance by target", str(np.nanmean(away, axis=0).round(2).tolist())),
-        ("gender kept, by target", str(np.nanmean(kept, axis=0).round(3).tolist())),
-    ]
-
-
 def write_real(folder: Path, out: Path) -> None:
     """Write people of each decade from UTKFace for the judge, by their names there, which begin with the age."""
     from PIL import Image
@@ -146,20 +97,6 @@ def write_real(folder: Path, out: Path) -> None:
             face = align(photo, UTKFACE_TEMPLATE * photo.size, SEEN).image
             large = face.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
             (out / f"{paths[i].stem}.rgb").write_bytes(np.asarray(large).tobytes())
-
-
-def true_age(name: str) -> float:
-    """The age in years that a name in UTKFace begins with."""
-    return float(name.split("_")[0])
-
-
-def read_of_real(judged: dict[str, Any]) -> np.ndarray:
-    """What the judge sees in real people of AGES: straight lines through those of about these ages."""
-    from work.training.reaging.fit_nominal import mean_reading
-
-    pairs = [(true_age(name), one["age"]) for name, one in judged.items() if one]
-    true, read = np.array(pairs).T
-    return np.array([mean_reading(true, read, age, NEAR) for age in AGES])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -181,18 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.what == "table":
         if not measured:
             raise UserError(f"{notes}: run `age` first")
-        judge = options.out / "judged.json"
-        rows = own_rows(measured)
-        if judge.exists():
-            judged = json.loads(judge.read_text())
-            adults = [n for n in measured if (judged[f"{n}_original"].get("age") or 0) >= ADULT]
-            for label, names in (("all", list(measured)), (f"{ADULT} and older", adults)):
-                rows += [("", ""), (label, f"{len(names)} people")]
-                rows += judged_rows(judged, names, np.array(AGES))
-                if options.real:
-                    real = read_of_real(json.loads(options.real.read_text()))
-                    against = judged_rows(judged, names, real)
-                    rows += [(f"{name}, against real people", x) for name, x in against[1:3]]
+        rows = table(options.out, measured, options.real)
         print("\n".join(f"{name:50s} {value}" for name, value in rows))
         return 0
     if not options.photos:

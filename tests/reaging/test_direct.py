@@ -44,8 +44,12 @@ def left_half(pictures):
 
 
 def model(**changes) -> DirectModel:
-    nets = {SIZE: Grow(), SMALL: Grow()}
-    parts = {"nets": nets, "read_age": lambda photo: 40.0, "matte": left_half, **changes}
+    parts = {
+        "net_at": lambda size: Grow(),
+        "read_age": lambda photo: 40.0,
+        "matte": left_half,
+        **changes,
+    }
     return DirectModel(**parts)
 
 
@@ -100,7 +104,8 @@ def test_an_untrained_network_changes_nothing_in_a_photo():
     photo = Image.fromarray(skimage.data.astronaut()).crop((150, 0, 330, 180)).resize((700, 700))
     quad = np.array([[60.0, 50], [60, 640], [650, 640], [650, 50]])
     at = AlignedFace(photo, quad)
-    ager = model(nets={SIZE: ReagingNet(widths=(4, 4, 8, 8), depth=1)})
+    net = ReagingNet(widths=(4, 4, 8, 8), depth=1)
+    ager = model(net_at=lambda size: net)
     picture = Image.fromarray(
         ((aged(ager, 70.0, at)[0].transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8)
     )
@@ -148,7 +153,7 @@ def test_the_model_is_chosen_by_name_or_by_its_weights(tmp_path, monkeypatch):
             flags = {"engine": "paddle", **flags}
             loaded = load.load_model(options(checkpoint_path=str(path), strength=0.5, **flags))
             assert isinstance(loaded, DirectModel) and loaded.strength == 0.5
-    assert np.array_equal(loaded.nets[SIZE].told.weight, net.told.weight)
+    assert np.array_equal(loaded.net_at(SIZE).told.weight, net.told.weight)
 
 
 def test_without_weights_one_line_says_what_to_do(tmp_path, capsys, monkeypatch):

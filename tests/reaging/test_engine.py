@@ -46,29 +46,30 @@ def test_an_engine_is_paddle(engine, net, matte, capsys):
     if engine == "openvino":
         pytest.importorskip("openvino")
     net, file = net
-    nets, persons = reaging.fast_networks(net, matte, file, SIZES, engine, "fp32")
+    net_at, persons = reaging.fast_networks(net, matte, file, SIZES, engine, "fp32")
     assert persons is not matte
     rng = np.random.default_rng(1)
     ages = paddle.to_tensor([20.0, 61.0]), paddle.to_tensor([85.0, 15.0])
     with paddle.no_grad():
         for size in SIZES:
             faces = paddle.to_tensor(rng.uniform(-1, 1, (2, 3, size, size)).astype("float32"))
-            assert isinstance(nets[size], Graph)
-            found, wanted = nets[size](faces, *ages), net(faces, *ages)
+            assert isinstance(net_at(size), Graph)
+            found, wanted = net_at(size)(faces, *ages), net(faces, *ages)
             assert relative_rms(found.numpy(), wanted.numpy()) < 1e-5
         photo = skimage.data.astronaut()[None].transpose(0, 3, 1, 2) / 127.5 - 1
         photos = paddle.to_tensor(np.concatenate([photo, photo[..., ::-1]]).astype("float32"))
         assert np.abs(persons(photos).numpy() - matte(photos).numpy()).max() < 1e-4
-    capsys.readouterr()
-    reaging.fast_networks(net, matte, file, SIZES, engine, "fp32")
-    assert capsys.readouterr().err == ""  # nothing is built again
+        capsys.readouterr()
+        again, _ = reaging.fast_networks(net, matte, file, SIZES, engine, "fp32")
+        assert capsys.readouterr().err == ""  # nothing is built again
+        assert np.array_equal(again(size)(faces, *ages).numpy(), found.numpy())  # loaded when asked
 
 
 def test_a_wrong_graph_is_not_used(net, matte, monkeypatch, capsys):
     net, file = net
     monkeypatch.setattr(reaging, "_distance", lambda *args, **offset: 0.01)
-    found = reaging.fast_networks(net, matte, file, SIZES, "paddle-inference", "fp32")
-    assert found == (dict.fromkeys(SIZES, net), matte)
+    net_at, persons = reaging.fast_networks(net, matte, file, SIZES, "paddle-inference", "fp32")
+    assert [net_at(size) for size in SIZES] == [net, net] and persons is matte
     assert "note: Paddle computes instead of paddle-inference: its" in capsys.readouterr().err
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -47,12 +47,13 @@ class DirectModel(AgeingModel):
     people who are asked to be older as old as that.
 
     Args:
-        nets: by size S, faces [N, 3, S, S], own ages and target ages [N] in years -> differences [N, 3, S, S].
+        net_at: SIZE or SMALL -> a network: faces [N, 3, S, S] of that size S, own ages and target ages [N] in
+            years -> differences [N, 3, S, S].
         read_age: a photo [1, 3, SMALL, SMALL] -> the person's age in years.
         matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1].
         strength: times the difference; 0 changes nothing, more than 1 exaggerates.
         nominal: what to ask the network for; what is wanted by default.
-        size: px of a face; one of those in `nets`.
+        size: px of a face, SIZE or SMALL.
     """
 
     composites = True
@@ -61,14 +62,14 @@ class DirectModel(AgeingModel):
 
     def __init__(
         self,
-        nets: Mapping[int, Any],
+        net_at: Callable[[int], Any],
         read_age: Callable[[Tensor], float],
         matte: Callable[[Tensor], Tensor],
         strength: float = 1.0,
         nominal: Optional[NominalAges] = None,
         size: int = SIZE,
     ):
-        self.nets, self.read_age, self.matte, self.strength = nets, read_age, matte, strength
+        self.net_at, self.read_age, self.matte, self.strength = net_at, read_age, matte, strength
         self.output_size = size
         self.nominal = nominal or read_nominal({})
 
@@ -91,8 +92,10 @@ class DirectModel(AgeingModel):
 
     def for_size(self, pixels: int) -> DirectModel:
         """See AgeingModel."""
-        size = min((size for size in self.nets if size >= pixels), default=SIZE)
-        return DirectModel(self.nets, self.read_age, self.matte, self.strength, self.nominal, size)
+        size = SMALL if pixels <= SMALL else SIZE
+        return DirectModel(
+            self.net_at, self.read_age, self.matte, self.strength, self.nominal, size
+        )
 
     def ages(self, encoded: list[SeenFace]) -> list[float]:
         """See AgeingModel; as the package's readers see the photos."""
@@ -122,7 +125,7 @@ class DirectModel(AgeingModel):
         """A face at a nominal age in years: the picture [1, 3, S, S]."""
         own = min(max(face.age, YOUNGEST), OLDEST)
         asked, stronger = split_nominal(nominal)
-        net = self.nets[self.output_size]
+        net = self.net_at(self.output_size)
         change = net(face.photo, paddle.full([1], own), paddle.full([1], asked))
         change = keep_tone(face.photo, self.strength * stronger * change)
         if bool(is_grey(face.photo)):  # a grey photo stays grey
@@ -154,7 +157,7 @@ def load_direct(
         )
     shipped = load_reager(path or SHIPPED)
     persons, read_age = load_network("person_matte"), load_person_reader(read_fitted())
-    nets, matte = fast_networks(
+    net_at, matte = fast_networks(
         shipped.net, persons, shipped.file, (SIZE, SMALL), engine, precision
     )
-    return DirectModel(nets, read_age, matte, strength, shipped.nominal)
+    return DirectModel(net_at, read_age, matte, strength, shipped.nominal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence, Union
+from typing import Any, Callable, Sequence, Union
 
 import numpy as np
 import paddle
@@ -33,6 +33,7 @@ ENGINES: tuple[Engine, ...] = (openvino_engine, paddle_engine)  # the fastest fi
 NAME, MATTE = "reaging", "matte"  # the first with the size of its faces
 Reager = Union[ReagingNet, Graph]
 Matte = Callable[[Tensor], Tensor]
+AtSize = Callable[[int], Reager]  # px of a face -> the network for faces of that size
 
 
 def fast_networks(
@@ -42,12 +43,12 @@ def fast_networks(
     sizes: Sequence[int],
     choice: str,
     precision: str,
-) -> tuple[Mapping[int, Reager], Matte]:
+) -> tuple[AtSize, Matte]:
     """Both on an engine, the network once for each size of faces; themselves if Paddle has to compute.
 
     Args:
         source: the file of the network's weights.
-        sizes: px.
+        sizes: px; the graph of the first is loaded at once, the others when they are first asked for.
         choice: `--engine`, see `first_usable`.
         precision: of the network, "fp32" or "bf16"; the matte stays in fp32.
     """
@@ -55,7 +56,7 @@ def fast_networks(
     found = first_usable(choice, ENGINES, prepare)
     if found is None and precision == "bf16":
         print("note: Paddle draws in fp32; bf16 needs OpenVINO", file=sys.stderr)
-    return found or (dict.fromkeys(sizes, net), persons)
+    return found or (lambda size: net, persons)
 
 
 def inputs_of(size: int) -> Shapes:
@@ -83,31 +84,40 @@ def _on_engine(
     sizes: Sequence[int],
     precision: str,
     engine: Engine,
-) -> tuple[Mapping[int, Reager], Matte]:
+) -> tuple[AtSize, Matte]:
     """Build, load and check an engine's graphs; they are built and checked once. Raises EngineUnavailable."""
     version, precision = engine.version(), supported(engine, precision)
     folder = folder_for(source, engine.NAME)
     names = {size: f"{NAME}_{size}" for size in sizes}
     precisions = {**dict.fromkeys(names.values(), precision), MATTE: "fp32"}
     checks = Checks(folder, version)
+    needed = (*names.values(), MATTE) if checks.missing(precisions) else (names[sizes[0]], MATTE)
     photo = {"photo": (1, 3, MATTE_SIZE, MATTE_SIZE)}
     with stages(folder) as done:
         for size, name in names.items():
             engine.build(name, inputs_of(size), partial(graph_of, net, size), folder)
         engine.build(MATTE, photo, partial(_matte_of, persons), folder)
         done()
-        graphs = {name: Graph(run) for name, run in load_all(engine, precisions, folder).items()}
+        runs = load_all(engine, {name: precisions[name] for name in needed}, folder)
         done()
         if checks.missing(precisions):
             for size, name in names.items():
-                errors = [_distance(graphs[name], net, example(size, seed)) for seed in (0, 1)]
+                graph = Graph(runs[name])
+                errors = [_distance(graph, net, example(size, seed)) for seed in (0, 1)]
                 checks.record(name, precision, max(errors))
             squares = flat_squares(np.random.default_rng(0), photo["photo"])
-            checks.record(MATTE, "fp32", _distance(graphs[MATTE], persons, [squares], offset=-1))
+            error = _distance(Graph(runs[MATTE]), persons, [squares], offset=-1)
+            checks.record(MATTE, "fp32", error)
         done()
     checks.require(precisions)
-    nets = {size: graphs[name] for size, name in names.items()}
-    return nets, partial(at_size, graphs[MATTE])
+
+    def at(size: int) -> Reager:
+        name = names[size]
+        if name not in runs:
+            runs[name] = engine.load(name, folder, precision)
+        return Graph(runs[name])
+
+    return at, partial(at_size, Graph(runs[MATTE]))
 
 
 def _matte_of(persons: PersonMatte, ops: Ops, photo: Node) -> Node:
