@@ -17,7 +17,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from work import runtime
-from work.configs.options import require
+from work.configs.flags import require
 from work.datasets.images import find_images, read_image
 from work.errors import run
 from work.faces.align import UTKFACE_TEMPLATE, align

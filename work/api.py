@@ -124,7 +124,8 @@ class Ager:
         Returns:
             What was found: the people with their ages and frames, and the seconds of each part.
         """
-        from work.configs.options import ModelChoice, flags
+        from work.configs.flags import flags
+        from work.configs.options import ModelChoice
         from work.configs.video_options import VideoOptions
         from work.video.film import age_film
 

@@ -10,7 +10,8 @@ import pytest
 from work.api import Ager
 from work.configs.command_line import parse
 from work.configs.film_options import FilmOptions
-from work.configs.options import STEPS, TestOptions, flags
+from work.configs.flags import flags
+from work.configs.options import STEPS, TestOptions
 from work.configs.photo_options import PhotoOptions
 from work.configs.project_options import ProjectOptions
 from work.configs.train_options import TrainOptions

@@ -12,7 +12,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn, Optional, Sequence, get_type_hints
 
-from work.configs.options import AnyOptions, Options, flags
+from work.configs.flags import AnyOptions, Options, flags
 from work.configs.saved_options import plain_type
 from work.installation import this_command
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import ClassVar, Optional
 
 from work.configs.age_groups import AgeGroup, parse_groups
+from work.configs.flags import option, require
 from work.configs.loop_options import LoopFlags
-from work.configs.options import METHODS, option, require
+from work.configs.options import METHODS
 
 FA = "fa"  # the name of FA-GAN's run
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Optional, TypeVar
 
-from work.configs.options import RunOptions, option, require
+from work.configs.flags import option, require
+from work.configs.options import RunOptions
 from work.configs.saved_options import check_saved, with_saved
 from work.errors import UserError
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, Optional, Sequence, TypeVar
+from dataclasses import dataclass
+from typing import Optional
 
+from work.configs.flags import Options, option, require
 from work.configs.resize_factors import parse_factors
 from work.configs.target_age import Target, targets
-from work.errors import UserError
 
 LIFESPAN = "0,10,20,30,40,50,60,70,80,90,100"
 METHODS = ("group-gan", "fa-gan", "f-gan")
@@ -15,54 +15,6 @@ BLENDS = ("composite", "generator")
 MODELS = ("auto", "embedded", "direct")
 STEPS = {"draft": 0, "good": 56, "best": 112}  # the embedded model's gradient steps per face
 FROM_WEIGHTS = "as the checkpoint says"
-
-
-def option(
-    default: Any,
-    text: str,
-    *,
-    shown: Optional[str] = None,
-    choices: Sequence[str] = (),
-    expert: bool = False,
-) -> Any:
-    """A dataclass field that is a flag.
-
-    Args:
-        text: what --help says.
-        shown: what it says about the default, where the value itself says too little.
-        choices: the values that are taken; () takes all of the field's type.
-        expert: few people need it: --help lists it last.
-    """
-    metadata = {"help": text, "shown": shown, "choices": tuple(choices), "expert": expert}
-    return field(default=default, metadata=metadata)
-
-
-def file_names(usage: str, text: str) -> Any:
-    """A dataclass field for the file names of a command line; `usage` is how they are shown, e.g. "IN OUT"."""
-    return field(default_factory=list, metadata={"usage": usage, "text": text})
-
-
-@dataclass
-class Options:
-    """The base of all options.
-
-    Attributes:
-        typed: the names of those that the user typed; these beat saved ones.
-    """
-
-    typed: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
-
-    def plain(self) -> dict[str, Any]:
-        """The value of every flag by its name, for files."""
-        return {f.name: getattr(self, f.name) for f in flags(type(self))}
-
-
-AnyOptions = TypeVar("AnyOptions", bound=Options)
-
-
-def flags(cls: type[Options]) -> list[Field]:
-    """The fields that are flags."""
-    return [f for f in fields(cls) if "help" in f.metadata]
 
 
 @dataclass
@@ -245,8 +197,3 @@ class TestOptions(ModelChoice):
             f"--latent_mask {self.latent_mask}: e.g. 8,9,10",
         )
         return [int(layer) for layer in layers]
-
-
-def require(condition: bool, message: str) -> None:
-    if not condition:
-        raise UserError(message)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from work.configs.options import BLENDS, ModelChoice, file_names, option, require
+from work.configs.flags import file_names, option, require
+from work.configs.options import BLENDS, ModelChoice
 from work.configs.target_age import Target, targets
 
 

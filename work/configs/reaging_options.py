@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Optional
 
+from work.configs.flags import option, require
 from work.configs.loop_options import LoopFlags
-from work.configs.options import option, require
 
 WEIGHTS = ("l1", "lpips", "gan", "id", "age", "cycle")
 

@@ -7,7 +7,8 @@ import types
 from dataclasses import fields
 from typing import Any, Dict, Mapping, Union, get_args, get_origin, get_type_hints
 
-from work.configs.options import AnyOptions, ModelOptions, Options, flags
+from work.configs.flags import AnyOptions, Options, flags
+from work.configs.options import ModelOptions
 from work.errors import UserError
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional
 
+from work.configs.flags import Options, flags, option, require
 from work.configs.loop_options import LoopFlags
-from work.configs.options import Options, flags, option, require
 from work.configs.paths_config import dataset_paths
 from work.configs.resize_factors import RESIZE_FACTORS, parse_factors
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from work.configs.options import ModelChoice, file_names, option, require
+from work.configs.flags import file_names, option, require
+from work.configs.options import ModelChoice
 from work.configs.target_age import Target, targets
 
 FILM_CODECS = ("h264", "hevc")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from work.configs.options import BLENDS, ModelChoice, flags, option, require
+from work.configs.flags import flags, option, require
+from work.configs.options import BLENDS, ModelChoice
 from work.configs.photo_options import PhotoOptions
 from work.configs.video_options import VideoOptions
 

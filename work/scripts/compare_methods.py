@@ -11,7 +11,8 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.options import METHODS, ModelChoice, option, require
+from work.configs.flags import option, require
+from work.configs.options import METHODS, ModelChoice
 from work.configs.target_age import targets
 from work.errors import run
 

@@ -14,7 +14,8 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.options import ModelOptions, option, require
+from work.configs.flags import option, require
+from work.configs.options import ModelOptions
 from work.configs.saved_options import with_saved
 from work.errors import run
 from work.progress import loading

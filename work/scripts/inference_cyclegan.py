@@ -11,7 +11,8 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.options import METHODS, TestOptions, option, require
+from work.configs.flags import option, require
+from work.configs.options import METHODS, TestOptions
 from work.errors import run
 
 EXAMPLES = r"""%(prog)s --method=f-gan --checkpoint_path=exp/fgan --data_path=faces --years=20

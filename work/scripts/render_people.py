@@ -10,7 +10,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.options import Options, option, require
+from work.configs.flags import Options, option, require
 from work.errors import run
 from work.runtime import cpu_count
 

@@ -17,7 +17,7 @@ import paddle
 import paddle.nn.functional as F
 
 from work import runtime
-from work.configs.options import require
+from work.configs.flags import require
 from work.datasets.images import find_images, read_image
 from work.datasets.transforms import to_input
 from work.errors import run
