@@ -1,6 +1,9 @@
-"""Age aligned photos with the embedded model and keep what judges need: pictures and what was measured.
+"""Age aligned photos by a generator and keep what judges need: pictures and what was measured.
 
     python benchmarks/embedded_quality.py --photos FOLDER --last 100 --count 60 --out quality
+    python benchmarks/embedded_quality.py --photos FOLDER --last 100 --count 60 --out sam --checkpoint_path SAM
+
+The embedded model does it, or the SAM of `--checkpoint_path`.
 
 `--last 100` takes the last hundred photos by name (kept aside when fitting), of which the first `--count`
 are aged to 10, 20, .. 80 years. Interrupted runs go on where they stopped. A judge that had no part in making
@@ -34,7 +37,7 @@ def small_bytes(image) -> np.ndarray:
     return ((pixels * 0.5 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def age_photo(model, path: Path, out: Path) -> dict[str, object]:
+def age_photo(model, lpips, path: Path, out: Path) -> dict[str, object]:
     """Write the original, the inverted face and all ages of one photo; return what was measured."""
     import paddle
     import paddle.nn.functional as F
@@ -42,28 +45,27 @@ def age_photo(model, path: Path, out: Path) -> dict[str, object]:
     from work.faces.aligned import read_aligned
 
     aligned = read_aligned(path)
-    face = aligned.tensor()
+    face, photo = aligned.tensor(), aligned.tensor(1024)
     start = time.perf_counter()
     encoded = model.encode([aligned])
     seconds = {"encode": time.perf_counter() - start}
-    subject = encoded[0]
-    inverted = subject.composite.inverted
-    photo = aligned.tensor(1024)
-    small = F.avg_pool2d(inverted, 4)
+    subject = encoded[0] if isinstance(encoded, list) else None  # of the embedded model
+    inverted = subject.composite.inverted if subject else model.render(model.invert(face))
     pictures = {"original": photo, "inverted": inverted}
     start = time.perf_counter()
     for age in AGES:
         pictures[str(age)] = model.transform(encoded, paddle.to_tensor([float(age)]))
     seconds["ages"] = time.perf_counter() - start
-    outside = (subject.composite.mask + subject.composite.hair < 1e-6).astype("float32")
-    moved = max(
-        ((p - photo).abs() * outside).max().item() for n, p in pictures.items() if n.isdigit()
-    )
     for name, picture in pictures.items():
         (out / f"{path.stem}_{name}.rgb").write_bytes(small_bytes(picture).tobytes())
-    rungs = [[r.reading, r.likeness, r.gender] for r in subject.calibration.rungs]
-    lpips = model.inverter.lpips(small, face).item()
-    return {"lpips": lpips, "outside": moved, "seconds": seconds, "rungs": rungs}
+    measured = {"lpips": lpips(F.avg_pool2d(inverted, 4), face).item(), "seconds": seconds}
+    if subject:
+        outside = (subject.composite.mask + subject.composite.hair < 1e-6).astype("float32")
+        aged = [pictures[str(age)] for age in AGES]
+        measured["outside"] = max(((p - photo).abs() * outside).max().item() for p in aged)
+        rungs = subject.calibration.rungs
+        measured["rungs"] = [[r.reading, r.likeness, r.gender] for r in rungs]
+    return measured
 
 
 def table(judged: dict, measured: dict) -> list[tuple[str, str]]:
@@ -88,7 +90,9 @@ def table(judged: dict, measured: dict) -> list[tuple[str, str]]:
     kept = [judged[f"{n}_{a}"]["gender"] == judged[f"{n}_original"]["gender"] for n, a in old]
     inside = [apart(f"{n}_original", f"{n}_inverted") for n in names]
     rising = np.diff(ages, axis=1)
+    moved = [apart(f"{n}_inverted", f"{n}_{a}") for n in names for a in AGES]
     lpips = [measured[n]["lpips"] for n in names]
+    outside = [measured[n]["outside"] for n in names if "outside" in measured[n]]
     return [
         ("photos", f"{len(names)}"),
         ("age error, years", f"{np.nanmean(np.abs(error)):.1f}"),
@@ -97,10 +101,11 @@ def table(judged: dict, measured: dict) -> list[tuple[str, str]]:
         ("identity distance within 15 years", f"{np.nanmean(likeness[near]):.3f}"),
         ("identity distance, all", f"{np.nanmean(likeness):.3f}"),
         ("identity distance of the inverted face", f"{np.nanmean(inside):.3f}"),
+        ("identity distance, aged to inverted", f"{np.nanmean(moved):.3f}"),
         ("inversion LPIPS, median", f"{np.median(lpips):.3f}"),
         ("gender kept at 60 to 80", f"{np.mean(kept):.1%}"),
         ("a face is found", f"{found / (len(names) * len(AGES)):.1%}"),
-        ("largest change outside the mask", f"{max(measured[n]['outside'] for n in names):.6f}"),
+        ("largest change outside the mask", f"{max(outside, default=np.nan):.6f}"),
     ]
 
 
@@ -113,8 +118,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--skip", type=int, default=0, help="leave out as many (to share the work)")
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--checkpoint_path", help="a SAM, instead of the embedded model")
     parser.add_argument("--refine", type=int, help="steps; by default the model's")
-    parser.add_argument("--blend", default="composite")
+    parser.add_argument("--blend", help="composite, or generator, the default of a SAM")
     parser.add_argument("--judged", type=Path, help="print the table from a judge's JSON")
     options = parser.parse_args(argv)
     notes = options.out / "measured.json"
@@ -128,16 +134,19 @@ def main(argv: list[str] | None = None) -> int:
     if not options.photos:
         raise UserError("--photos is needed: a folder of FFHQ-aligned photos")
 
-    from work import runtime
+    from work.configs.options import ModelChoice
     from work.datasets.images import find_images
-    from work.inference.embedded.model import REFINE_STEPS, load_embedded
+    from work.inference.load import load_model
+    from work.loading import load_lpips
 
-    runtime.setup("cpu", 0)
+    choice = {name: getattr(options, name) for name in ("checkpoint_path", "refine", "blend")}
+    own = "auto" if options.checkpoint_path else "embedded"
+    model = load_model(ModelChoice(device="cpu", model=own, **choice))
     options.out.mkdir(parents=True, exist_ok=True)
-    model = load_embedded(REFINE_STEPS if options.refine is None else options.refine, options.blend)
+    lpips = load_lpips("alex")
     for path in find_images(options.photos)[-options.last :][options.skip :][: options.count]:
         if path.stem not in measured:
-            measured[path.stem] = age_photo(model, path, options.out)
+            measured[path.stem] = age_photo(model, lpips, path, options.out)
             notes.write_text(json.dumps(measured))
             print(path.name, json.dumps(measured[path.stem]), flush=True)
     return 0

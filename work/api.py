@@ -32,7 +32,7 @@ class Ager:
     learned once: further ages of a photo take a fraction of the time.
 
     Args:
-        checkpoint_path: weights of SAM or pSp; the embedded model by default.
+        checkpoint_path: weights of SAM or pSp; the package's own models by default.
         options: fields of `PhotoOptions`, e.g. device="gpu", quality="draft", blend="generator", largest=True.
 
     Raises:
@@ -115,7 +115,7 @@ class Ager:
     ) -> dict[str, Any]:
         """Write a film (.mp4, .mov, .mkv) with its people at another age, and its sound.
 
-        The model must be one that adds a difference in one pass: `Ager(model="direct")`, `Ager(method=...)`.
+        The model must be one that adds a difference in one pass: `Ager()`, `Ager(method=...)`.
 
         Args:
             age: one for everybody, or a list with one per person, from left to right.

@@ -187,6 +187,16 @@ def test_the_cpu_build_where_there_is_no_driver(machine, code):
     assert not [path for path in Quiet.asked if path.startswith("/stable")]
 
 
+def test_openvino_comes_beside_an_installed_paddle(machine):
+    machine.install("--force")
+    uninstall = [str(machine.python), "-m", "pip", "uninstall", "-y", "openvino"]
+    subprocess.run(uninstall, check=True, capture_output=True)
+    out, build = machine.install(PIP_NO_INDEX="1")
+    assert build == "CPU" and "Paddle will compute, more slowly" in out
+    out, build = machine.install()
+    assert build == "CPU" and "openvino" in machine.packages()
+
+
 def test_a_driver_that_no_build_fits(machine):
     machine.gpu("10.2")
     out, build = machine.install("--force")

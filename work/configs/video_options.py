@@ -23,7 +23,7 @@ class VideoOptions(ModelChoice):
     )
     target_age: Optional[str] = option(
         None,
-        "years, 0 to 100; +20 or -15: relative to the estimated age; a list: one age per person, from left to right",
+        "years, 15 to 100; +20 or -15: relative to the estimated age; a list: one age per person, from left to right",
         shown="70; with --person nobody else changes",
     )
     person: Optional[str] = option(
