@@ -61,7 +61,7 @@ class ModelChoice(ModelOptions, RunOptions):
     )
     model: str = option(
         "auto",
-        "direct: one pass, ages from 15 on; embedded: by a generator, all ages; auto: direct, but embedded for children",
+        "direct: one pass, ages from 15 on; embedded: by a generator, all ages; auto: embedded for children alone",
         shown="auto, or what --checkpoint_path holds",
         choices=MODELS,
     )

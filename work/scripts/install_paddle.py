@@ -159,7 +159,9 @@ def install_cpu() -> None:
 
 def add_openvino() -> None:
     """Install OpenVINO beside a Paddle that is there already; if pip cannot, a line says what that means."""
-    print("no NVIDIA driver: OpenVINO, which is several times faster than Paddle on a CPU", flush=True)
+    print(
+        "no NVIDIA driver: OpenVINO, which is several times faster than Paddle on a CPU", flush=True
+    )
     if not _pip("install", OPENVINO):
         print("OpenVINO could not be installed; Paddle will compute, more slowly")
 
