@@ -24,6 +24,10 @@ LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image
 EDIT_BLUR = 9 / 512
 GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
 GATE_YOUNGER = 0.06  # old skin's detail would survive rejuvenation behind a wide gate
+CLOTHES = 0.74, 0.80  # of the picture from above: from the second on colours hardly change
+NEAR_COLOUR = (
+    0.08  # by as much, in [-1, 1] units of chroma: skin and beards may, a collar does not turn red
+)
 GREY = 0.03  # mean spread of a photo's channels, same units, below which it has no colours
 OCCLUSION = 0.45  # miss of the inversion, same units, at which the mask falls to 1/e
 
@@ -71,6 +75,19 @@ def without_colours(images: Tensor) -> Tensor:
     return (images * weights).sum(axis=1, keepdim=True).expand_as(images)
 
 
+def calm_clothes(aged: Tensor, inverted: Tensor) -> Tensor:
+    """Aged faces [N, 3, S, S] whose colours below the mouth stay near the inverted face's [1 or N, 3, S, S].
+
+    The generator dresses children in red and blue, up to their chins, where the photo shows a neck.
+    """
+    size, change = aged.shape[-1], aged - inverted
+    luma = without_colours(change)
+    calm = inverted + luma + (change - luma).clip(-NEAR_COLOUR, NEAR_COLOUR)
+    down = (paddle.arange(size, dtype="float32") + 0.5) / size
+    below = ((down - CLOTHES[0]) / (CLOTHES[1] - CLOTHES[0])).clip(0, 1).reshape([1, 1, size, 1])
+    return aged + below * (calm - aged)
+
+
 def is_grey(photo: Tensor) -> Tensor:
     """Whether photos [N, 3, S, S] in [-1, 1] have no colours, bool [N]."""
     return (photo.max(axis=1) - photo.min(axis=1)).mean(axis=[1, 2]) < GREY
@@ -85,6 +102,7 @@ class Composite:
         photo, inverted: [N, 3, S, S] in [-1, 1], the aligned photos and G0.
         matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1]. With it hair changes outside
             the head mask too, and the background stays.
+        may_change: [N, 1, S, 1] in [0, 1]; less than 1 where the photo stays, such as its hats. All by default.
     """
 
     def __init__(
@@ -92,6 +110,7 @@ class Composite:
         photo: Tensor,
         inverted: Tensor,
         matte: Optional[Callable[[Tensor], Tensor]] = None,
+        may_change: Optional[Tensor] = None,
     ):
         self.grey = is_grey(photo).reshape([-1, 1, 1, 1])
         self.some_grey = bool(self.grey.any())
@@ -100,6 +119,8 @@ class Composite:
         colours = blur(missed, LOW_PASS)
         self.photo, self.heads = photo, None
         template, drawn = head_template(photo.shape[-1]), understood(photo, self.inverted)
+        if may_change is not None:
+            drawn = drawn * may_change
         self.mask = template * drawn
         if matte is not None:
             window = head_template(photo.shape[-1], hair_window)
@@ -119,7 +140,7 @@ class Composite:
         Returns:
             As `aged`, in [-1, 1]; equal to the photo wherever the mask is 0.
         """
-        aged = self._as_photo(aged)
+        aged = calm_clothes(self._as_photo(aged), self.inverted)
         edit = blur((aged - self.inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
         keep = paddle.exp(-((edit / gate.reshape([-1, 1, 1, 1])) ** 2))
         change = aged + self.missed + keep * self.detail

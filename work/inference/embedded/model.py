@@ -20,6 +20,7 @@ from work.faces.aligned import AlignedFace, stack
 from work.inference.composite import Composite, gates
 from work.inference.embedded.age_path import AgePath, Aims, truncate
 from work.inference.embedded.calibration import Calibration, Rung
+from work.inference.embedded.hats import HatReader, below_hat
 from work.inference.embedded.inversion import Inverter
 from work.inference.embedded.person_reader import fill, load_person_reader, read_fitted
 from work.inference.embedded.readings import Readings
@@ -60,6 +61,7 @@ class EmbeddedModel(AgeingModel):
         matte: where pictures show a person; see Composite.
         refine: gradient steps per photo; 0 is the encoder alone.
         blend: "composite" brings the change into the photo; "generator" shows the generator's face.
+        hats: finds hats, which a composite keeps.
     """
 
     output_size = MobileStyleGAN.size
@@ -76,10 +78,12 @@ class EmbeddedModel(AgeingModel):
         matte: Any = None,
         refine: int = REFINE_STEPS,
         blend: str = "composite",
+        hats: Optional[HatReader] = None,
     ):
         self.inverter, self.encoder, self.reader = inverter, encoder, reader
         self.path, self.aims, self.matte, self.refine = path, aims, matte, refine
         self.composites = self.seamless = blend == "composite"
+        self.hats = hats
 
     def invert(
         self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
@@ -134,7 +138,8 @@ class EmbeddedModel(AgeingModel):
 
         calibration = Calibration(self.path, self.aims, readings.start, probe)
         if self.composites:
-            blend = Composite(face.tensor(self.output_size), inverted, self.matte)
+            may_change = below_hat(self.hats(photo), self.output_size) if self.hats else None
+            blend = Composite(face.tensor(self.output_size), inverted, self.matte, may_change)
         age = self.aims.person(readings.photo_reading)
         return CalibratedFace(w_plus, blend, calibration, age)
 
@@ -240,4 +245,6 @@ def load_embedded(
     gender_step = float(fitted["path.gender_step"][0])
     path = AgePath(fitted["path.ages"], fitted["path.points"], fitted["path.gender"], gender_step)
     matte = load_network("person_matte")
-    return EmbeddedModel(inverter, encoder, person.reader, path, person.aims, matte, refine, blend)
+    return EmbeddedModel(
+        inverter, encoder, person.reader, path, person.aims, matte, refine, blend, HatReader(lpips)
+    )
