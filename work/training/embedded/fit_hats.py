@@ -14,27 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
-from work.datasets.images import find_images, read_image
+from work.datasets.images import find_images
 from work.errors import run
-from work.files import atomic_write
+from work.faces.aligned import read_aligned, stack
 from work.inference.embedded.hats import FILE, SCORE, hat_features
-from work.training.reaging.glasses import fit
+from work.training.linear_reader import fit, save
 
 LABELS = Path(__file__).with_name("hats.json")
-FOLDS, BATCH, SIDE = 5, 20, 256
+FOLDS, BATCH = 5, 20
 
 
 def read_features(paths: list[Path]) -> np.ndarray:
     """The features [N, F] of photos."""
-    import paddle
-
     from work.loading import load_lpips
 
     lpips, found = load_lpips(), []
     for start in range(0, len(paths), BATCH):
-        pictures = [read_image(p).resize((SIDE, SIDE)) for p in paths[start : start + BATCH]]
-        x = np.stack([np.asarray(p.convert("RGB"), np.float32) for p in pictures])
-        photos = paddle.to_tensor(x.transpose(0, 3, 1, 2) / 127.5 - 1)
+        photos = stack([read_aligned(path) for path in paths[start : start + BATCH]])
         found.append(hat_features(lpips, photos).numpy())
     return np.concatenate(found).astype(float)
 
@@ -72,10 +68,7 @@ def main() -> int:
     print(f"{int(worn.sum())} of {len(paths)} photos with hats; AUC {auc(scores, worn):.3f}")
     found, wrong = (scores[worn > 0] > middle).mean(), (scores[worn == 0] > middle).mean()
     print(f"above {middle:.2f}: {found:.0%} of those with, {wrong:.1%} of those without")
-    weight, bias = fit(features, worn)
-    with atomic_write(FILE) as temporary, open(temporary, "wb") as file:
-        np.savez(file, weight=weight.astype(np.float16), bias=np.float32(bias))
-    print(f"{FILE}: {FILE.stat().st_size / 1e3:.0f} kB")
+    save(FILE, *fit(features, worn))
     return 0
 
 

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from work.files import atomic_write
 from work.training.embedded.fit_path import LABELS
+from work.training.linear_reader import fit, save
 
 FILE = Path(__file__).with_name("glasses.npz")
-PENALTY = 0.3
 WORN = 0.3  # the score above which most labels say so
 SEED = 1000  # of the renders that were labelled
 BATCH = 20
@@ -33,15 +32,6 @@ class GlassesReader:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         return features @ self.weight + self.bias > WORN
-
-
-def fit(features: np.ndarray, worn: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weight [F] and bias of the score, from features [N, F] and labels [N] of 0 or 1."""
-    mean, scale = features.mean(0), 1 / (features.std(0) + 1e-2) / np.sqrt(features.shape[1])
-    x = (features - mean) * scale
-    dual = np.linalg.solve(x @ x.T + PENALTY * np.eye(len(x)), worn - worn.mean())
-    weight = scale * (x.T @ dual)
-    return weight, float(worn.mean() - mean @ weight)
 
 
 def labelled_features() -> tuple[np.ndarray, np.ndarray]:
@@ -74,10 +64,7 @@ def main() -> int:
     from work import runtime
 
     runtime.setup("cpu", 0)
-    weight, bias = fit(*labelled_features())
-    with atomic_write(FILE) as path, open(path, "wb") as file:
-        np.savez(file, weight=weight.astype(np.float16), bias=np.float32(bias))
-    print(f"{FILE}: {FILE.stat().st_size / 1e3:.0f} kB")
+    save(FILE, *fit(*labelled_features()))
     return 0
 
 
