@@ -9,15 +9,15 @@ import skimage.data
 from PIL import Image
 
 from tests.embedded.test_change import pictures
+from work.faces.head_mask import BROW, CLOTHES
 from work.inference.composite import (
-    CLOTHES,
     GATE_OLDER,
     NEAR_COLOUR,
     Composite,
     calm_clothes,
     without_colours,
 )
-from work.inference.embedded.hats import BROW, HatReader, below_hat
+from work.inference.embedded.hats import HatReader, below_hat
 from work.loading import load_lpips
 from work.training.embedded.fit_hats import auc, left_out
 

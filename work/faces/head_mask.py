@@ -14,6 +14,9 @@ FEATHER = 0.22  # the share of its radius over which the mask fades
 # Hair is looked for in nearly all of the crop, down to the chin.
 HAIR_BORDER = 0.05
 CHIN = 0.66, 0.82  # the part of the crop, from above, in which the window fades
+# With a hat the crop stays as it is from above down to the first, and changes from the second on.
+BROW = 0.28, 0.40
+CLOTHES = 0.74, 0.80  # the part, from above, behind which lie neck and clothes
 BORDER_FADE = 0.12  # of the crop's side: how far a change of all of it fades in from its border
 
 
@@ -39,6 +42,18 @@ def hair_window(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     start, end = CHIN
     sides = _soft(u / HAIR_BORDER) * _soft((1 - u) / HAIR_BORDER)
     return sides * _soft(v / HAIR_BORDER) * _soft((end - v) / (end - start))
+
+
+def below_brow(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """1 from the brows down, falling smoothly to 0 where a hat may be, in every column; else as `head_mask`."""
+    start, end = BROW
+    return _soft((v - start) / (end - start))
+
+
+def below_mouth(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """1 where neck and clothes are, falling to 0 towards the mouth, in every column; else as `head_mask`."""
+    start, end = CLOTHES
+    return np.clip((v - start) / (end - start), 0, 1)
 
 
 def _soft(x: np.ndarray) -> np.ndarray:

@@ -17,14 +17,13 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-from work.faces.head_mask import hair_window, head_mask
+from work.faces.head_mask import CLOTHES, below_mouth, hair_window, head_mask
 from work.inference.heads import Heads
 
 LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image's side
 EDIT_BLUR = 9 / 512
 GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
 GATE_YOUNGER = 0.06  # old skin's detail would survive rejuvenation behind a wide gate
-CLOTHES = 0.74, 0.80  # of the picture from above: from the second on colours hardly change
 NEAR_COLOUR = (
     0.08  # by as much, in [-1, 1] units of chroma: skin and beards may, a collar does not turn red
 )
@@ -80,12 +79,14 @@ def calm_clothes(aged: Tensor, inverted: Tensor) -> Tensor:
 
     The generator dresses children in red and blue, up to their chins, where the photo shows a neck.
     """
-    size, change = aged.shape[-1], aged - inverted
+    size = aged.shape[-1]
+    start = int(size * CLOTHES[0])
+    below = head_template(size, below_mouth)[:, :, start:]
+    clothes, usual = aged[:, :, start:], inverted[:, :, start:]
+    change = clothes - usual
     luma = without_colours(change)
-    calm = inverted + luma + (change - luma).clip(-NEAR_COLOUR, NEAR_COLOUR)
-    down = (paddle.arange(size, dtype="float32") + 0.5) / size
-    below = ((down - CLOTHES[0]) / (CLOTHES[1] - CLOTHES[0])).clip(0, 1).reshape([1, 1, size, 1])
-    return aged + below * (calm - aged)
+    calm = usual + luma + (change - luma).clip(-NEAR_COLOUR, NEAR_COLOUR)
+    return paddle.concat([aged[:, :, :start], clothes + below * (calm - clothes)], axis=2)
 
 
 def is_grey(photo: Tensor) -> Tensor:

@@ -13,13 +13,14 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from work.faces.head_mask import below_brow
+from work.inference.composite import head_template
+
 FILE = Path(__file__).with_name("hats.npz")  # fitted by work/training/embedded/fit_hats.py
 LAYER = 4  # of AlexNet's five, from 0
 ABOVE = 0.55  # the share of the aligned picture, from its upper edge, in which hats are looked for
 GRID = (4, 6)  # cells in which features are averaged there
 SCORE = 0.3, 0.45  # no hat below the first, surely one from the second on
-# Of the picture's height, from above: with a hat all stays up to the first, and from the second on the face ages.
-BROW = 0.28, 0.40
 
 
 class HatReader:
@@ -55,7 +56,4 @@ def below_hat(hat: Tensor, size: int) -> Tensor:
         hat: [N], from HatReader.
         size: px of the aligned pictures.
     """
-    down = (paddle.arange(size, dtype="float32") + 0.5) / size
-    face = ((down - BROW[0]) / (BROW[1] - BROW[0])).clip(0, 1)
-    face = face * face * (3 - 2 * face)
-    return 1 - hat.reshape([-1, 1, 1, 1]) * (1 - face).reshape([1, 1, size, 1])
+    return 1 - hat.reshape([-1, 1, 1, 1]) * (1 - head_template(size, below_brow))
