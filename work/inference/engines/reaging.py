@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Callable, Sequence, Union
 
@@ -111,11 +111,10 @@ def _on_engine(
         done()
     checks.require(precisions)
 
+    @cache
     def at(size: int) -> Reager:
         name = names[size]
-        if name not in runs:
-            runs[name] = engine.load(name, folder, precision)
-        return Graph(runs[name])
+        return Graph(runs.get(name) or engine.load(name, folder, precision))
 
     return at, partial(at_size, Graph(runs[MATTE]))
 
