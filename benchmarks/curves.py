@@ -48,10 +48,10 @@ def curve(lines: list[dict], split: str, term: str) -> tuple[np.ndarray, np.ndar
 def draw(folders: list[Path], terms: list[str]) -> Figure:
     """A panel for each term, in it a colour for each run."""
     logs = [read_log(folder) for folder in folders]
-    rows = -(-len(terms) // COLUMNS)
-    figure = Figure((WIDTH * min(len(terms), COLUMNS), HEIGHT * rows), layout="constrained")
+    rows, columns = -(-len(terms) // COLUMNS), min(len(terms), COLUMNS)
+    figure = Figure((WIDTH * columns, HEIGHT * rows), layout="constrained")
     for place, term in enumerate(terms):
-        axes = figure.add_subplot(rows, min(len(terms), COLUMNS), place + 1)
+        axes = figure.add_subplot(rows, columns, place + 1)
         start = 0.0
         for number, (folder, lines) in enumerate(zip(folders, logs)):
             colour = f"C{number}"
@@ -66,8 +66,7 @@ def draw(folders: list[Path], terms: list[str]) -> Figure:
         axes.set_title(term, fontsize=10)
         axes.set_xlabel("steps", fontsize=8)
         axes.grid(alpha=0.3)
-        if place == 0:
-            named = axes.get_legend_handles_labels()
+    named = figure.axes[0].get_legend_handles_labels()
     figure.legend(*named, loc="outside upper center", ncols=len(folders), fontsize=7)
     return figure
 

@@ -43,13 +43,14 @@ def age_photo(model, lpips, path: Path, out: Path) -> dict[str, object]:
     import paddle.nn.functional as F
 
     from work.faces.aligned import read_aligned
+    from work.inference.embedded.model import EmbeddedModel
 
     aligned = read_aligned(path)
     face, photo = aligned.tensor(), aligned.tensor(1024)
     start = time.perf_counter()
     encoded = model.encode([aligned])
     seconds = {"encode": time.perf_counter() - start}
-    subject = encoded[0] if isinstance(encoded, list) else None  # of the embedded model
+    subject = encoded[0] if isinstance(model, EmbeddedModel) else None
     inverted = subject.composite.inverted if subject else model.render(model.invert(face))
     pictures = {"original": photo, "inverted": inverted}
     start = time.perf_counter()

@@ -33,14 +33,14 @@ def own_rows(measured: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def readings(judged: dict[str, Any], names: list[str]) -> list[list[Any]]:
-    """What the judge said of each person at each age, None where it finds no face."""
-    return [[judged.get(f"{name}_{age}") or None for age in AGES] for name in names]
+def read_ages(judged: dict[str, Any], names: list[str]) -> np.ndarray:
+    """How old the judge sees each person at each of AGES, [N, 7]; NaN where it finds no face."""
+    seen = [[judged.get(f"{name}_{age}") or {} for age in AGES] for name in names]
+    return np.array([[one.get("age", np.nan) for one in row] for row in seen], float)
 
 
-def age_rows(seen: list[list[Any]], wanted: np.ndarray) -> list[tuple[str, str]]:
-    """How far the judge's ages are from those wanted of each column."""
-    ages = np.array([[one["age"] if one else np.nan for one in row] for row in seen], float)
+def age_rows(ages: np.ndarray, wanted: np.ndarray) -> list[tuple[str, str]]:
+    """How far the judge's ages [N, 7] are from those wanted of each column."""
     error = ages - wanted
     return [
         ("age error, years", f"{np.nanmean(np.abs(error)):.1f}"),
@@ -50,20 +50,19 @@ def age_rows(seen: list[list[Any]], wanted: np.ndarray) -> list[tuple[str, str]]
 
 def judged_rows(judged: dict[str, Any], names: list[str]) -> list[tuple[str, str]]:
     """What a judge finds, whose JSON maps NAME_AGE to age, gender and embedding `e`."""
-    seen = readings(judged, names)
-    ages = np.array([[one["age"] if one else np.nan for one in row] for row in seen], float)
+    ages = read_ages(judged, names)
     rising = np.diff(ages, axis=1)
     away = np.full(ages.shape, np.nan)
     kept = np.full(ages.shape, np.nan)
     for i, name in enumerate(names):
         original = judged[f"{name}_original"]
-        for k, one in enumerate(seen[i]):
-            if one:
+        for k, age in enumerate(AGES):
+            if one := judged.get(f"{name}_{age}"):
                 away[i, k] = np.linalg.norm(np.subtract(original["e"], one["e"]))
                 kept[i, k] = original["gender"] == one["gender"]
     return [
         ("a face is found", f"{np.isfinite(ages).mean():.1%}"),
-        *age_rows(seen, np.array(AGES)),
+        *age_rows(ages, np.array(AGES)),
         ("decade steps that rise", f"{(rising[np.isfinite(rising)] > 0).mean():.1%}"),
         ("identity distance", f"{np.nanmean(away):.3f}"),
         ("identity distance by target", str(np.nanmean(away, axis=0).round(2).tolist())),
@@ -115,7 +114,7 @@ def table(out: Path, measured: dict[str, Any], real: Path | None) -> list[tuple[
     for label, names in (("all", seen), (f"{ADULT} and older", adults)):
         rows += [("", ""), (label, f"{len(names)} people"), *judged_rows(judged, names)]
         if known:
-            against = age_rows(readings(judged, names), read_of_real(known))
+            against = age_rows(read_ages(judged, names), read_of_real(known))
             rows += [(f"{name}, against real people", value) for name, value in against]
     if known:
         rows += [("", ""), (f"real people within {NEAR:.0f} years", ""), *real_rows(known)]
