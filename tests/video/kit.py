@@ -12,8 +12,10 @@ from PIL import Image
 from work.datasets.video import find_ffmpeg, write_film
 from work.faces.detect import Faces
 from work.inference.model import AgeingModel
+from work.video.track import Track
 
 FACE = np.array([[28, 34], [48, 34], [38, 46], [30, 56], [46, 56]], float)  # landmarks
+PORTRAIT_LANDMARKS = np.array([[143.0, 111], [187, 111], [166, 135], [147, 152], [186, 152]])
 
 
 class Warmer(AgeingModel):
@@ -113,3 +115,12 @@ def decoded(path: Path, size=(160, 120)) -> np.ndarray:
     command = [find_ffmpeg(), *words, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     data = subprocess.run(command, capture_output=True, check=True).stdout
     return np.frombuffer(data, np.uint8).reshape(-1, size[1], size[0], 3)
+
+
+def plain(shot: int, first: int, count: int, x: float = 50.0) -> Track:
+    """A track of a face that stands still."""
+    found = Track(shot, first, True, [np.eye(3)] * count, ends=True)
+    found.seen[first] = PORTRAIT_LANDMARKS - PORTRAIT_LANDMARKS[2] + [x, 60]
+    found.samples = [Image.new("RGB", (256, 256))]
+    found.end()
+    return found
