@@ -22,6 +22,7 @@ from work.scripts.train import main as train_main
 from work.training import networks
 from work.training.networks import start_encoder
 from work.training.renders import draw_codes
+from work.training.sam_passes import Passes
 
 LIGHT = "--encoder_type=LightStyleEncoder --stylegan_weights=mobile_stylegan --renders_share=0.5"
 PSP_FLAGS = f"--dataset_type=ffhq_encode --start_from_latent_avg {LIGHT} --code_lambda=0.1"
@@ -98,6 +99,25 @@ def test_codes_of_renders_are_functions_of_their_place(tiny):
     assert not np.allclose(first, other) and not np.allclose(first, rank)
     assert (first == first[:, :1]).all()  # one style for all layers
     assert 0 < first.mean() < 1.6  # drawn towards the mean, by a half at most
+
+
+@pytest.mark.parametrize("code_lambda, drawn", [(0.1, 1), (0.0, 3)])
+def test_faces_whose_codes_are_compared_are_not_drawn_again(code_lambda, drawn, tiny):
+    chosen = options(PSP_FLAGS + f" --batch_size=3 --code_lambda={code_lambda} --l2_lambda=1")
+    net = networks.build_network(chosen)
+    net.eval()
+    passes = Passes(net, training_kit.tiny_objective(chosen), chosen)
+    faces, losses = paddle.rand([3, 3, 256, 256]), []
+    codes = paddle.zeros([2, 23, 512]) if code_lambda else None
+    outcome = passes.draw_targets(faces, None, losses.append, codes)
+    w_plus = net.encode(faces)
+    output = net.decode(w_plus[:drawn], resize=True)
+    assert outcome.output.shape[0] == outcome.faces.shape[0] == drawn
+    l2 = (output - faces[:drawn]).square().mean()
+    assert outcome.terms["loss_l2"].item() == pytest.approx(l2.item(), rel=1e-4)
+    if code_lambda:
+        code = w_plus[1:].square().mean()
+        assert outcome.terms["loss_code"].item() == pytest.approx(code.item(), rel=1e-4)
 
 
 def test_dlib_similarity_falls_with_the_distance():

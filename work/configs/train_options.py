@@ -111,7 +111,8 @@ class LossFlags(Options):
     aging_lambda: float = option(0.0, "squared error of the predicted age, in centuries")
     cycle_lambda: float = option(0.0, "weight of the cycle pass back to the source age")
     code_lambda: float = option(
-        0.0, "squared error of the codes of generated faces (--renders_share)"
+        0.0,
+        "squared error of the codes of generated faces (--renders_share), which then have no other term",
     )
     use_weighted_id_loss: bool = option(False, "require less likeness over larger age gaps")
     target_age: str = option("uniform_random", "uniform_random, or one age in years")

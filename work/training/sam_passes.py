@@ -63,7 +63,7 @@ class Passes:
         Args:
             backward: called with the loss of each pass as soon as it is computed.
             start: the frozen encoder's codes of the faces, if they are known (see start_codes.py).
-            codes: pSp only: those from which the last faces were generated.
+            codes: pSp only: those from which the last faces were generated; these are compared by code alone.
         """
         if self.ages:
             return self._sam(faces, drawn, backward, start)
@@ -85,10 +85,15 @@ class Passes:
         backward: Backward,
         codes: Tensor | None = None,
     ) -> Outcome:
-        """One pass of pSp: from inputs [N, 3, 256, 256] to other targets of this shape; None: to the inputs."""
+        """One pass of pSp: from inputs [N, 3, 256, 256] to other targets of this shape; None: to the inputs.
+
+        Faces whose codes are known are not drawn again, which would take most of their time.
+        """
+        drawn = len(inputs) - (0 if codes is None else len(codes))
+        w_plus = self.net.encode(inputs)
+        output, inputs = self._decode(w_plus[:drawn]), inputs[:drawn]
         source = self.objective.source(inputs if targets is None else targets)
         source.codes = codes
-        output, w_plus = self._forward(inputs)
         loss = self._loss(source, output, w_plus)
         if targets is not None:
             self.objective.correct_gain(loss, inputs, source)
@@ -119,12 +124,15 @@ class Passes:
         return outcome
 
     def _forward(
-        self, faces: Tensor, ages: Tensor | None = None, start: Tensor | None = None
+        self, faces: Tensor, ages: Tensor, start: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Faces [N, 3, 256, 256] and target ages (centuries) -> generated faces, with fresh noise, and their w_plus."""
-        inputs = faces if ages is None else add_age_channel(faces, ages * 100)
-        w_plus = self.net.encode(inputs, start)
-        return self.net.decode(w_plus, resize=True, randomize_noise=True), w_plus
+        """Faces [N, 3, 256, 256] and target ages (centuries) -> generated faces and their w_plus."""
+        w_plus = self.net.encode(add_age_channel(faces, ages * 100), start)
+        return self._decode(w_plus), w_plus
+
+    def _decode(self, w_plus: Tensor) -> Tensor:
+        """Faces at 256 px, with fresh noise."""
+        return self.net.decode(w_plus, resize=True, randomize_noise=True)
 
     def _loss(self, source, output, w_plus, targets=None, no_aging=False, label="") -> Loss:
         centre = self.net.latent_avg if self.starts_somewhere else None

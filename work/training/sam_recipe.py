@@ -99,6 +99,7 @@ class SAMRecipe:
                 if start is not None:
                     start = paddle.concat([start, self.net.pretrained_codes(renders)])
             faces = paddle.concat([faces, renders])
+            codes = codes if self.options.code_lambda > 0 else None
         drawn = draw(self.options, key, len(faces), place.rank, place.world)
         inputs = make_inputs(self.options, batch.faces, key, place.rank, place.world)
         if inputs is not None:
