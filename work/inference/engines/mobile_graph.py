@@ -1,6 +1,9 @@
 """The small generator as a graph of primitive operations, and its gradient.
 
 Engines do not differentiate, so the backward pass, which inverting photos needs, is written out as well.
+
+The generator keeps the four Haar bands of a channel side by side. Here all channels of a band are, so that sums of
+bands are sums of slices: with AVX2 a third of the generator's time less than bands as a product with a matrix.
 """
 
 from __future__ import annotations
@@ -11,8 +14,6 @@ import numpy as np
 
 from work.inference.engines.ops import GradientOps, Node, Ops, Weights
 from work.models.mobile_stylegan import N_STYLES, WIDTHS
-
-HAAR = np.array([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]], np.float32)
 
 
 class MobileGraph:
@@ -25,7 +26,7 @@ class MobileGraph:
     """
 
     def __init__(self, ops: Ops, w: Weights, w_plus: Node):
-        self.ops, self.w, self.w_plus = ops, w, w_plus
+        self.ops, self.w, self.w_plus = ops, _band_by_band(w), w_plus
         self.tape: list[
             tuple
         ] = []  # what the backward pass needs of each operation, in forward order
@@ -50,7 +51,7 @@ class MobileGraph:
         x = self._scaled(x, N_STYLES - 1, "to_img.style")
         weight, bias = w["to_img.weight"], w["to_img.bias"].reshape(1, -1, 1, 1)
         if half or coarse:  # the LL band is the box-downsampled image itself
-            return ops.add(self._conv(x, weight[::4]), bias[:, ::4])
+            return ops.add(self._conv(x, weight[:3]), bias[:, :3])
         return self._haar(ops.add(self._conv(x, weight), bias), len(weight))
 
     def gradient(self, towards: Node) -> Node:
@@ -71,7 +72,7 @@ class MobileGraph:
             elif kind == "depthwise":
                 g = ops.grouped(g, kept[0][:, :, ::-1, ::-1])
             elif kind == "haar":
-                g = ops.conv(ops.pixel_unshuffle(g), kept[0].transpose(1, 0, 2, 3))
+                g = self._mix_bands(ops.unweave(g), kept[0])  # its matrix is symmetric
             else:
                 g = ops.conv(g, kept[0])
         return ops.concat([ops.reshape(g, [1, 1, -1]) for g in styles], axis=1)
@@ -103,13 +104,37 @@ class MobileGraph:
         return y
 
     def _haar(self, x: Node, channels: int) -> Node:
-        """Inverse Haar transform; in engines a dense 1x1 convolution is quicker than a grouped one."""
-        weight = np.kron(np.eye(channels // 4, dtype=np.float32), HAAR)[:, :, None, None]
-        self.tape.append(("haar", weight))
-        return self.ops.pixel_shuffle(self.ops.conv(x, weight))
+        """Inverse Haar transform."""
+        self.tape.append(("haar", channels))
+        return self.ops.weave(self._mix_bands(x, channels))
+
+    def _mix_bands(self, x: Node, channels: int) -> Node:
+        """From four bands the four pixels of a square, each `channels` / 4 maps."""
+        ops, count = self.ops, channels // 4
+        ll, lh, hl, hh = (ops.channels(x, i * count, (i + 1) * count) for i in range(4))
+        above, below = ops.add(ll, lh), ops.sub(ll, lh)
+        left, right = ops.add(hl, hh), ops.sub(hl, hh)
+        squares = [ops.add(above, left), ops.sub(above, left)]
+        return ops.concat([*squares, ops.add(below, right), ops.sub(below, right)], axis=1)
 
     def _averages(self, x: Node, channels: int) -> Node:
         """The LL bands: the means of the 2 x 2 pixels that the Haar transform would make."""
-        weight = np.eye(channels, dtype=np.float32)[:, ::4, None, None]
+        weight = np.eye(channels, dtype=np.float32)[:, : channels // 4, None, None]
         self.tape.append(("averages", weight))
         return self.ops.conv(x, weight.transpose(1, 0, 2, 3))
+
+
+def _band_by_band(w: Weights) -> dict[str, np.ndarray]:
+    """The weights, with channels that are Haar bands in the order of this file."""
+
+    def moved(array: np.ndarray, axis: int) -> np.ndarray:
+        order = np.arange(array.shape[axis]).reshape(-1, 4).T.ravel()
+        return array.take(order, axis)
+
+    changed = {name: moved(w[name], 0) for name in ("to_img.weight", "to_img.bias")}
+    for level in range(len(WIDTHS)):
+        before, up = f"layers.{level - 1}.conv2" if level else "conv1", f"layers.{level}.up"
+        changed.update({name: moved(w[name], 0) for name in (f"{before}.weight", f"{before}.bias")})
+        changed.update({f"{up}.weight": moved(w[f"{up}.weight"], 1)})
+        changed.update({f"{up}.bias": moved(w[f"{up}.bias"], 0)})
+    return {**w, **changed}

@@ -70,6 +70,9 @@ class OnnxOps:
     def add(self, x: Value, y: Any) -> Value:
         return self._node("Add", x, y)
 
+    def sub(self, x: Value, y: Value) -> Value:
+        return self._node("Sub", x, y)
+
     def mul(self, x: Value, y: Any) -> Value:
         return self._node("Mul", x, y)
 
@@ -134,3 +137,6 @@ class OnnxOps:
 
     def pixel_shuffle(self, x: Value) -> Value:
         return self._node("DepthToSpace", x, blocksize=2, mode="CRD")
+
+    def weave(self, x: Value) -> Value:
+        return self._node("DepthToSpace", x, blocksize=2, mode="DCR")

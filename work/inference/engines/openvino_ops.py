@@ -43,6 +43,9 @@ class OpenVinoOps:
     def add(self, x: Any, y: Any) -> Any:
         return op.add(x, self.constant(y))
 
+    def sub(self, x: Any, y: Any) -> Any:
+        return op.subtract(x, y)
+
     def mul(self, x: Any, y: Any) -> Any:
         return op.multiply(x, self.constant(y))
 
@@ -124,5 +127,8 @@ class OpenVinoOps:
     def pixel_shuffle(self, x: Any) -> Any:
         return op.depth_to_space(x, "depth_first", 2)
 
-    def pixel_unshuffle(self, x: Any) -> Any:
-        return op.space_to_depth(x, "depth_first", 2)
+    def weave(self, x: Any) -> Any:
+        return op.depth_to_space(x, "blocks_first", 2)
+
+    def unweave(self, x: Any) -> Any:
+        return op.space_to_depth(x, "blocks_first", 2)

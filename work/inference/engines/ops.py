@@ -39,6 +39,8 @@ class Ops(Protocol):
     def add(self, x: Node, y: Any) -> Node:
         """x + y, broadcast; y is a node or an array."""
 
+    def sub(self, x: Node, y: Node) -> Node: ...
+
     def mul(self, x: Node, y: Any) -> Node:
         """x * y, broadcast; y is a node or an array."""
 
@@ -87,7 +89,10 @@ class Ops(Protocol):
         """A bias [C] as [1, C, 1, 1] that is not a constant to the engine: it depends on a node [1, K] formally."""
 
     def pixel_shuffle(self, x: Node) -> Node:
-        """[N, 4C, H, W] -> [N, C, 2H, 2W]."""
+        """[N, 4C, H, W] -> [N, C, 2H, 2W]; the four pixels that come of one lie side by side."""
+
+    def weave(self, x: Node) -> Node:
+        """As pixel_shuffle, but the C channels of each of the four pixels lie side by side."""
 
 
 class GradientOps(Ops, Protocol):
@@ -99,5 +104,5 @@ class GradientOps(Ops, Protocol):
     def slope(self, y: Node, slope: float) -> Node:
         """The derivative of a leaky ReLU whose output is y: 1 where y is positive, else `slope`."""
 
-    def pixel_unshuffle(self, x: Node) -> Node:
-        """[N, C, 2H, 2W] -> [N, 4C, H, W]."""
+    def unweave(self, x: Node) -> Node:
+        """[N, C, 2H, 2W] -> [N, 4C, H, W], the inverse of weave."""

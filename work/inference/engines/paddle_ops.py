@@ -63,6 +63,9 @@ class PaddleOps:
     def add(self, x: Any, y: Any) -> Any:
         return paddle.add(x, self.constant(y))
 
+    def sub(self, x: Any, y: Any) -> Any:
+        return paddle.subtract(x, y)
+
     def mul(self, x: Any, y: Any) -> Any:
         return paddle.multiply(x, self.constant(y))
 
@@ -133,3 +136,9 @@ class PaddleOps:
 
     def pixel_shuffle(self, x: Any) -> Any:
         return F.pixel_shuffle(x, 2)
+
+    def weave(self, x: Any) -> Any:
+        side_by_side = paddle.reshape(x, [x.shape[0], 4, -1, *x.shape[2:]])
+        return F.pixel_shuffle(
+            paddle.reshape(paddle.transpose(side_by_side, [0, 2, 1, 3, 4]), x.shape), 2
+        )
