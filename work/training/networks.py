@@ -20,6 +20,7 @@ from work.errors import UserError
 from work.inference.engines.mobile import fast_generator
 from work.loading import load_lpips, load_network, open_known, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
+from work.models.encoders.light import LightStyleEncoder
 from work.models.psp import PSP
 from work.training.objective import Lambdas, Objective
 
@@ -99,7 +100,7 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
     The heads are drawn like PyTorch's convolutions, uniformly within 1 / sqrt(fan in): the first codes are then small
     beside the mean latent, as in the reference. (Paddle's default is 3 times wider per layer, and the heads are up to 6
     layers deep.) The kernels of the RGB channels are IR-SE50's; that of the age channel is drawn from a unit normal, as
-    in the reference.
+    in the reference. Among a light encoder's small kernels that would drown the face, so there it is as wide as theirs.
 
     Args:
         encoder: GradualStyleEncoder, or the encoder into W.
@@ -127,7 +128,8 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
         value = np.asarray(backbone[name], dtype=np.float32)
         if name == "input_layer.0.weight" and parameter.shape[1] > value.shape[1]:
             extra = (value.shape[0], parameter.shape[1] - value.shape[1], *value.shape[2:])
-            value = np.concatenate([value, rng.standard_normal(extra, np.float32)], axis=1)
+            width = value.std() if isinstance(encoder, LightStyleEncoder) else 1
+            value = np.concatenate([value, width * rng.standard_normal(extra, np.float32)], axis=1)
         parameter.set_value(value)
 
 
