@@ -85,6 +85,7 @@ def test_an_age_encoder_starts_from_the_body_of_a_light_psp():
     same = {name for name in arrays if np.array_equal(found[name], arrays[name])}
     assert {n for n in arrays if n.startswith(("body.", "input_layer."))} <= same
     assert "styles.0.mix.0.weight" not in same
+    assert not encoder(paddle.rand([1, 4, 256, 256])).any()  # the first change is none
 
 
 def test_codes_of_renders_are_functions_of_their_place(tiny):

@@ -100,7 +100,8 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
     The heads are drawn like PyTorch's convolutions, uniformly within 1 / sqrt(fan in): the first codes are then small
     beside the mean latent, as in the reference. (Paddle's default is 3 times wider per layer, and the heads are up to 6
     layers deep.) The kernels of the RGB channels are IR-SE50's; that of the age channel is drawn from a unit normal, as
-    in the reference. Among a light encoder's small kernels that would drown the face, so there it is as wide as theirs.
+    in the reference. A light encoder's first codes are zero, and its age channel's kernel is as wide as the others,
+    which are so small that a unit normal would drown the face.
 
     Args:
         encoder: GradualStyleEncoder, or the encoder into W.
@@ -110,12 +111,12 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
         UserError: IR-SE50's weights lack a layer.
     """
     rng = generator(seed, WEIGHTS)
-    own = encoder.state_dict()
+    own, light = encoder.state_dict(), isinstance(encoder, LightStyleEncoder)
     for layer in encoder.sublayers():
         if isinstance(layer, (nn.Conv2D, nn.Linear)):
             conv = isinstance(layer, nn.Conv2D)
             fan_in = math.prod(layer.weight.shape[1:]) if conv else layer.weight.shape[0]
-            bound = 1 / math.sqrt(fan_in)
+            bound = 1 / math.sqrt(fan_in) if conv or not light else 0
             for parameter in filter(lambda p: p is not None, (layer.weight, layer.bias)):
                 parameter.set_value(bound * (2 * rng.random(parameter.shape, np.float32) - 1))
     if backbone is None:
@@ -128,7 +129,7 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
         value = np.asarray(backbone[name], dtype=np.float32)
         if name == "input_layer.0.weight" and parameter.shape[1] > value.shape[1]:
             extra = (value.shape[0], parameter.shape[1] - value.shape[1], *value.shape[2:])
-            width = value.std() if isinstance(encoder, LightStyleEncoder) else 1
+            width = value.std() if light else 1
             value = np.concatenate([value, width * rng.standard_normal(extra, np.float32)], axis=1)
         parameter.set_value(value)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from work.inference.engines.ops import Node, Ops, Weights
 from work.inference.engines.sam_graph import by_output, norm
-from work.models.encoders.light import SLOPE, STAGES
+from work.models.encoders.light import HEAD, SLOPE, STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 
 SPATIAL = 8, 16, 32  # px of the maps
@@ -32,12 +32,12 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
 
     def style(name: str, x: Node, spatial: int) -> Node:
         for i in range(int(math.log2(spatial))):
-            part = f"{name}.depthwise.{i}"
-            x = ops.grouped(x, w[f"{part}.weight"], w[f"{part}.bias"], stride=2)
-            part = f"{name}.mix.{i}"
-            x = ops.leaky(ops.conv(x, w[f"{part}.weight"], w[f"{part}.bias"]), SLOPE)
+            depthwise, mix = f"{name}.depthwise.{i}", f"{name}.mix.{i}"
+            y = ops.grouped(x, w[f"{depthwise}.weight"], w[f"{depthwise}.bias"], stride=2)
+            y = ops.leaky(ops.conv(y, w[f"{mix}.weight"], w[f"{mix}.bias"]), SLOPE)
+            x = ops.add(ops.grouped(x, np.full([HEAD, 1, 2, 2], 0.25), stride=2, pad=0), y)
         weight, bias = w[f"{name}.linear.weight"], w[f"{name}.linear.bias"]
-        x = ops.matmul(ops.reshape(x, [1, -1]), weight / math.sqrt(len(weight)))
+        x = ops.matmul(ops.reshape(x, [1, -1]), weight)
         return ops.reshape(ops.add(x, bias.reshape(1, -1)), [1, 1, 512])
 
     x = ops.relu(ops.conv(x, *folded("input_layer"), stride=2, pad=1))
