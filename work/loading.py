@@ -39,6 +39,7 @@ NETWORKS: Dict[str, Callable[[], Any]] = {
 }
 LARGE = ("curricularface", "dex_vgg", "ir_se50")  # drawing weights to replace them takes seconds
 LPIPS_BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
+GENERATOR, LIGHT_WEIGHT = "decoder.", "encoder.lateral.0.weight"  # in checkpoints of SAM and pSp
 MEAN_SAMPLES = 65536  # mapped samples whose mean stands for a missing latent_avg
 
 
@@ -49,6 +50,19 @@ def open_known(name: str) -> Checkpoint:
         UserError: a person has to fetch them (the message says where and how), or fetching failed.
     """
     return read_checkpoint(weights_path(name))
+
+
+def open_model(path: Union[str, Path]) -> Checkpoint:
+    """The checkpoint of a model; a small SAM or pSp without a generator gets the known small one.
+
+    Raises:
+        UserError: as `read_checkpoint` and `open_known`.
+    """
+    checkpoint = read_checkpoint(path)
+    state = checkpoint.state_dict
+    if LIGHT_WEIGHT in state and not any(name.startswith(GENERATOR) for name in state):
+        checkpoint.state_dict = state.joined(GENERATOR, open_known("mobile_stylegan").state_dict)
+    return checkpoint
 
 
 def load_network(
@@ -150,7 +164,7 @@ def _shown_by_weights(checkpoint: Checkpoint) -> Dict[str, Any]:
         "start_from_latent_avg": checkpoint.kind == "psp" and checkpoint.latent_avg is not None,
         "learn_in_w": "encoder.linear.weight" in weights and not last_features,
         "last_features": last_features,
-        "light": "encoder.lateral.0.weight" in weights,
+        "light": LIGHT_WEIGHT in weights,
         "mobile": mobile,
     }
 

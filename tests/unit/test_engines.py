@@ -20,7 +20,7 @@ from work.inference.engines.cache import relative_rms
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, first_usable
 from work.inference.load import begin_early
 from work.inference.sam import load_sam
-from work.loading import load_psp
+from work.loading import load_psp, open_model
 from work.models.checkpoint import read_checkpoint
 
 
@@ -39,7 +39,7 @@ def picture(model):
 
 
 def load(path, **options):
-    return load_sam(read_checkpoint(path), TestOptions(**options), path)
+    return load_sam(open_model(path), TestOptions(**options), path)
 
 
 def use_only(engine, monkeypatch):

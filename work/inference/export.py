@@ -19,7 +19,9 @@ from work.inference.engines import openvino_engine, paddle_engine
 from work.inference.engines.cache import TOLERANCE, relative_rms
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run
 from work.inference.export_parts import Part
+from work.loading import GENERATOR, LIGHT_WEIGHT, open_known
 from work.models.checkpoint import read_checkpoint, save_checkpoint
+from work.models.lazy_state import LazyState
 from work.progress import progress, say
 
 
@@ -70,6 +72,8 @@ FORMATS = {"paddle": write_paddle, "onnx": write_onnx, "openvino": write_openvin
 def write_half(source: Path, out: Path) -> str:
     """Write SAM's or pSp's weights in float16 to one file in `out`; its name and size.
 
+    The known small generator is left out, since `open_model` puts it back.
+
     Raises:
         UserError: other weights, or numbers that float16 cannot hold.
     """
@@ -78,11 +82,20 @@ def write_half(source: Path, out: Path) -> str:
         raise UserError(f"{source}: holds {checkpoint.kind} weights; SAM's or pSp's can be halved")
     check_folder(out)
     path, state = out / f"{source.stem}_half.pdparams", checkpoint.state_dict
-    half = {name: np.asarray(state[name]).astype(np.float16) for name in state}
+    known = [] if LIGHT_WEIGHT not in state else _known_generator(state)
+    half = {name: state[name].astype(np.float16) for name in state if name not in known}
     if not all(np.isfinite(value).all() for value in half.values()):
         raise UserError(f"{source}: has numbers that float16 cannot hold")
     save_checkpoint(path, checkpoint.kind, half, checkpoint.latent_avg, checkpoint.opts)
     return f"{path}: {path.stat().st_size / 2**20:.1f} MiB"
+
+
+def _known_generator(state: LazyState) -> list[str]:
+    """The names of the generator's weights in a small SAM, if they are those that everyone can fetch; else none."""
+    known = open_known("mobile_stylegan").state_dict
+    names = {f"{GENERATOR}{name}": name for name in known}
+    same = all(name in state and np.array_equal(state[name], known[names[name]]) for name in names)
+    return list(names) if same else []
 
 
 def export(

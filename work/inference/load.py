@@ -54,9 +54,9 @@ def _load(options: ModelChoice) -> AgeingModel:
     if source is None:
         return _load_own(options)
     from work.inference.sam import load_sam
-    from work.models.checkpoint import read_checkpoint
+    from work.loading import open_model
 
-    checkpoint = read_checkpoint(source)
+    checkpoint = open_model(source)
     if checkpoint.kind == GANS:
         return load_baseline_model(options)
     if checkpoint.kind == REAGING:

@@ -49,6 +49,11 @@ class LazyState(Mapping[str, np.ndarray]):
         tensors = {k[len(prefix) :]: v for k, v in self.tensors.items() if k.startswith(prefix)}
         return LazyState(tensors, self.source, self.prefix + prefix)
 
+    def joined(self, prefix: str, other: LazyState) -> LazyState:
+        """These tensors, and another file's below a prefix."""
+        added = {prefix + name: tensor for name, tensor in other.tensors.items()}
+        return LazyState({**self.tensors, **added}, self.source, self.prefix)
+
     def shape(self, name: str, rank: int) -> Shape:
         """A tensor's shape; its numbers are not read.
 

@@ -57,11 +57,10 @@ def _parts(source: Path, options: ExportOptions) -> tuple[dict[str, Any], dict[s
     """The graphs of the model in a file, and what is to be known of it."""
     from work.inference import direct
     from work.inference.export_parts import reaging_parts, sam_parts
-    from work.loading import load_psp
-    from work.models.checkpoint import read_checkpoint
+    from work.loading import load_psp, open_model
     from work.models.reaging.shipped import KIND, load_reager
 
-    checkpoint = read_checkpoint(source)
+    checkpoint = open_model(source)
     if checkpoint.kind == KIND:
         shipped = load_reager(source)
         table = {name: value.tolist() for name, value in shipped.nominal.arrays().items()}

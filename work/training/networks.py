@@ -18,7 +18,7 @@ from work.criteria.identity import DlibIdentity, IdentityLoss
 from work.datasets.training import WEIGHTS, generator
 from work.errors import UserError
 from work.inference.engines.mobile import fast_generator
-from work.loading import load_lpips, load_network, open_known, set_latent_avg
+from work.loading import load_lpips, load_network, open_known, open_model, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
 from work.models.encoders.light import LightStyleEncoder
 from work.models.psp import PSP
@@ -42,7 +42,7 @@ def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP
         net = PSP(**shape)
         _load_parts(net, parts, options.seed)
         return draw_fast(net)
-    checkpoint = read_checkpoint(whole)
+    checkpoint = open_model(whole)
     with paddle.LazyGuard():
         net = PSP(**shape)
     load_state(net, checkpoint.state_dict, whole)
