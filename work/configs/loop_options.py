@@ -70,6 +70,15 @@ class LoopFlags(RunOptions):
             require(value is None or value >= smallest, f"--{name} is at least {smallest}")
         require(0 <= self.ema < 1, "--ema lies between 0 and 1, e.g. 0.999")
         require(self.learning_rate > 0, "--learning_rate is above 0")
+        if self.resume is None:
+            self.check()
+
+    def check(self) -> None:
+        """Whether the options fit together; of a resumed run, once `resolve` has added those that it was started with.
+
+        Raises:
+            UserError: they do not; names the first.
+        """
 
     def resume_command(self) -> str:
         """What a person types to resume a run that was stopped."""
@@ -103,4 +112,6 @@ def resolve(options: RunFlags) -> RunFlags:
         raise UserError(f"{source}: damaged: not JSON ({error})") from error
     saved = check_saved(read, type(options), source)
     saved.update(exp_dir=str(folder), resume=str(folder))
-    return with_saved(options, saved, type(options))
+    resolved = with_saved(options, saved, type(options))
+    resolved.check()
+    return resolved

@@ -149,9 +149,12 @@ class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
             if getattr(self, name) is None:
                 setattr(self, name, value)
         self.learn_in_w = self.learn_in_w or self.encoder_type == INTO_W
-        _check_model(self)
         require(self.code_cache >= 0, "--code_cache is at least 0")
         super().__post_init__()
+
+    def check(self) -> None:
+        """See LoopFlags."""
+        _check_model(self)
 
     @property
     def mobile(self) -> bool:
