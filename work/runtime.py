@@ -12,8 +12,15 @@ from work.signals import take_from_paddle
 
 
 def cpu_count() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use; ranks on one machine share its cores."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (found or 1) // local_ranks())
+
+
+def local_ranks() -> int:
+    """How many processes the launcher has started on this machine."""
+    world = os.environ.get("PADDLE_TRAINERS_NUM", "1")
+    return int(os.environ.get("PADDLE_LOCAL_SIZE", world))
 
 
 def rank_and_world() -> tuple[int, int]:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.training_kit import SAM, SMALL, faces
+from work import runtime
 from work.datasets.folders import ImageFolder
 from work.datasets.images import read_image
 from work.locks import lock_folder
@@ -32,6 +33,17 @@ def run(*command, code: int = 0) -> str:
     )
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
+
+
+@pytest.mark.parametrize(("local", "count"), [(None, 8), ("3", 2), ("16", 1)])
+def test_ranks_share_the_cores(local, count, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.delenv("PADDLE_TRAINERS_NUM", raising=False)
+    if local:
+        monkeypatch.setenv("PADDLE_LOCAL_SIZE", local)
+    else:
+        monkeypatch.delenv("PADDLE_LOCAL_SIZE", raising=False)
+    assert runtime.cpu_count() == count
 
 
 def test_two_ranks_of_one_face_are_one_rank_of_two(tmp_path):

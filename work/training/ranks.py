@@ -91,8 +91,5 @@ def join_ranks(device: str, seed: int) -> Ranks:
     world = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     if world == 1:
         return Ranks(gpu="gpu" in name)
-    if name == "cpu":  # the ranks share the cores
-        local = int(os.environ.get("PADDLE_LOCAL_SIZE", world))
-        paddle.base.core.set_num_threads(max(1, runtime.cpu_count() // local))
     paddle.distributed.init_parallel_env()
     return Ranks(paddle.distributed.get_rank(), paddle.distributed.get_world_size(), "gpu" in name)

@@ -82,6 +82,7 @@ def _compile(name: str, folder: Path, precision: str, cached: bool) -> Run:
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
         "INFERENCE_NUM_THREADS": runtime.cpu_count(),
         "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": runtime.local_ranks() == 1,  # each would take the first core
     }
     if cached:  # the weights stay in the .bin file, mapped into memory
         settings.update(CACHE_DIR=str(folder / "compiled"), CACHE_MODE="OPTIMIZE_SIZE")
