@@ -146,10 +146,9 @@ def error(model, options, found: np.ndarray) -> float:
 
     from work.faces.aligned import read_aligned
     from work.inference.sam import SAM
-    from work.loading import load_psp
-    from work.models.checkpoint import read_checkpoint
+    from work.loading import load_psp, open_model
 
-    checkpoint = read_checkpoint(options.checkpoint_path)
+    checkpoint = open_model(options.checkpoint_path)
     plain = SAM(load_psp(checkpoint, options, "the checkpoint"))
     encoded = plain.encode([read_aligned(Path(options.data_path) / "000.png")])
     expected = plain.transform(encoded, paddle.to_tensor([0.0])).numpy()

@@ -19,8 +19,7 @@ def cpu_count() -> int:
 
 def local_ranks() -> int:
     """How many processes the launcher has started on this machine."""
-    world = os.environ.get("PADDLE_TRAINERS_NUM", "1")
-    return int(os.environ.get("PADDLE_LOCAL_SIZE", world))
+    return int(os.environ.get("PADDLE_LOCAL_SIZE", rank_and_world()[1]))
 
 
 def rank_and_world() -> tuple[int, int]:

@@ -5,7 +5,6 @@ python -m paddle.distributed.launch --gpus 0,1,2,3 work/scripts/train.py ...
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Iterable, Mapping, Sequence
 
@@ -88,8 +87,7 @@ def join_ranks(device: str, seed: int) -> Ranks:
     """Set up the device, and join the other processes if the launcher started this one."""
     name = runtime.setup(device, seed)
     cpu.prepare()
-    world = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
-    if world == 1:
+    if runtime.rank_and_world()[1] == 1:
         return Ranks(gpu="gpu" in name)
     paddle.distributed.init_parallel_env()
     return Ranks(paddle.distributed.get_rank(), paddle.distributed.get_world_size(), "gpu" in name)
