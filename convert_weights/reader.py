@@ -120,8 +120,11 @@ def _read_safetensors(file: BinaryFile, length: int) -> Dict[str, Any]:
         raise BadFile(f"is truncated or damaged: its safetensors header should have {length} bytes")
     if length > MAX_HEADER:
         raise BadFile(f"refuses a safetensors header of more than {MAX_HEADER >> 20} MiB")
+    text = bytes(file.read_at(8, length))
+    if text.count(b"[") + text.count(b"{") > 4 * MAX_TENSORS:  # a tensor has three
+        raise BadFile(f"refuses a file of more than {MAX_TENSORS} tensors")
     try:
-        header = json.loads(bytes(file.read_at(8, length)), parse_int=_short_int)
+        header = json.loads(text, parse_int=_short_int)
     except (ValueError, RecursionError) as error:
         raise BadFile("damaged: its safetensors header is not JSON") from error
     if len(header) > MAX_TENSORS:

@@ -99,6 +99,7 @@ HEADERS = {
     + b"1]}}",
     "an integer of 4 million digits in a safetensors header": b'{"a":' + b"9" * 4_000_000 + b"}",
     "a million lists in a safetensors header": b'{"a":[' + b"[]," * 1_300_000 + b"1]}",
+    "a million dictionaries in a safetensors header": b'{"a":[' + b"{}," * 1_300_000 + b"1]}",
     "50,000 tensors in a safetensors header": entries(50_000),
     "a deep safetensors header": b'{"a":' + b"[" * 4_000_000,
 }

@@ -12,7 +12,8 @@ import paddle
 from paddle import nn
 
 from work.configs.paths_config import model_paths
-from work.configs.train_options import INTO_W_PLUS, LIGHT, MOBILE, TrainOptions
+from work.configs.train_flags import INTO_W_PLUS, LIGHT, MOBILE
+from work.configs.train_options import TrainOptions
 from work.criteria.aging import AgingLoss
 from work.criteria.identity import DlibIdentity, IdentityLoss
 from work.datasets.training import WEIGHTS, generator

@@ -7,7 +7,8 @@ from typing import Optional
 import numpy as np
 
 from work.configs.resize_factors import RESIZE_FACTORS, parse_factors
-from work.configs.train_options import FRONTALIZE, SUPER_RESOLUTION, TrainOptions
+from work.configs.train_flags import FRONTALIZE, SUPER_RESOLUTION
+from work.configs.train_options import TrainOptions
 from work.datasets.degrade import blurred, mirrored
 from work.datasets.training import INPUTS, generator
 
