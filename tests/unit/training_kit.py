@@ -112,11 +112,12 @@ def tiny_objective(options) -> Objective:
 
 @contextmanager
 def patched():
-    """Within it, Coach builds the tiny networks, and generators are 16 channels wide."""
+    """Within it, Coach builds the tiny networks; generators are 16 channels wide, their mean latent is one of few."""
     networks = mock.patch.multiple(
         "work.training.networks", PSP=TinyPSP, build_objective=tiny_objective
     )
-    with networks, mock.patch("work.models.stylegan2.generator.channels_at", lambda *_: 16):
+    narrow = mock.patch("work.models.stylegan2.generator.channels_at", lambda *_: 16)
+    with networks, narrow, mock.patch("work.loading.MEAN_SAMPLES", 256):
         yield
 
 
