@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.golden_weights import save_tiny_sam
+from tests.golden_weights import save_light_sam, save_tiny_sam
 
 
 @pytest.fixture(scope="session")
 def tiny_sam(tmp_path_factory):
     """The path of a `.pdparams` file whose pictures depend on the age."""
     return save_tiny_sam(tmp_path_factory.mktemp("weights") / "tiny_sam.pdparams")
+
+
+@pytest.fixture(scope="session")
+def light_sam(tmp_path_factory):
+    """The same, for tests that age many faces: its encoders are light."""
+    return save_light_sam(tmp_path_factory.mktemp("weights") / "light_sam.pdparams")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from work.models.dex_vgg import DexVGG
 from work.models.dlib_face import DlibFace
 from work.models.encoders.arcface import IRSE50, CurricularFaceIR101
 from work.models.freezing import freeze
+from work.models.lazy_state import LazyState
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.mtcnn import MTCNN
 from work.models.person_matte import PersonMatte
@@ -60,7 +61,7 @@ def open_model(path: Union[str, Path]) -> Checkpoint:
     """
     checkpoint = read_checkpoint(path)
     state = checkpoint.state_dict
-    if LIGHT_WEIGHT in state and not any(name.startswith(GENERATOR) for name in state):
+    if _lacks_generator(state):
         checkpoint.state_dict = state.joined(GENERATOR, open_known("mobile_stylegan").state_dict)
     return checkpoint
 
@@ -153,10 +154,19 @@ def shape_psp(
         raise UserError(f"{source}: {error}") from error
 
 
+def has_mobile_generator(state: LazyState) -> bool:
+    """Whether the generator of a SAM or pSp is the embedded model's, in the file or left out of it."""
+    return f"{GENERATOR}const" in state or _lacks_generator(state)
+
+
+def _lacks_generator(state: LazyState) -> bool:
+    return LIGHT_WEIGHT in state and not any(name.startswith(GENERATOR) for name in state)
+
+
 def _shown_by_weights(checkpoint: Checkpoint) -> Dict[str, Any]:
     weights = checkpoint.state_dict
     last_features = "encoder.output_layer_2.0.weight" in weights
-    mobile = "decoder.const" in weights
+    mobile = has_mobile_generator(weights)
     return {
         "output_size": MobileStyleGAN.size if mobile else generator_size(weights.part("decoder.")),
         "input_nc": input_channels(weights.part("encoder.")),

@@ -1,4 +1,4 @@
-"""The tiny SAM, loaded once for all tests of scripts that can share it."""
+"""The light SAM, loaded once for all tests of scripts that can share it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["detector", "fetched", "portraits"]
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tiny_sam):
+def light_model(light_sam):
     from work.configs.options import ModelOptions
     from work.inference.sam import SAM
     from work.loading import load_psp
     from work.models.checkpoint import read_checkpoint
 
-    return SAM(load_psp(read_checkpoint(tiny_sam), ModelOptions(), "tiny"))
+    return SAM(load_psp(read_checkpoint(light_sam), ModelOptions(), "light"))

@@ -18,9 +18,9 @@ from work.scripts import lifespan_video
 
 
 @pytest.fixture
-def model(tiny_model, monkeypatch):
-    monkeypatch.setattr(films, "load_model", lambda options: tiny_model)
-    return tiny_model
+def model(light_model, monkeypatch):
+    monkeypatch.setattr(films, "load_model", lambda options: light_model)
+    return light_model
 
 
 def film(*words) -> int:

@@ -118,13 +118,13 @@ def test_target_ages():
 
 
 @pytest.fixture
-def age_photo(tiny_sam, monkeypatch, capsys):
+def age_photo(light_sam, monkeypatch, capsys):
     """Calls the script with a tiny SAM, loaded once."""
     from work.scripts import age_photo as script
 
     def call(*arguments):
         return script.main(
-            [*map(str, arguments), "--checkpoint_path", str(tiny_sam), "--device", "cpu"]
+            [*map(str, arguments), "--checkpoint_path", str(light_sam), "--device", "cpu"]
         )
 
     return call

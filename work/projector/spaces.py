@@ -12,7 +12,7 @@ from work import runtime
 from work.configs.project_options import ProjectorOptions
 from work.errors import UserError
 from work.inference.model import AgeingModel
-from work.loading import LIGHT_WEIGHT, load_generator, load_psp
+from work.loading import has_mobile_generator, load_generator, load_psp
 from work.models.checkpoint import Checkpoint, read_checkpoint
 from work.models.freezing import freeze
 from work.models.mobile_stylegan import MobileStyleGAN
@@ -135,7 +135,7 @@ def load_space(options: ProjectorOptions, blend: str = "generator") -> Space:
     checkpoint = read_checkpoint(options.ckpt)
     weights = checkpoint.state_dict
     if checkpoint.kind in ("sam", "psp"):
-        if LIGHT_WEIGHT in weights:
+        if has_mobile_generator(weights):
             raise UserError(
                 f"--ckpt {options.ckpt}: its generator is the embedded one: leave --ckpt out"
             )
