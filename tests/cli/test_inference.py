@@ -11,9 +11,7 @@ from PIL import Image
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import run
-from work.inference.sam import SAM
-from work.loading import load_network, load_psp
-from work.models.checkpoint import read_checkpoint
+from work.loading import load_network
 from work.scripts import (
     inference,
     inference_side_by_side,
@@ -25,11 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def model(light_sam):
-    checkpoint = read_checkpoint(light_sam)
-    from work.configs.options import TestOptions
-
-    return SAM(load_psp(checkpoint, TestOptions(), "tiny"))
+def model(light_model):
+    return light_model
 
 
 @pytest.fixture(autouse=True)

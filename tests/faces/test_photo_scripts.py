@@ -119,7 +119,7 @@ def test_target_ages():
 
 @pytest.fixture
 def age_photo(light_sam, monkeypatch, capsys):
-    """Calls the script with a tiny SAM, loaded once."""
+    """Calls the script with a light SAM, loaded once."""
     from work.scripts import age_photo as script
 
     def call(*arguments):

@@ -112,7 +112,7 @@ def tiny_objective(options) -> Objective:
 
 @contextmanager
 def patched():
-    """Within it, Coach builds the tiny networks; generators are 16 channels wide, their mean latent is one of few."""
+    """Within it, Coach builds the tiny networks; generators are 16 channels wide and map 256 samples for their mean."""
     networks = mock.patch.multiple(
         "work.training.networks", PSP=TinyPSP, build_objective=tiny_objective
     )
