@@ -121,14 +121,15 @@ def _read_safetensors(file: BinaryFile, length: int) -> Dict[str, Any]:
     if length > MAX_HEADER:
         raise BadFile(f"refuses a safetensors header of more than {MAX_HEADER >> 20} MiB")
     text = bytes(file.read_at(8, length))
+    too_many = f"refuses a safetensors header that is not the JSON of at most {MAX_TENSORS} tensors"
     if text.count(b"[") + text.count(b"{") > 4 * MAX_TENSORS:  # a tensor has three
-        raise BadFile(f"refuses a file of more than {MAX_TENSORS} tensors")
+        raise BadFile(too_many)
     try:
         header = json.loads(text, parse_int=_short_int)
     except (ValueError, RecursionError) as error:
         raise BadFile("damaged: its safetensors header is not JSON") from error
     if len(header) > MAX_TENSORS:
-        raise BadFile(f"refuses a file of more than {MAX_TENSORS} tensors")
+        raise BadFile(too_many)
     out: Dict[str, Any] = {}
     for name, entry in header.items():
         if name == "__metadata__":
