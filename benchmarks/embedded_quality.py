@@ -8,7 +8,10 @@ The embedded model does it, or the SAM of `--checkpoint_path`.
 `--last 100` takes the last hundred photos by name (kept aside when fitting), of which the first `--count`
 are aged to 10, 20, .. 80 years. Interrupted runs go on where they stopped. A judge that had no part in making
 the pictures reads `out/*.rgb` (512 x 512 x 3 bytes) into a JSON of {name: {age, gender, e: embedding}}, see
-docs/embedded.md; `--judged FILE` prints the table.
+docs/embedded.md; `--judged FILE` prints the table. The package's own scripts measure the same pictures:
+
+    python work/scripts/calc_age_error.py --data_path quality/aged
+    python work/scripts/calc_id_loss_parallel.py --data_path quality/aged --gt_path quality/inverted
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -42,6 +46,7 @@ def age_photo(model, lpips, path: Path, out: Path) -> dict[str, object]:
     import paddle
     import paddle.nn.functional as F
 
+    from work.datasets.images import save_image
     from work.faces.aligned import read_aligned
     from work.inference.embedded.model import EmbeddedModel
 
@@ -58,7 +63,10 @@ def age_photo(model, lpips, path: Path, out: Path) -> dict[str, object]:
         pictures[str(age)] = model.transform(encoded, paddle.to_tensor([float(age)]))
     seconds["ages"] = time.perf_counter() - start
     for name, picture in pictures.items():
-        (out / f"{path.stem}_{name}.rgb").write_bytes(small_bytes(picture).tobytes())
+        pixels = small_bytes(picture)
+        (out / f"{path.stem}_{name}.rgb").write_bytes(pixels.tobytes())
+        folder = out / "aged" / name if name.isdigit() else out / name
+        save_image(Image.fromarray(pixels), folder / f"{path.stem}.png")
     measured = {"lpips": lpips(F.avg_pool2d(inverted, 4), face).item(), "seconds": seconds}
     if subject:
         outside = (subject.composite.mask + subject.composite.hair < 1e-6).astype("float32")
@@ -73,8 +81,13 @@ def table(judged: dict, measured: dict) -> list[tuple[str, str]]:
     """The rows of the acceptance table."""
     names = [n for n in measured if judged.get(f"{n}_original")]
     found = sum(bool(judged.get(f"{n}_{a}")) for n in names for a in AGES)
-    ages = np.array([[judged.get(f"{n}_{a}", {}).get("age", np.nan) for a in AGES] for n in names])
+
+    def read(name: str, age: int | str) -> float:
+        return judged.get(f"{name}_{age}", {}).get("age", np.nan)
+
+    ages = np.array([[read(n, a) for a in AGES] for n in names])
     error = ages - np.array(AGES)
+    unaged = np.array([[read(n, "inverted") - a for a in AGES] for n in names])
     own = np.array([judged[f"{n}_original"]["age"] for n in names])
     faces = {k: np.array(v["e"]) for k, v in judged.items() if v}
 
@@ -97,6 +110,7 @@ def table(judged: dict, measured: dict) -> list[tuple[str, str]]:
     return [
         ("photos", f"{len(names)}"),
         ("age error, years", f"{np.nanmean(np.abs(error)):.1f}"),
+        ("age error of the inverted face", f"{np.nanmean(np.abs(unaged)):.1f}"),
         ("bias by target " + str(AGES), str(np.nanmean(error, axis=0).round(1).tolist())),
         ("decade steps that rise", f"{(rising[~np.isnan(rising)] > 0).mean():.1%}"),
         ("identity distance within 15 years", f"{np.nanmean(likeness[near]):.3f}"),
