@@ -13,6 +13,7 @@ from tests.unit.test_training_parts import options
 from work.configs.options import ModelOptions
 from work.criteria.identity import DlibIdentity
 from work.errors import UserError
+from work.inference.engines.cache import relative_rms
 from work.loading import load_psp
 from work.models.checkpoint import read_checkpoint
 from work.models.encoders.light import LightStyleEncoder
@@ -86,6 +87,20 @@ def test_an_age_encoder_starts_from_the_body_of_a_light_psp():
     assert {n for n in arrays if n.startswith(("body.", "input_layer."))} <= same
     assert "styles.0.mix.0.weight" not in same
     assert not encoder(paddle.rand([1, 4, 256, 256])).any()  # the first change is none
+
+
+def test_an_age_encoder_moves_codes_as_people_differ(tiny):
+    net = networks.build_network(options(SAM_FLAGS))
+    assert not net.pretrained_encoder.white
+    weight, scatter = net.decoder.linear.weight.numpy(), net.encoder.scatter.numpy()
+    spread = weight.T @ weight  # the covariance of the codes
+    assert relative_rms(scatter.T @ scatter, spread) < 0.3  # it is that of 10,000 samples
+    noise = paddle.randn([512])
+    for head in net.encoder.styles:
+        head.linear.bias.set_value(noise)
+    faces = paddle.rand([1, 4, 256, 256])
+    expected = net.start_codes(faces[:, :3]) + noise @ net.encoder.scatter
+    np.testing.assert_allclose(net.encode(faces).numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
 def test_codes_of_renders_are_functions_of_their_place(tiny):

@@ -69,9 +69,9 @@ class PSP(nn.Layer):
         self.n_styles = N_STYLES if mobile else n_styles(output_size)
         self.has_graphs = not (learn_in_w or last_features)  # for engines and exports
 
-        def new_encoder(channels: int) -> nn.Layer:
+        def new_encoder(channels: int, white: bool = False) -> nn.Layer:
             if light:
-                return LightStyleEncoder(channels, self.n_styles)
+                return LightStyleEncoder(channels, self.n_styles, white)
             return GradualStyleEncoder(50, "ir_se", channels, self.n_styles)
 
         self.encoder: nn.Layer = nn.Layer()
@@ -82,7 +82,7 @@ class PSP(nn.Layer):
                 50, "ir_se", input_nc, self.n_styles
             )
         elif encoders:
-            self.encoder = new_encoder(input_nc)
+            self.encoder = new_encoder(input_nc, white=start_from_encoded_w_plus)
         self.decoder: Any = MobileStyleGAN() if mobile else Generator(output_size)
         self.draft: Optional[Draft] = None
         self.pretrained_encoder: nn.Layer = nn.Layer()  # pSp leaves it empty

@@ -24,6 +24,9 @@ from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
 from work.models.encoders.light import LightStyleEncoder
 from work.models.psp import PSP
 from work.training.objective import Lambdas, Objective
+from work.training.whitening import whitening
+
+SCATTER_SAMPLES = 10_000  # mapped samples that show how codes are spread
 
 
 def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP:
@@ -92,7 +95,16 @@ def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> Non
             state = psp.state_dict.part("encoder.")
             load_state(net.pretrained_encoder, state, "the pSp encoder's weights")
             latent = psp if psp.latent_avg is not None else latent
+        if net.light:
+            net.encoder.scatter.set_value(_scatter(net, seed))
     set_latent_avg(net, latent)
+
+
+@paddle.no_grad()
+def _scatter(net: PSP, seed: int) -> np.ndarray:
+    """White noise @ this, [512, 512], is distributed as the generator's codes around their mean."""
+    z = generator(seed, WEIGHTS).standard_normal((SCATTER_SAMPLES, 512), np.float32)
+    return whitening(net.map(paddle.to_tensor(z)).numpy())
 
 
 def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:

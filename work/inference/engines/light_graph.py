@@ -53,4 +53,8 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     for i in range(n_styles):
         level = (i >= COARSE_END) + (i >= MIDDLE_END)
         codes.append(style(f"styles.{i}", (coarse, middle, fine)[level], SPATIAL[level]))
-    return ops.concat(codes, 1)
+    codes = ops.concat(codes, 1)
+    if "scatter" not in w:
+        return codes
+    codes = ops.matmul(ops.reshape(codes, [n_styles, 512]), w["scatter"])
+    return ops.reshape(codes, [1, n_styles, 512])

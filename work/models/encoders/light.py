@@ -78,11 +78,19 @@ class LightStyle(nn.Layer):
 
 
 class LightStyleEncoder(nn.Layer):
-    """See GradualStyleEncoder; its maps have 8, 16 and 32 px."""
+    """See GradualStyleEncoder; its maps have 8, 16 and 32 px.
 
-    def __init__(self, input_nc: int = 3, n_styles: int = 18):
+    Args:
+        white: the heads give white codes; a constant, `scatter` [512, 512], makes codes of them. If white noise @ it is
+            distributed as the generator's codes are, steps of equal size change each of their directions as much as
+            people differ in it; steps of raw codes soon leave what the generator knows.
+    """
+
+    def __init__(self, input_nc: int = 3, n_styles: int = 18, white: bool = False):
         super().__init__()
-        self.n_styles = n_styles
+        self.n_styles, self.white = n_styles, white
+        if white:
+            self.register_buffer("scatter", paddle.eye(512))
         self.input_layer = Unit(input_nc, STEM, 3, 2)
         self.body = nn.LayerList()
         channels = STEM
@@ -113,7 +121,8 @@ class LightStyleEncoder(nn.Layer):
         fine = fine + _double(middle)
         maps = [coarse] * COARSE_END + [middle] * (MIDDLE_END - COARSE_END)
         maps += [fine] * (self.n_styles - len(maps))
-        return paddle.stack([head(m) for head, m in zip(self.styles, maps)], axis=1)
+        codes = paddle.stack([head(m) for head, m in zip(self.styles, maps)], axis=1)
+        return codes @ self.scatter if self.white else codes
 
 
 def _double(x: Tensor) -> Tensor:

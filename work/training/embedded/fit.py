@@ -19,7 +19,7 @@ from work.models.pretrained import PACKAGE_FOLDER, weights_path
 from work.training.embedded.fit_encoder import fit_and_check_encoder, grouped
 from work.training.embedded.fit_path import fit_age_path, glasses_scores, redness
 from work.training.embedded.fit_reader import fit_races, fit_reader, load_people
-from work.training.embedded.render_pairs import whitening
+from work.training.whitening import whitening
 
 COARSE = 13  # styles up to 64 px, whose mean tells age and gender best
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from convert_weights.openvino_ir import mapped_samples
 from work.models.mobile_stylegan import N_STYLES
+from work.training.whitening import whitening
 
 CHUNK = 100
 
@@ -37,13 +38,6 @@ def draw_codes(
         truncation = rng.uniform(0.6, 1.0)  # most photos lie nearer to the mean than samples do
         codes[index] = mean + truncation * (codes[index] - mean)
     return codes.astype(np.float32)
-
-
-def whitening(w: np.ndarray) -> np.ndarray:
-    """[512, 512], whose rows are principal axes times their deviations: white noise @ it is distributed like w."""
-    values, axes = np.linalg.eigh(np.cov(w.T))
-    values = np.clip(values, values.max() * 1e-4, None)
-    return (axes * np.sqrt(values)).T.astype(np.float32)
 
 
 def render_chunk(generator, number: int, seed: int, base, age_axis: np.ndarray | None):

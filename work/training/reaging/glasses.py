@@ -43,7 +43,8 @@ def labelled_features() -> tuple[np.ndarray, np.ndarray]:
     from work.models.checkpoint import read_checkpoint
     from work.models.face_chip import face_chip
     from work.models.pretrained import weights_path
-    from work.training.embedded.render_pairs import render_chunk, whitening
+    from work.training.embedded.render_pairs import render_chunk
+    from work.training.whitening import whitening
 
     model = load_embedded(refine=0, blend="generator")
     saved = read_checkpoint(weights_path("mobile_stylegan"))
