@@ -8,7 +8,7 @@ import numpy as np
 
 from work.inference.engines.ops import Node, Ops, Weights
 from work.inference.engines.sam_graph import by_output, norm
-from work.models.encoders.light import HEAD, SLOPE, STAGES
+from work.models.encoders.light import HEAD, OWN, SLOPE, STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 
 SPATIAL = 8, 16, 32  # px of the maps
@@ -56,5 +56,8 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     codes = ops.concat(codes, 1)
     if "scatter" not in w:
         return codes
-    codes = ops.matmul(ops.reshape(codes, [n_styles, 512]), w["scatter"])
+    together = OWN * np.eye(n_styles, dtype=np.float32) + np.float32((1 - OWN) / n_styles)
+    layers = ops.reshape(codes, [1, n_styles, 512, 1])  # as channels
+    layers = ops.conv(layers, together[:, :, None, None], np.zeros(n_styles, np.float32))
+    codes = ops.matmul(ops.reshape(layers, [n_styles, 512]), w["scatter"])
     return ops.reshape(codes, [1, n_styles, 512])
