@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -177,14 +177,20 @@ def test_a_whole_folder(tmp_path, capsys):
     assert run(convert.main, "--all", out, "--out", out) == 2  # holds no file to convert
 
 
+def seconds_of_children():
+    """CPU time, which does not grow with what else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.parametrize("script", ["convert.py", "verify.py", "export_torch.py"])
 def test_help_is_quick_and_has_an_example(script, tmp_path):
     best = 9.0
     for _ in range(3):
-        start = time.perf_counter()
+        start = seconds_of_children()
         command = [sys.executable, str(ROOT / "convert_weights" / script), "--help"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, seconds_of_children() - start)
     assert f"  python {command[1]}" in done.stdout  # in the examples
     assert best < 0.5, best
 
