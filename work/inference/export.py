@@ -19,7 +19,7 @@ from work.inference.engines import openvino_engine, paddle_engine
 from work.inference.engines.cache import TOLERANCE, relative_rms
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run
 from work.inference.export_parts import Part
-from work.loading import GENERATOR, LIGHT_WEIGHT, has_mobile_generator, open_known
+from work.loading import GENERATOR, LIGHT_WEIGHT, open_known
 from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.models.lazy_state import LazyState
 from work.progress import progress, say
@@ -82,7 +82,7 @@ def write_half(source: Path, out: Path) -> str:
         raise UserError(f"{source}: holds {checkpoint.kind} weights; SAM's or pSp's can be halved")
     check_folder(out)
     path, state = out / f"{source.stem}_half.pdparams", checkpoint.state_dict
-    small = LIGHT_WEIGHT in state and has_mobile_generator(state)
+    small = LIGHT_WEIGHT in state and f"{GENERATOR}const" in state
     known = _known_generator(state) if small else []
     half = {name: state[name].astype(np.float16) for name in state if name not in known}
     if not all(np.isfinite(value).all() for value in half.values()):
