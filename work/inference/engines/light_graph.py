@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 
 from work.inference.engines.ops import Node, Ops, Weights
 from work.inference.engines.sam_graph import by_output, norm
-from work.models.encoders.light import HEAD, OWN, SLOPE, STAGES
+from work.models.encoders.light import HEAD, SLOPE, STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 
 SPATIAL = 8, 16, 32  # px of the maps
@@ -53,11 +54,7 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     for i in range(n_styles):
         level = (i >= COARSE_END) + (i >= MIDDLE_END)
         codes.append(style(f"styles.{i}", (coarse, middle, fine)[level], SPATIAL[level]))
-    codes = ops.concat(codes, 1)
     if "scatter" not in w:
-        return codes
-    together = OWN * np.eye(n_styles, dtype=np.float32) + np.float32((1 - OWN) / n_styles)
-    layers = ops.reshape(codes, [1, n_styles, 512, 1])  # as channels
-    layers = ops.conv(layers, together[:, :, None, None], np.zeros(n_styles, np.float32))
-    codes = ops.matmul(ops.reshape(layers, [n_styles, 512]), w["scatter"])
-    return ops.reshape(codes, [1, n_styles, 512])
+        return ops.concat(codes, 1)
+    shift = ops.matmul(ops.reshape(reduce(ops.add, codes), [1, 512]), w["scatter"] / n_styles)
+    return ops.concat([ops.reshape(shift, [1, 1, 512])] * n_styles, 1)

@@ -21,7 +21,6 @@ STAGES = ((32, 2), (64, 3), (128, 4), (192, 3))  # channels and blocks at a quar
 WIDEN = 4  # times the channels within a block
 HEAD = 128  # channels of the pyramid and its heads
 SLOPE = 0.01  # of the heads' leaky ReLUs, as in pSp
-OWN = 0.2  # of what sets a white code apart from the mean of all layers' codes
 
 
 class Unit(nn.Sequential):
@@ -82,9 +81,9 @@ class LightStyleEncoder(nn.Layer):
     """See GradualStyleEncoder; its maps have 8, 16 and 32 px.
 
     Args:
-        white: the heads' codes are drawn together, each to the mean of all layers' but for a share OWN, and multiplied
-            by a constant, `scatter` [512, 512]. White noise @ it should be spread as the generator's codes are: then
-            steps of equal size change people as they differ. Steps of raw codes soon leave what the generator knows.
+        white: all layers get the mean of the heads' codes, multiplied by a constant, `scatter` [512, 512]. White noise @
+            it should be spread as the generator's codes are: then steps of equal size change people as they differ.
+            Steps of raw codes, or of single layers, soon leave what the generator knows.
     """
 
     def __init__(self, input_nc: int = 3, n_styles: int = 18, white: bool = False):
@@ -125,8 +124,7 @@ class LightStyleEncoder(nn.Layer):
         codes = paddle.stack([head(m) for head, m in zip(self.styles, maps)], axis=1)
         if not self.white:
             return codes
-        mean = codes.mean(axis=1, keepdim=True)
-        return (mean + OWN * (codes - mean)) @ self.scatter
+        return (codes.mean(axis=1, keepdim=True) @ self.scatter).tile([1, self.n_styles, 1])
 
 
 def _double(x: Tensor) -> Tensor:
