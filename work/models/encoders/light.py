@@ -81,8 +81,8 @@ class LightStyleEncoder(nn.Layer):
     """See GradualStyleEncoder; its maps have 8, 16 and 32 px.
 
     Args:
-        white: all layers get the mean of the heads' codes, multiplied by a constant, `scatter` [512, 512]. White noise @
-            it should be spread as the generator's codes are: then steps of equal size change people as they differ.
+        white: all layers get the mean of the heads' codes, multiplied by a constant, `scatter` [512, 512]. White noise
+            @ it should be spread as the generator's codes are: then steps of equal size change people as they differ.
             Steps of raw codes, or of single layers, soon leave what the generator knows.
     """
 
