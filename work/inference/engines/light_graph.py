@@ -9,7 +9,7 @@ import numpy as np
 
 from work.inference.engines.ops import Node, Ops, Weights
 from work.inference.engines.sam_graph import by_output, norm
-from work.models.encoders.light import HEAD, SLOPE, STAGES
+from work.models.encoders.light import FARTHEST, HEAD, SLOPE, STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 
 SPATIAL = 8, 16, 32  # px of the maps
@@ -56,5 +56,8 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
         codes.append(style(f"styles.{i}", (coarse, middle, fine)[level], SPATIAL[level]))
     if "scatter" not in w:
         return ops.concat(codes, 1)
-    shift = ops.matmul(ops.reshape(reduce(ops.add, codes), [1, 512]), w["scatter"] / n_styles)
+    mean = ops.mul(ops.reshape(reduce(ops.add, codes), [1, 512]), np.float32(1 / n_styles))
+    squared = ops.matmul(ops.mul(mean, mean), np.full([512, 512], FARTHEST**-2, np.float32))
+    mean = ops.mul(mean, ops.rsqrt(ops.add(squared, np.float32(1))))
+    shift = ops.matmul(mean, w["scatter"])
     return ops.concat([ops.reshape(shift, [1, 1, 512])] * n_styles, 1)

@@ -20,6 +20,7 @@ STEM = 24  # channels at a half of the resolution
 STAGES = ((32, 2), (64, 3), (128, 4), (192, 3))  # channels and blocks at a quarter, ... a 32nd
 WIDEN = 4  # times the channels within a block
 HEAD = 128  # channels of the pyramid and its heads
+FARTHEST = 5.0  # standard deviations by which a white code moves a person, at most
 SLOPE = 0.01  # of the heads' leaky ReLUs, as in pSp
 
 
@@ -81,9 +82,10 @@ class LightStyleEncoder(nn.Layer):
     """See GradualStyleEncoder; its maps have 8, 16 and 32 px.
 
     Args:
-        white: all layers get the mean of the heads' codes, multiplied by a constant, `scatter` [512, 512]. White noise
-            @ it should be spread as the generator's codes are: then steps of equal size change people as they differ.
-            Steps of raw codes, or of single layers, soon leave what the generator knows.
+        white: all layers get the mean of the heads' codes, shortened smoothly to less than FARTHEST and multiplied by a
+            constant, `scatter` [512, 512]. White noise @ it should be spread as the generator's codes are: then steps
+            of equal size change people as they differ, and nobody is moved by more than FARTHEST standard deviations.
+            Raw codes, those of single layers and longer ones leave what the generator knows.
     """
 
     def __init__(self, input_nc: int = 3, n_styles: int = 18, white: bool = False):
@@ -124,7 +126,9 @@ class LightStyleEncoder(nn.Layer):
         codes = paddle.stack([head(m) for head, m in zip(self.styles, maps)], axis=1)
         if not self.white:
             return codes
-        return (codes.mean(axis=1, keepdim=True) @ self.scatter).tile([1, self.n_styles, 1])
+        mean = codes.mean(axis=1, keepdim=True)
+        mean *= paddle.rsqrt(1 + mean.square().sum(axis=2, keepdim=True) / FARTHEST**2)
+        return (mean @ self.scatter).tile([1, self.n_styles, 1])
 
 
 def _double(x: Tensor) -> Tensor:
