@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import reduce
 
 import numpy as np
 
@@ -54,9 +53,14 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     for i in range(n_styles):
         level = (i >= COARSE_END) + (i >= MIDDLE_END)
         codes.append(style(f"styles.{i}", (coarse, middle, fine)[level], SPATIAL[level]))
+    codes = ops.concat(codes, 1)
     if "scatter" not in w:
-        return ops.concat(codes, 1)
-    mean = ops.mul(ops.reshape(reduce(ops.add, codes), [1, 512]), np.float32(1 / n_styles))
+        return codes
+    layers = ops.reshape(
+        codes, [1, n_styles, 512, 1]
+    )  # as channels; OpenVINO fails at so many sums in a row
+    mean = np.full([1, n_styles, 1, 1], 1 / n_styles, np.float32)
+    mean = ops.reshape(ops.conv(layers, mean, np.zeros(1, np.float32)), [1, 512])
     squared = ops.matmul(ops.mul(mean, mean), np.full([512, 512], FARTHEST**-2, np.float32))
     mean = ops.mul(mean, ops.rsqrt(ops.add(squared, np.float32(1))))
     shift = ops.matmul(mean, w["scatter"])
