@@ -106,9 +106,8 @@ def test_an_age_encoder_moves_codes_as_people_differ(tiny):
     faces = paddle.rand([1, 4, 256, 256])
     mean = noise.mean(axis=0)
     length = float(mean.norm())
-    assert (
-        4 < length < 5.5
-    )  # it becomes 5 sin(arctan(length / 5)): the same if short, below 5 if long
+    # It becomes 5 sin(arctan(length / 5)): the same if short, below 5 if long.
+    assert 4 < length < 5.5
     shift = mean / length * FARTHEST * math.sin(math.atan(length / FARTHEST)) @ net.encoder.scatter
     expected = net.start_codes(faces[:, :3]) + shift
     np.testing.assert_allclose(net.encode(faces).numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)

@@ -56,9 +56,8 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     codes = ops.concat(codes, 1)
     if "scatter" not in w:
         return codes
-    layers = ops.reshape(
-        codes, [1, n_styles, 512, 1]
-    )  # as channels; OpenVINO fails at so many sums in a row
+    # Layers become channels and are averaged by a convolution: OpenVINO fails at so many sums in a row.
+    layers = ops.reshape(codes, [1, n_styles, 512, 1])
     mean = np.full([1, n_styles, 1, 1], 1 / n_styles, np.float32)
     mean = ops.reshape(ops.conv(layers, mean, np.zeros(1, np.float32)), [1, 512])
     squared = ops.matmul(ops.mul(mean, mean), np.full([512, 512], FARTHEST**-2, np.float32))
