@@ -35,8 +35,22 @@ def objective():
 @pytest.mark.parametrize("name", PASSES)
 def test_golden(objective, golden, name):
     data = golden("objective")
+    loss, grad_y_hat, grad_latent = evaluate(objective, data, name, data[f"{name}_y_hat"])
+    expected = dict(EXPECTED["terms"][name])
+    assert float(loss.total) == pytest.approx(expected.pop("loss"), rel=1e-4)
+    label, _ = PASSES[name]
+    found = {
+        key.replace(f"crop_{label}", "crop"): float(value) for key, value in loss.terms.items()
+    }
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert error(grad_latent, data[f"{name}_grad_latent"]) < 1e-4
+    assert_gradient(objective, data, name, grad_y_hat)
+
+
+def evaluate(objective, data, name, y_hat):
+    """The loss of one golden pass at the faces `y_hat`, and its gradients: of faces (each 16th row), of codes."""
     label, no_aging = PASSES[name]
-    y_hat, latent = (paddle.to_tensor(data[f"{name}_{key}"]) for key in ("y_hat", "latent"))
+    y_hat, latent = paddle.to_tensor(y_hat), paddle.to_tensor(data[f"{name}_latent"])
     y_hat.stop_gradient = latent.stop_gradient = False
     source = objective.source(paddle.to_tensor(data["x"]))
     source.ages = paddle.to_tensor(data["input_ages"])
@@ -49,28 +63,32 @@ def test_golden(objective, golden, name):
         no_aging,
         label,
     )
-    expected = dict(EXPECTED["terms"][name])
-    assert float(loss.total) == pytest.approx(expected.pop("loss"), rel=1e-4)
-    found = {
-        key.replace(f"crop_{label}", "crop"): float(value) for key, value in loss.terms.items()
-    }
-    assert found == pytest.approx(expected, rel=1e-4)
     loss.total.backward()
-    assert_gradient(y_hat.grad[:, :, ::16].numpy(), data[f"{name}_grad_y_hat_rows"])
-    assert error(latent.grad, data[f"{name}_grad_latent"]) < 1e-4
+    return loss, y_hat.grad[:, :, ::16].numpy(), latent.grad
 
 
-def assert_gradient(found, expected):
-    """Within 1e-4 of scale, but for the few places where two float32 evaluations of DEX part ways.
+def assert_gradient(objective, data, name, grad):
+    """Within 1e-5 of scale where float32 says what the gradient is; 5 % of its length overall.
 
     Where a unit's input is within rounding of 0, or two candidates of a max pool are within rounding of each
     other, the gradient takes another path: 10 of DEX's 32 million units differ between Paddle and PyTorch
-    on the faces of real_age (1 ReLU in each of 3 layers, 7 max pools). No float32 code escapes it: PyTorch's own
-    gradient is 6 % from that of PyTorch in float64, by the same measure (Paddle's is 3 % from it).
+    on the faces of real_age (1 ReLU in each of 3 layers, 7 max pools), others on another CPU or Paddle. No float32
+    code escapes it: PyTorch's own gradient is 6 % from that of PyTorch in float64, by the same measure (Paddle's is
+    3 % from it). One unit more reaches a third of a face's pixels. So a pixel may also agree with the gradient at
+    faces that differ by a rounding, 3 times at most: kinks fall elsewhere there, a wrong term stays wrong.
     """
-    difference = np.abs(found - expected) / np.abs(expected).max()
+    expected = data[f"{name}_grad_y_hat_rows"]
+    assert np.linalg.norm(grad - expected) < 0.05 * np.linalg.norm(expected)
+    scale, rng = np.abs(expected).max(), np.random.default_rng(0)
+    difference = np.abs(grad - expected) / scale
+    for _ in range(3):
+        if np.quantile(difference, 0.8) < 1e-5:
+            break
+        y_hat = data[f"{name}_y_hat"]
+        y_hat = np.nextafter(y_hat, rng.choice(np.float32([-np.inf, np.inf]), y_hat.shape))
+        _, near, _ = evaluate(objective, data, name, y_hat)
+        difference = np.minimum(difference, np.abs(near - expected) / scale)
     assert np.quantile(difference, 0.8) < 1e-5
-    assert np.linalg.norm(found - expected) < 0.05 * np.linalg.norm(expected)
 
 
 def test_loss_networks_get_no_gradients(objective):
