@@ -12,14 +12,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 ifdef CI
 	$(MAKE) test-paddle26
 endif
 
 # The newest GPU build on PyPI is 2.6.2: what must hold there is tested there.
 test-paddle26: .venv-paddle26/.installed
-	.venv-paddle26/bin/python -m pytest tests/parity
+	.venv-paddle26/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/parity
 
 fuzz: $(VENV)/.test-installed
 	$(BIN)/python -m tests.fuzz
@@ -45,7 +45,7 @@ $(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-w
 
 .venv-paddle26/.installed: requirements-common.txt
 	$(PYTHON) -m venv .venv-paddle26
-	.venv-paddle26/bin/python -m pip install -q --disable-pip-version-check "paddlepaddle==2.6.2" setuptools pytest -r requirements-common.txt
+	.venv-paddle26/bin/python -m pip install -q --disable-pip-version-check "paddlepaddle==2.6.2" setuptools pytest pytest-xdist -r requirements-common.txt
 	@touch $@
 
 clean:
