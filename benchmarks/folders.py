@@ -85,6 +85,7 @@ def work(options: argparse.Namespace) -> dict:
         make_faces(root / "faces", photos)
         chosen = TestOptions(
             checkpoint_path=checkpoint,
+            model="auto" if checkpoint else "embedded",
             device="cpu",
             engine=options.engine,
             precision=options.precision,

@@ -23,7 +23,7 @@ if __name__ == "__main__":
 DATA = ROOT / "tests" / "data"
 # Files that hold seconds, dates or paths.
 LEFT_OUT = ("stats.txt", "hashes.txt", "opt.json", "timestamp.txt", ".log", ".jsonl")
-EMBEDDED = "--device=cpu --seed=0 --refine=4"
+EMBEDDED = "--device=cpu --seed=0 --model=embedded --refine=4"
 TINY = "--device=cpu --seed=0 --engine=paddle --checkpoint_path=tiny_sam.pdparams"
 MIXED = f"{TINY} --data_path=crops --target_age=50 --latent_mask=2,3 --n_outputs_to_generate=2"
 

@@ -76,10 +76,9 @@ class Ager:
         return self.engine.age_photo(picture, subjects, targets)
 
     def lifespan(self, photo: Photo, ages: Iterable[Age]) -> list[Image.Image]:
-        """The largest face at some ages, as square RGB PIL images of the model's size (1024 px)."""
-        subject = self._largest(photo)
-        years = [target.years(subject.age) for target in _targets(ages)]
-        return [self.engine.age(subject, age).image for age in years]
+        """The largest face at some ages, as square RGB PIL images: 1024 px, or as large as the chosen model draws."""
+        subject, ager = self._largest(photo), self.engine
+        return [ager.draw(subject, ager.years(subject, target)) for target in _targets(ages)]
 
     def film(
         self,
@@ -101,7 +100,7 @@ class Ager:
         from work.inference.films import Film
 
         subject = self._largest(photo)
-        stations = [target.years(subject.age) for target in _targets(ages)]
+        stations = [self.engine.years(subject, target) for target in _targets(ages)]
         draw = self.engine.model.frames(subject.encoded, stations)
         film = Film(draw, stations, count=round(seconds * fps), fps=fps, **look)
         return film.write(Path(path))

@@ -113,9 +113,10 @@ def _download_wheel(wanted: Sequence[str], folder: Path, megabytes: Optional[int
 def _largest_below(folder: Path) -> int:
     """MB of the largest file below a folder that another process writes to."""
     sizes = [0]
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # it has moved meanwhile
-            sizes.append(path.stat().st_size)
+    for place, _, names in os.walk(folder):  # folders that have gone meanwhile are passed over
+        for name in names:
+            with suppress(OSError):
+                sizes.append(os.path.getsize(os.path.join(place, name)))
     return round(max(sizes) / 1e6)
 
 

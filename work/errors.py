@@ -40,7 +40,8 @@ def run(main: Callable[[], int]) -> int:
     """Call a script's main and turn what people cause into one line on stderr and an exit code.
 
     Returns:
-        main's own code, 2 after a UserError, 130 after Ctrl-C and 143 after SIGTERM (the shell's convention).
+        main's own code, 2 after a UserError or where the system refuses a file, 130 after Ctrl-C and 143 after
+        SIGTERM (the shell's convention).
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -53,10 +54,13 @@ def run(main: Callable[[], int]) -> int:
             return 2
         except KeyboardInterrupt as error:
             return _stopped(error.number if isinstance(error, Stopped) else signal.SIGINT)
-        except Exception:
-            if stop.number is None:
+        except Exception as error:
+            if stop.number is not None:
+                return _stopped(stop.number)  # what a library made of it
+            if not isinstance(error, OSError) or error.filename is None:
                 raise
-            return _stopped(stop.number)  # what a library made of it
+            print(f"error: {shown(error.filename)}: {error.strerror}", file=sys.stderr)
+            return 2
 
 
 def _stopped(number: int) -> int:

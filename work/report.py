@@ -16,12 +16,14 @@ class Report:
     Attributes:
         noun: what one of them is called.
         skipped: those whose results were there already.
+        faceless: those that were left out because no face was found in them.
     """
 
     done: int = 0
     failed: list[UserError] = field(default_factory=list)
     noun: str = "image"
     skipped: int = 0
+    faceless: int = 0
 
     def exit_code(self) -> int:
         """0 all done (or this process had nothing to do), 1 some failed, 2 all failed."""
@@ -38,6 +40,8 @@ class Report:
             )
         if self.skipped:
             print(f"{self.skipped} skipped: their results are there already")
+        if self.faceless:
+            print(f"{self.faceless} left out: no face found")
         if self.done:
             plural = "" if self.done == 1 else "s"
             print(f"{self.done} {self.noun}{plural} done, results in {where}")

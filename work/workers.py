@@ -22,7 +22,10 @@ _state: Any = None
 def _start(make_state: Callable[..., Any], arguments: tuple) -> None:
     global _state
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _state = make_state(*arguments)
+    try:
+        _state = make_state(*arguments)
+    except Exception as error:  # the pool would only say that a worker is gone
+        _state = error
 
 
 def _leave_with_parent() -> None:
@@ -34,6 +37,8 @@ def _leave_with_parent() -> None:
 
 
 def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
+    if isinstance(_state, Exception):
+        raise _state
     return function(_state, item)
 
 
@@ -63,6 +68,7 @@ def run_parallel(
 
     Raises:
         UserError: a worker was killed, most often for lack of memory.
+        Exception: what `make_state` or `function` raised.
     """
     if workers <= 1:
         state = make_state(*arguments)

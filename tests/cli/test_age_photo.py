@@ -36,6 +36,35 @@ def test_without_out_the_result_lies_beside_the_photo_and_overwrites_nothing(fol
     assert (folder / "me_70_2.png").read_bytes() == before
 
 
+def test_what_is_written_under_another_name_overwrites_nothing_either(folder, capsys):
+    """HEIC and GIF become PNG; several ages have a name each."""
+    Image.open(folder / "me.png").save(folder / "you.gif")
+    for ages, names in (("70", ["you_70.png"]), ("20,70", ["you_aged_20.png", "you_aged_70.png"])):
+        for name in names:
+            (folder / name).write_bytes(b"precious")
+        assert age(folder / "you.gif", "--target_age", ages) == 0
+        assert all((folder / name).read_bytes() == b"precious" for name in names)
+    assert (folder / "you_70_2.png").is_file() and (folder / "you_aged_2_20.png").is_file()
+
+
+@pytest.mark.parametrize("words", [("me.png", "me.png"), ("holiday", "holiday"), (".", ".")])
+def test_photos_are_not_replaced(folder, capsys, monkeypatch, words):
+    monkeypatch.chdir(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    assert age(*words, "--target_age", "70") == 2
+    assert "would be replaced; choose another OUT" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in folder.rglob("*.png")}
+
+
+def test_the_current_folder_and_one_with_a_dot_in_its_name(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder / "holiday")
+    assert age(".", "--target_age", "70") == 0
+    assert sorted(p.name for p in (folder / "holiday_70").iterdir()) == ["a.png", "b.png"]
+    (folder / "out.v2").mkdir()
+    assert age("a.png", folder / "out.v2", "--target_age", "70") == 0
+    assert (folder / "out.v2" / "a.png").is_file()
+
+
 def test_a_folder_without_out_gets_a_folder_beside_it(folder, capsys):
     assert age(folder / "holiday", "--target_age=+20") == 0
     assert sorted(p.name for p in (folder / "holiday_+20").iterdir()) == ["a.png", "b.png"]

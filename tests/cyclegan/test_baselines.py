@@ -14,7 +14,7 @@ from work.faces.align import UTKFACE_TEMPLATE, align
 from work.faces.aligned import AlignedFace
 from work.inference.baselines import OUTPUT, Choice, choose, crop_box, load_baseline
 from work.inference.load import load_model
-from work.models.checkpoint import save_checkpoint
+from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.models.cyclegan.cyclegan import CycleGAN
 from work.models.cyclegan.generators import KIND
 
@@ -183,6 +183,15 @@ def test_weights_of_something_else_are_refused(tmp_path):
         path, "sam", {"encoder.weight": np.zeros(3, np.float32)}, np.zeros((2, 512)), {}
     )
     with pytest.raises(UserError, match="holds sam weights; the generators.pdparams"):
+        load_baseline(path, "fa-gan")
+
+
+def test_a_file_that_says_too_little_of_itself_is_refused(tmp_path):
+    path = tmp_path / "g.pdparams"
+    checkpoint = read_checkpoint(save(path, ["fa"]))
+    opts = {name: value for name, value in checkpoint.opts.items() if name not in ("crop", "ngf")}
+    save_checkpoint(path, checkpoint.kind, dict(checkpoint.state_dict), None, opts)
+    with pytest.raises(UserError, match="its options lack ngf, crop"):
         load_baseline(path, "fa-gan")
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.cyclegan.test_baselines import save
 from work.errors import run
 from work.metrics.compare import Row, fill_ages
-from work.scripts.compare_methods import main
+from work.scripts.compare_methods import CompareOptions, main
 
 PHOTO = Path(__file__).parents[1] / "data" / "03.jpg"
 
@@ -34,6 +34,23 @@ def test_age_numbers_of_one_target():
 
 def compare(*flags) -> int:
     return run(lambda: main([*map(str, flags), "--device=cpu"]))
+
+
+def test_each_name_is_its_model():
+    options = CompareOptions(
+        data_path="x",
+        methods="sam,embedded,direct,auto,f-gan",
+        checkpoint_path="sam",
+        baselines_path="gans",
+    )
+    chosen = {name: options.choice(name) for name in options.method_names()}
+    assert [(c.model, c.method, c.checkpoint_path) for c in chosen.values()] == [
+        ("auto", None, "sam"),
+        ("embedded", None, None),
+        ("direct", None, None),
+        ("auto", None, None),
+        ("auto", "f-gan", "gans"),
+    ]
 
 
 def test_methods_and_other_peoples_results_are_one_table(tmp_path, capsys):

@@ -11,6 +11,7 @@ import pytest
 from tests.reaging.test_direct import face, model
 from tests.reaging.test_direct import tone_may_change as tone_may_change
 from work.configs.options import ModelChoice
+from work.configs.target_age import Target
 from work.inference import direct, load
 from work.inference.auto import AutoModel
 from work.inference.direct import SIZE, DirectModel
@@ -83,6 +84,14 @@ def test_ages_of_one_face_each_by_their_model(children):
     assert not pictures[0].any() and pictures[1].any()
     assert ager.codes(encoded, paddle.to_tensor([5.0, 50.0])).shape == [2]
     assert children.learned == 2
+
+
+def test_relative_ages_are_counted_by_the_model_that_draws(children, monkeypatch):
+    monkeypatch.setattr(Children, "target_years", lambda self, known, target: paddle.full([1], 3.0))
+    ager = auto_model(children)
+    encoded = ager.encode([face(), face()], steps=3)
+    years = [ager.target_years(encoded, Target(text)).tolist() for text in ("+20", "-30", "8")]
+    assert years == [[60.0, 60.0], [3.0, 3.0], [8.0, 8.0]]
 
 
 def test_it_is_the_default_where_there_are_weights(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,6 +41,16 @@ def test_people_are_found_with_their_ages(tmp_path):
     assert [person.number for person in found] == [0, 1, 2]
     assert list(found[1].pictures) == list(AGES)
     assert found[1].pictures[45] == tmp_path / "00001" / "45.jpg"
+
+
+def test_who_is_not_in_the_table_is_not_trained_on(tmp_path):
+    """Several are drawn at a time: the last ones may come after enough have passed, and nothing is known of them."""
+    make_people(tmp_path, 4)
+    rows = [{"seed": i, "glasses": [AGES[0]], "passed": i < 2} for i in range(3)]
+    (tmp_path / "people.json").write_text(json.dumps(rows))
+    found = read_people(tmp_path)
+    assert [person.number for person in found] == [0, 1]
+    assert found[1].glasses == {AGES[0]}
 
 
 def test_a_folder_without_people_or_ages_is_refused(tmp_path):

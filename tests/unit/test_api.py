@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import paddle
 import pytest
 from PIL import Image
 
@@ -61,6 +62,19 @@ def test_ages_may_be_relative_and_one_for_each_face(ager, photo):
         ager.photo(photo, 130)
     with pytest.raises(UserError, match="uint8"):
         ager.photo(np.zeros((8, 8)), 30)
+
+
+def test_relative_ages_are_the_models_to_count(ager, photo, monkeypatch):
+    """The embedded one counts "+0" from what it reads of the face it can draw, so that nothing changes."""
+    monkeypatch.setattr(Brightener, "target_years", lambda self, encoded, target: paddle.ones([1]))
+    assert (np.asarray(ager.photo(photo, "+30")) == np.asarray(ager.photo(photo, 1))).all()
+    assert np.asarray(ager.lifespan(photo, ["+30"])[0]).max() == 3  # 1 / 50 - 1 of [-1, 1]
+
+
+def test_words_that_no_option_knows():
+    for wrong in ({"method": "fgan"}, {"engine": "onnx"}, {"blend": "composit"}, {"model": "sam"}):
+        with pytest.raises(UserError, match=f"--{[*wrong][0]} .*: one of "):
+            Ager(**wrong)
 
 
 def test_a_lifespan_and_a_film(ager, photo, tmp_path):

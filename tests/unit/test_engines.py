@@ -17,7 +17,7 @@ from work.faces.aligned import AlignedFace
 from work.inference.engines import cache, openvino_engine, paddle_engine
 from work.inference.engines import sam as sam_on_engines
 from work.inference.engines.cache import relative_rms
-from work.inference.engines.engine import EngineUnavailable, NotInstalled, first_usable
+from work.inference.engines.engine import EngineUnavailable, NotInstalled
 from work.inference.load import begin_early
 from work.inference.sam import load_sam
 from work.loading import load_psp, open_model
@@ -107,38 +107,6 @@ def test_without_engines_paddle_computes(tiny_sam, monkeypatch, capsys, choice, 
     use_only("paddle", monkeypatch)
     assert type(load(tiny_sam, engine=choice).net.encoder).__name__ != "Graph"
     assert ("openvino is not installed" in capsys.readouterr().err) == says
-
-
-def engines(*names):
-    return [Mock(NAME=name) for name in names]
-
-
-def test_auto_takes_the_first_engine_that_can_be_used_and_says_what_was_wrong(capsys):
-    def prepare(engine):
-        if engine.NAME == "first":
-            raise NotInstalled("first is not installed")
-        if engine.NAME == "second":
-            raise EngineUnavailable("its decoder is 0.1 off")
-        return f"graphs of {engine.NAME}"
-
-    paddle.device.set_device("cpu")
-    assert first_usable("auto", engines("first", "second", "third"), prepare) == "graphs of third"
-    note = "note: third computes instead of second: its decoder is 0.1 off\n"
-    assert capsys.readouterr().err == note
-
-
-@pytest.mark.parametrize("choice", ["paddle", "auto"])
-def test_engines_are_for_the_cpu_unless_one_is_named(choice, monkeypatch, capsys):
-    monkeypatch.setattr(paddle.device, "get_device", lambda: "gpu:0")
-    assert first_usable(choice, engines("one"), lambda engine: engine.NAME) is None
-    assert first_usable("one", engines("one"), lambda engine: engine.NAME) == "one"
-    assert capsys.readouterr().err == ""
-
-
-def test_an_engine_without_graphs_of_the_network_is_named(capsys):
-    assert first_usable("another", engines("one"), lambda engine: engine.NAME) is None
-    said = "note: Paddle computes instead of another: it has no graphs of this network\n"
-    assert capsys.readouterr().err == said
 
 
 def test_half_precision_where_an_engine_has_none(tiny_sam, home, monkeypatch, capsys):

@@ -68,3 +68,11 @@ def test_bugs_keep_their_traceback():
 
     with pytest.raises(ZeroDivisionError):
         run(fail)
+
+
+def test_what_the_system_refuses_is_one_line(capsys):
+    def main():
+        raise PermissionError(13, "Permission denied", "/closed/\x1bme.jpg")
+
+    assert run(main) == 2
+    assert capsys.readouterr().err == "error: /closed/\\x1bme.jpg: Permission denied\n"

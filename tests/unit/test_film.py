@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -56,6 +57,11 @@ def test_films_hold_their_frames(tmp_path, suffix):
     assert np.abs(frames[..., 0].mean(axis=(1, 2)) - values).max() < 6
     assert np.abs(frames[..., 2] - 40).mean() < 6
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no temporary file is left
+
+
+def test_a_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(decoded(write_film(grey_frames([20, 200]), Path("12:30.gif"), fps=10))) == 2
 
 
 def test_mp4_is_what_browsers_play(tmp_path):

@@ -99,3 +99,13 @@ def test_transforms_are_torchvisions():
     back = np.asarray(to_picture(np.full((3, 2, 2), 0.4999, np.float32)))
     assert back[0, 0, 0] == int((0.4999 + 1) / 2 * 255)
     assert np.asarray(to_picture(np.full((3, 2, 2), 7.0, np.float32))).max() == 255
+
+
+def test_a_longer_name_does_not_hit_a_third_file():
+    paths = [Path("r/a.heic"), Path("r/a.png"), Path("r/a_png.png")]
+    assert result_names(paths, Path("r/x")) == [
+        Path(n) for n in ("a_heic.png", "a_png_2.png", "a_png.png")
+    ]
+    paths = [Path("r/a.jpg"), Path("r/a.png"), Path("r/a_jpg.jpg")]
+    names = result_names(paths, Path("r/x"), ".mp4")
+    assert len({str(name).lower() for name in names}) == 3

@@ -28,6 +28,7 @@ def test_a_published_command_parses():
 
 def test_typed_beats_saved_beats_default():
     saved = {"output_size": 256, "input_nc": 4, "target_age": "uniform_random", "device": "cuda"}
+    saved["typed"] = ["seed"]  # no flag
     options = with_saved(parsed("--input_nc=3"), saved)
     assert options.output_size == 256  # saved
     assert options.input_nc == 3  # typed

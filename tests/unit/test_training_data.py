@@ -54,6 +54,13 @@ def test_preparing_again_goes_on_and_lists_bad_files(photos, capsys):
     assert not (photos.parent / "out" / "bad_files.txt").exists()
 
 
+def test_another_size_is_prepared_anew(photos, capsys):
+    for size in ("32", "48"):
+        assert prepared(photos, f"--size={size}") == 0
+        assert "3 resized, 0 were there already" in capsys.readouterr().out
+    assert Image.open(photos.parent / "out" / "3.png").size == (48, 48)
+
+
 def test_names_that_collide_are_an_error(photos, capsys):
     (photos / "3.jpg").write_bytes((photos / "a/2.jpg").read_bytes())
     assert run(lambda: prepared(photos)) == 2

@@ -44,6 +44,16 @@ def test_a_dead_worker_is_a_clear_error():
         list(run_parallel(end, [1, 2, 3], 2, make, (3,)))
 
 
+def make_nothing():
+    raise UserError("the weights are missing")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_worker_cannot_load_is_said(workers):
+    with pytest.raises(UserError, match="the weights are missing"):
+        list(run_parallel(times, [1, 2, 3], workers, make_nothing))
+
+
 ENDLESS = """
 import os, time
 from work.errors import run

@@ -12,6 +12,7 @@ from work.configs.age_groups import AgeGroup, parse_groups
 from work.configs.flags import option, require
 from work.configs.loop_options import LoopFlags
 from work.configs.options import METHODS
+from work.installation import command
 
 FA = "fa"  # the name of FA-GAN's run
 
@@ -162,6 +163,5 @@ class CycleGANOptions(LoopFlags):
     def resume_command(self) -> str:
         """See LoopFlags; it resumes all runs, not only the one in this folder."""
         folder = Path(self.exp_dir)
-        return (
-            f"python work/scripts/{self.script} --resume {folder.parent if self.only else folder}"
-        )
+        whole = folder.parent if self.only else folder
+        return f"{command(Path(self.script).stem)} --resume {whole}"

@@ -56,6 +56,14 @@ def flags(cls: type[Options]) -> list[Field]:
     return [f for f in fields(cls) if "help" in f.metadata]
 
 
+def check_choices(options: Options) -> None:
+    """Raise UserError for a value that is none of its flag's choices; None stands for a default."""
+    for f in flags(type(options)):
+        value, choices = getattr(options, f.name), f.metadata["choices"]
+        known = value is None or not choices or value in choices
+        require(known, f"--{f.name} {value}: one of {', '.join(map(str, choices))}")
+
+
 def require(condition: bool, message: str) -> None:
     if not condition:
         raise UserError(message)

@@ -11,6 +11,7 @@ from work.configs.flags import option, require
 from work.configs.options import RunOptions
 from work.configs.saved_options import check_saved, with_saved
 from work.errors import UserError
+from work.installation import command
 
 LEAST = {"batch_size": 1, "test_batch_size": 1, "grad_accum": 1, "max_steps": 1, "keep": 0}
 LEAST.update(workers=0, test_workers=0, image_interval=1, board_interval=1, val_interval=1)
@@ -82,7 +83,7 @@ class LoopFlags(RunOptions):
 
     def resume_command(self) -> str:
         """What a person types to resume a run that was stopped."""
-        return f"python work/scripts/{self.script} --resume {self.exp_dir}"
+        return f"{command(Path(self.script).stem)} --resume {self.exp_dir}"
 
 
 RunFlags = TypeVar("RunFlags", bound=LoopFlags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from work.configs.flags import Options, option, require
+from work.configs.flags import Options, check_choices, option, require
 from work.configs.resize_factors import parse_factors
 from work.configs.target_age import Target, targets
 
@@ -108,8 +108,8 @@ class ModelChoice(ModelOptions, RunOptions):
             self.quality in STEPS,
             f"--quality {self.quality}: one of {', '.join(STEPS)} (of JPEG files: --jpeg_quality)",
         )
+        check_choices(self)
         require(self.refine is None or self.refine >= 0, "--refine is at least 0")
-        require(self.model in MODELS, f"--model {self.model}: one of {', '.join(MODELS)}")
         require(0 <= self.strength <= 1.5, "--strength lies between 0 and 1.5")
         other = "--method" if self.method else "--checkpoint_path" if self.checkpoint_path else ""
         clash = self.method if self.model == "direct" else self.model == "embedded" and other

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from dataclasses import fields
 from typing import Any, Dict, Mapping, Union, get_args, get_origin, get_type_hints
 
 from work.configs.flags import AnyOptions, Options, flags
@@ -38,7 +37,7 @@ def check_saved(saved: Any, cls: type, source: object) -> Dict[str, Any]:
         raise UserError(f"{source}: options by name are expected, not a {type(saved).__name__}")
     hints = get_type_hints(cls)
     found = {}
-    for field in fields(cls):
+    for field in flags(cls):
         if field.name not in saved:
             continue
         value, choices = saved[field.name], field.metadata.get("choices")

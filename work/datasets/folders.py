@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -121,13 +122,30 @@ def result_names(paths: list[Path], root: Path, suffix: str | None = None) -> li
         return writable_name(name) if suffix is None else name.with_suffix(suffix)
 
     names = [path.relative_to(base) for path in paths]
-    counts = Counter(str(written(name)).lower() for name in names)
-    return [
-        written(name)
-        if counts[str(written(name)).lower()] == 1
-        else written(name.with_name(f"{name.stem}_{name.suffix[1:]}{name.suffix}"))
-        for name in names
-    ]
+    counts = Counter(_folded(written(name)) for name in names)
+    taken = {name for name, count in counts.items() if count == 1}
+    results = []
+    for name in names:
+        result = written(name)
+        if counts[_folded(result)] > 1:
+            long = written(name.with_name(f"{name.stem}_{name.suffix[1:]}{name.suffix}"))
+            result = free_name(long, lambda path: _folded(path) not in taken)
+            taken.add(_folded(result))
+        results.append(result)
+    return results
+
+
+def _folded(name: Path) -> str:
+    return str(name).lower()
+
+
+def free_name(path: Path, is_free: Callable[[Path], bool]) -> Path:
+    """The path, or the first of path_2, path_3, ... that is free."""
+    numbers = itertools.count(2)
+    free = path
+    while not is_free(free):
+        free = path.with_name(f"{path.stem}_{next(numbers)}{path.suffix}")
+    return free
 
 
 class Writer:

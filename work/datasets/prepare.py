@@ -11,7 +11,7 @@ from typing import Optional, Sequence, Union
 
 from PIL import Image
 
-from work.datasets.images import ImageError, find_images, read_image, save_image
+from work.datasets.images import ImageError, find_images, open_image, read_image, save_image
 from work.errors import UserError, shown
 from work.files import atomic_write, check_folder
 from work.progress import progress
@@ -80,7 +80,9 @@ def _prepare_one(path: Path, target: Path, size: int) -> Union[bool, ImageError]
     """True if it was written, False if it was there, the error if it cannot be used."""
     try:
         if target.exists() and target.stat().st_mtime >= path.stat().st_mtime:
-            return False
+            with open_image(target) as there:
+                if there.size == (size, size):
+                    return False
         image = read_image(path)
     except ImageError as error:
         return error

@@ -75,7 +75,7 @@ class Encoder:
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(np.ascontiguousarray(frame.convert("RGB")).data)
-        except BrokenPipeError:
+        except OSError:
             self.process.wait()
             raise self._failed() from None
 
@@ -83,7 +83,7 @@ class Encoder:
         words = f"-v error -f rawvideo -pix_fmt rgb24 -s {size[0]}x{size[1]} -r {self.fps} -i -"
         command = [self.program, *words.split(), *CODECS[self.path.suffix.lower()].split()]
         return subprocess.Popen(
-            [*command, "-y", str(self.path)],
+            [*command, "-y", f"file:{self.path}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self.errors,
@@ -107,7 +107,7 @@ class Encoder:
             assert self.process.stdin is not None
             try:
                 self.process.stdin.close()
-            except BrokenPipeError:
+            except OSError:
                 pass  # the exit status tells
             if self.process.wait() and kind is None:
                 raise self._failed()

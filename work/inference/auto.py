@@ -11,6 +11,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from work.configs.target_age import Target
 from work.faces.aligned import AlignedFace
 from work.inference.direct import SIZE, YOUNGEST, DirectModel, SeenFace
 from work.inference.embedded.model import EmbeddedModel
@@ -68,6 +69,14 @@ class AutoModel(AgeingModel):
     def ages(self, encoded: list[EitherFace]) -> list[float]:
         """See AgeingModel; as the package's readers see the photos."""
         return self.direct.ages([face.seen for face in encoded])
+
+    def target_years(self, encoded: list[EitherFace], target: Target) -> Tensor:
+        """See AgeingModel; relative ones as the model counts them that draws the face."""
+        years = super().target_years(encoded, target)
+        if not target.relative:
+            return years
+        drawn = [self.drawn_by([face], [float(age)]) for face, age in zip(encoded, years)]
+        return paddle.concat([model.target_years(known, target) for model, known in drawn])
 
     @property
     def per_frame(self) -> AgeingModel:

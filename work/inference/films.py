@@ -166,7 +166,7 @@ def film_ages(source: Path, target: Path, options: FilmOptions) -> int:
 def _name_films(source: Path, target: Path, options: FilmOptions) -> dict[Path, Path]:
     """The film of each photo."""
     paths = find_images(source)
-    if source.is_file() and target.suffix:
+    if source.is_file() and target.suffix and not target.is_dir():
         return {source: check_name(target, options)}
     if source.is_dir() and target.suffix.lower() in CODECS:
         raise UserError(f"{source} is a folder: OUT is a folder for its films, not {target}")

@@ -70,6 +70,7 @@ class GridRun:
             if self.options.skip_no_face:
                 names = [name for name, found in zip(names, shown) if found]
                 faces = [face for face, found in zip(faces, shown) if found]
+                self.report.faceless += len(shown) - len(faces)
             if not names:
                 continue
             self.work = LearnThenDraw(self.folder.move, self.draws)

@@ -14,9 +14,10 @@ from PIL import Image
 
 from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
-from work.datasets.folders import result_names
+from work.datasets.folders import free_name, result_names
 from work.datasets.images import ImageError, find_images, read_image, save_image, writable_name
 from work.datasets.transforms import to_picture
+from work.errors import UserError
 from work.faces.align import ffhq_quad
 from work.faces.aligned import AlignedFace
 from work.faces.detect import FaceDetector
@@ -41,7 +42,7 @@ class PhotoAger:
     """Ages the faces of photos of any size: `find`, then `learn` each face once, then `age` it any number of times.
 
     Args:
-        options: `checkpoint_path` chooses SAM, otherwise the embedded model is used.
+        options: `checkpoint_path` chooses SAM, otherwise `model` decides.
     """
 
     def __init__(self, options: PhotoOptions):
@@ -75,11 +76,20 @@ class PhotoAger:
         picture = to_picture(pictures[0].numpy(), rounded=True)
         return NewFace(picture, subject.face.corners(), model.additive, model.seamless)
 
+    def draw(self, subject: Subject, years: float) -> Image.Image:
+        """The face alone at a target age: a square of the model's size, whichever of its networks draws it."""
+        pictures = self.model.transform(subject.encoded, paddle.full([1], float(years)))
+        return to_picture(pictures[0].numpy(), rounded=True)
+
+    def years(self, subject: Subject, target: Target) -> float:
+        """A typed target age in years, for this person."""
+        return float(self.model.target_years(subject.encoded, target))
+
     def age_photo(
         self, photo: Image.Image, subjects: Sequence[Subject], targets: Sequence[Target]
     ) -> Image.Image:
         """The photo with each face at its target, in the same order; faces without a target stay."""
-        new = [self.age(s, target.years(s.age)) for s, target in zip(subjects, targets)]
+        new = [self.age(s, self.years(s, target)) for s, target in zip(subjects, targets)]
         return paste(photo, new)
 
 
@@ -110,27 +120,45 @@ def age_photos(source: Path, target: Optional[Path], options: PhotoOptions) -> i
 
 
 def name_results(source: Path, target: Optional[Path], options: PhotoOptions) -> dict[Path, Path]:
-    """The photos below `source` and where each one's result goes."""
+    """The photos below `source` and where each one's result goes.
+
+    Raises:
+        UserError: a photo would be replaced by a result.
+    """
     paths = find_images(source)
-    if target is None:
-        label = options.targets[0].text if len(options.targets) == 1 else "aged"
-        target = source.with_name(
-            f"{source.stem}_{label}{source.suffix if source.is_file() else ''}"
-        )
-        if not options.skip_existing:
-            target = unused_name(target)
-    if source.is_file() and target.suffix:
-        return {source: target}
-    return {path: target / name for path, name in zip(paths, result_names(paths, source))}
+    target = target or _name_beside(source, options)
+    if source.is_file() and target.suffix and not target.is_dir():
+        names = {source: target}
+    else:
+        names = {path: target / name for path, name in zip(paths, result_names(paths, source))}
+    photos = {path.resolve() for path in paths}
+    for out in itertools.chain.from_iterable(
+        result_paths(name, options) for name in names.values()
+    ):
+        if out.resolve() in photos:
+            raise UserError(f"{out} is one of the photos and would be replaced; choose another OUT")
+    return names
 
 
-def unused_name(path: Path) -> Path:
-    """The path, or the first of path_2, path_3, ... at which nothing lies."""
-    numbers = itertools.count(2)
-    free = path
-    while free.exists():
-        free = path.with_name(f"{path.stem}_{next(numbers)}{path.suffix}")
-    return free
+def _name_beside(source: Path, options: PhotoOptions) -> Path:
+    """A new name beside the photo or the folder; with `--skip_existing` that of an earlier run."""
+    beside = Path(os.path.abspath(source)) if source.name in ("", "..") else source
+    label = options.targets[0].text if len(options.targets) == 1 else "aged"
+    name = beside.with_name(f"{beside.stem}_{label}{beside.suffix if source.is_file() else ''}")
+
+    def is_free(path: Path) -> bool:
+        written = result_paths(path, options) if source.is_file() else [path]
+        return not any(map(os.path.lexists, written))
+
+    return name if options.skip_existing else free_name(name, is_free)
+
+
+def result_paths(name: Path, options: PhotoOptions) -> list[Path]:
+    """The files that are written for one photo: with several ages, the age is added to the name."""
+    name = writable_name(name)
+    if len(options.targets) == 1 or options.per_face:
+        return [name]
+    return [name.with_name(f"{name.stem}_{target.text}{name.suffix}") for target in options.targets]
 
 
 def _common_folder(written: Sequence[Path]) -> Path:
@@ -140,10 +168,8 @@ def _common_folder(written: Sequence[Path]) -> Path:
 def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> list[Path]:
     """Age the faces of one file. Returns what was written; nothing if all of it was there already."""
     options, targets = ager.options, ager.options.targets
-    outs = [name]
-    if len(targets) > 1 and not options.per_face:
-        outs = [name.with_name(f"{name.stem}_{target.text}{name.suffix}") for target in targets]
-    if options.skip_existing and all(writable_name(out).is_file() for out in outs):
+    outs = result_paths(name, options)
+    if options.skip_existing and all(out.is_file() for out in outs):
         return []
     photo = read_image(path)
     faces = ager.find(photo)

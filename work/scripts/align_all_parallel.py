@@ -5,6 +5,7 @@ Writes one crop per photo to ROOT_crops; run again, it makes those that are miss
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     from work.faces.align_folder import align_folder
 
     root = options.root_path
-    out = options.out_path or root.with_name(root.name + "_crops")
+    out = options.out_path or Path(f"{os.path.abspath(root)}_crops")
     return align_folder(
         root, out, options.num_threads, options.all_faces, options.output_size, options.device
     )

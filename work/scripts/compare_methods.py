@@ -1,4 +1,4 @@
-"""Compare SAM or the embedded model, the three baselines, and any folder of results on the same photos."""
+"""Compare the package's models, SAM, the three baselines and any folder of results on the same photos."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.flags import option, require
+from work.configs.flags import flags, option, require
 from work.configs.options import METHODS, ModelChoice
+from work.configs.options import MODELS as OWN_MODELS
 from work.configs.target_age import targets
 from work.errors import run
 
 EXAMPLES = r"""%(prog)s --data_path=photos --target_age=20,45,70
 %(prog)s --data_path=photos --methods=sam,f-gan --results=theirs:their_results \
     --checkpoint_path=sam_ffhq_aging.pdparams --baselines_path=exp/fgan"""
-MODELS = ("embedded", "sam", *METHODS)
+MODELS = (*OWN_MODELS, "sam", *METHODS)
 
 
 @dataclass
@@ -75,10 +76,12 @@ class CompareOptions(ModelChoice):
 
     def choice(self, method: str) -> ModelChoice:
         """The options that load one of the methods."""
+        chosen = ModelChoice(**{f.name: getattr(self, f.name) for f in flags(ModelChoice)})
         if method in METHODS:
-            return replace(self, method=method, checkpoint_path=self.baselines_path)
-        path = self.checkpoint_path if method == "sam" else None
-        return replace(self, method=None, checkpoint_path=path)
+            return replace(chosen, method=method, checkpoint_path=self.baselines_path)
+        if method == "sam":
+            return chosen
+        return replace(chosen, model=method, checkpoint_path=None)
 
 
 def main(argv: list[str] | None = None) -> int:

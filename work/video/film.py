@@ -52,6 +52,8 @@ def age_film(
     _check_names(path, out, options.people)
     source = Source(path, probe(path, options.start), options.start, options.seconds)
     check_folder(out.parent, 0 if options.people else 2 * size_of([path]))  # parts, and the film
+    if options.report:
+        check_folder(Path(options.report).parent)
     model = (model or load_model(options)).per_frame
     if not model.additive:
         raise UserError(ONE_PASS)

@@ -49,7 +49,7 @@ def try_container(out: Path, source: Source) -> None:
 
 def _run(words: list[str], out: Path) -> None:
     command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error"]
-    command += ["-y", *words, str(out)]
+    command += ["-y", *words, f"file:{out}"]
     run = subprocess.run(
         command,
         stdout=subprocess.DEVNULL,

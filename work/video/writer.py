@@ -55,7 +55,7 @@ class FilmWriter:
         words += ["-c:v", *CODECS[codec].split(), "-crf", str(crf)]
         words += ["-fps_mode", "passthrough", "-enc_time_base", f"1:{info.ticks}"]
         words += ["-video_track_timescale", str(info.ticks)]
-        self.command = [find_ffmpeg(), *words, str(path)]
+        self.command = [find_ffmpeg(), *words, f"file:{path}"]
         self.waiting: queue.Queue[Optional[bytes]] = queue.Queue(WAITING)
         self.broken = threading.Event()
         self.errors = tempfile.TemporaryFile()
@@ -98,11 +98,12 @@ class FilmWriter:
         try:
             for data in iter(self.waiting.get, None):
                 pipe.write(data)
-        except BrokenPipeError:
-            pass  # the exit status tells
-        with suppress(BrokenPipeError):
-            pipe.close()
-        self.broken.set()
+        except OSError:
+            pass  # a closed pipe, which is not a BrokenPipeError on Windows; the exit status tells
+        finally:
+            with suppress(OSError):
+                pipe.close()
+            self.broken.set()
 
     def _failed(self) -> UserError:
         self.errors.seek(0)

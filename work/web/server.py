@@ -43,8 +43,14 @@ def _serve(options: WebOptions, root: Path) -> int:
     from work.web.worker import Worker
 
     stop, worker = threading.Event(), Worker(options.max_waiting)
+
+    def stop_soon(*_: object) -> None:
+        if not stop.is_set():  # while networks are loaded or fetched, it takes until that is done
+            print("stopping; uploads and results are deleted", flush=True)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop_soon)
     page = Page(options, root, worker)
     blocks = page.blocks
     try:
@@ -52,7 +58,6 @@ def _serve(options: WebOptions, root: Path) -> int:
         print(f"open http://{_shown(options.host)}:{options.port} (Ctrl-C ends it)", flush=True)
         while not stop.wait(SWEEP):
             page.sessions.sweep()
-        print("stopping; uploads and results are deleted", flush=True)
         return 0
     finally:
         blocks.close(verbose=False)

@@ -29,10 +29,10 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 0.06}
 GRADIENT_TOLERANCE = {"fp32": 0.01, "bf16": 0.1}
 
 CHECKS = "checks.json"
-REVISION = (
-    3  # of how graphs are written; raise it when that changes, so that older ones are built again
-)
-KEEP = 3  # checkpoints whose graphs stay in the cache; those of SAM at 1024 px take 2.2 GB
+# Of how graphs are written; raise it when that changes, so that older ones are built again.
+REVISION = 3
+# Checkpoints whose graphs stay in the cache; those of SAM at 1024 px take 2.2 GB.
+KEEP = 3
 
 
 def file_hash(path: Path) -> str:
@@ -67,7 +67,7 @@ def folder_for(checkpoint: Path, engine: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     os.utime(folder)
     others = [path for path in folder.parent.iterdir() if path.is_dir()]
-    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-KEEP]:
+    for path in sorted(others, key=_last_used)[:-KEEP]:
         shutil.rmtree(path, ignore_errors=True)  # another process may be doing the same
     for path in {*folder.glob(f"{engine}*")} - {folder / _revision_of(engine)}:
         shutil.rmtree(path, ignore_errors=True)
@@ -75,6 +75,13 @@ def folder_for(checkpoint: Path, engine: str) -> Path:
     if not (graphs / CHECKS).is_file():
         say(f"building graphs for {engine} from {checkpoint.name}, once")
     return graphs
+
+
+def _last_used(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process has deleted it
+        return 0.0
 
 
 @contextmanager

@@ -73,6 +73,8 @@ def first_usable(
                 break
             except EngineUnavailable as error:
                 failures[engine.NAME] = error
+            except OSError as error:  # a full disk, a cache of somebody else's
+                failures[engine.NAME] = EngineUnavailable(f"its graphs cannot be kept: {error}")
     for name, reason in failures.items():
         if choice != "auto" or not isinstance(reason, NotInstalled):
             print(f"note: {computes} computes instead of {name}: {reason}", file=sys.stderr)

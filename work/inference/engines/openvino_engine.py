@@ -11,6 +11,7 @@ import numpy as np
 from work import runtime
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run, Shapes
 from work.inference.engines.ops import GradientOps
+from work.locks import one_at_a_time
 
 NAME = "openvino"
 PRECISIONS: tuple[str, ...] = ("fp32", "bf16")
@@ -37,8 +38,13 @@ def quickest() -> str:
 
 def build(name: str, inputs: Shapes, graph: Callable[..., Any], folder: Path) -> None:
     """See Engine; writes `folder/NAME.xml` and `.bin`, with weights in float32."""
-    if (folder / f"{name}.xml").is_file():
-        return
+    target = folder / f"{name}.xml"
+    with one_at_a_time(target):
+        if not target.is_file():
+            _write(name, inputs, graph, folder)
+
+
+def _write(name: str, inputs: Shapes, graph: Callable[..., Any], folder: Path) -> None:
     import openvino as ov
     from openvino import opset13 as op
 
@@ -49,7 +55,6 @@ def build(name: str, inputs: Shapes, graph: Callable[..., Any], folder: Path) ->
     for node, x in zip(nodes, inputs):
         node.output(0).get_tensor().set_names({x})
     result = graph(ops, *nodes)
-    folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"unfinished-{name}.xml"
     ov.save_model(ov.Model([result], nodes, name), unfinished, compress_to_fp16=False)
     unfinished.with_suffix(".bin").replace(folder / f"{name}.bin")

@@ -14,6 +14,7 @@ import paddle
 from work import runtime
 from work.inference.engines.engine import NotInstalled, Run, Shapes
 from work.inference.engines.ops import Ops
+from work.locks import one_at_a_time
 
 NAME = "paddle-inference"
 # In bf16 the encoder's PReLU returns NaN in Paddle 3.3.1, and 2.6.2 refuses the graph.
@@ -65,11 +66,15 @@ def build(
 ) -> None:
     """See Engine; with `plain` the graph is also right under the passes of Paddle that `load` deletes."""
     target = model_file(name, folder)
-    if target.is_file():
-        return
+    with one_at_a_time(target):
+        if not target.is_file():
+            _write(target, name, inputs, graph, plain)
+
+
+def _write(target: Path, name: str, inputs: Shapes, graph: Callable[..., Any], plain: bool) -> None:
     from work.inference.engines.paddle_ops import PaddleOps
 
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = target.parent
     unfinished = folder / f"unfinished-{name}"
     static, paddle_ops = paddle.static, PaddleOps(plain)
     ops: Ops = paddle_ops

@@ -22,6 +22,7 @@ from work.models.freezing import freeze
 KIND = "ageing_gans"
 FILE = "generators.pdparams"
 SHAPE = ("size", "ngf", "blocks", "residual", "upsample", "crop", "groups", "age_net", "oldest")
+NOTED = ("runs", "size", "ngf", "blocks", "residual", "crop", "groups", "age_net")
 FA = "fa"
 
 
@@ -59,9 +60,13 @@ def read_generators(path: Path) -> Checkpoint:
     """The file of generators at a path, or of the run folder that the path names.
 
     Raises:
-        UserError: there is none, or it holds something else.
+        UserError: there is none, or it holds something else, or less.
     """
-    return read_result(path, FILE, KIND, "train_cyclegan.py")[0]
+    checkpoint = read_result(path, FILE, KIND, "train_cyclegan.py")[0]
+    missing = [name for name in NOTED if name not in checkpoint.opts]
+    if missing:
+        raise UserError(f"{path}: its options lack {', '.join(missing)}")
+    return checkpoint
 
 
 def load_generator(checkpoint: Checkpoint, run: str, direction: str, source: Any) -> Generator:

@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image
 
 from convert_weights.openvino_ir import mapped_samples
+from work.errors import run
+from work.files import atomic_write
 from work.models.mobile_stylegan import N_STYLES
 from work.training.whitening import whitening
 
@@ -96,10 +98,11 @@ def main(argv=None) -> int:
         codes, images = render_chunk(generator, number, args.seed, base, axis)
         strip = Image.fromarray(np.concatenate(images))
         strip.save(path.with_suffix(".jpg"), quality=95)
-        np.savez(path, codes=codes.astype(np.float16))
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, codes=codes.astype(np.float16))
         print(f"{path.name}", flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from work.errors import run
 from work.training.embedded.fit_path import LABELS
 from work.training.linear_reader import fit, save
 
@@ -70,4 +71,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

@@ -39,6 +39,9 @@ class Person:
 def read_people(root: Path) -> list[Person]:
     """The people below a folder, by number; whatever is not called a number is ignored.
 
+    Where render_people.py's table lies beside them, only those that passed by it: others may have been drawn last,
+    when enough had passed already.
+
     Raises:
         UserError: there is no such folder, nobody in it, a person without two ages, or a damaged table.
     """
@@ -46,6 +49,8 @@ def read_people(root: Path) -> list[Person]:
         raise UserError(f"there is no folder {root}; PERSON/AGE.jpg is expected in it")
     glasses = _read_glasses(root / PEOPLE)
     folders = [path for path in root.iterdir() if path.is_dir() and path.name.isdecimal()]
+    if glasses is not None:
+        folders = [path for path in folders if int(path.name) in glasses]
     people = []
     for folder in sorted(folders, key=lambda path: (int(path.name), path.name)):
         pictures = _pictures(folder)
@@ -55,19 +60,19 @@ def read_people(root: Path) -> list[Person]:
                 f"found: {len(pictures)}"
             )
         number = int(folder.name)
-        people.append(Person(number, pictures, glasses.get(number, frozenset())))
+        people.append(Person(number, pictures, glasses[number] if glasses else frozenset()))
     if not people:
         raise UserError(f"{root}: nobody in it; people lie in PERSON/AGE.jpg, such as 00042/65.jpg")
     return people
 
 
-def _read_glasses(table: Path) -> dict[int, frozenset[int]]:
+def _read_glasses(table: Path) -> Optional[dict[int, frozenset[int]]]:
+    """The ages at which people who passed wear glasses, by number; None without a table."""
     if not table.exists():
-        return {}
+        return None
     try:
-        return {
-            int(row["seed"]): frozenset(row["glasses"]) for row in json.loads(table.read_text())
-        }
+        rows = json.loads(table.read_text())
+        return {int(row["seed"]): frozenset(row["glasses"]) for row in rows if row["passed"]}
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{table}: not a table that render_people.py wrote ({error!r})") from error
 
