@@ -18,10 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 MANIFEST = ROOT / "tests" / "golden" / "manifests" / "sam_1024.json"
-NORMAL, LOOKAHEAD = (
-    7 * 4,
-    9 * 4,
-)  # bytes per element: read p g m v, write p m v; and read and write slow
+# Bytes per element: read p g m v, write p m v; and read and write slow.
+NORMAL, LOOKAHEAD = (7 * 4, 9 * 4)
 
 
 def encoder_shapes(size: int, scale: float) -> list:

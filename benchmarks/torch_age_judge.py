@@ -100,9 +100,8 @@ def train(args) -> None:
     judge.start_from_imagenet()
     mine = np.flatnonzero(~held)
     decades = (ages[mine] // 10).long().clip(max=9).numpy()
-    share = 1 / np.sqrt(
-        np.bincount(decades, minlength=10)[decades]
-    )  # rare decades come up more often
+    # Rare decades come up more often.
+    share = 1 / np.sqrt(np.bincount(decades, minlength=10)[decades])
     share /= share.sum()
     trained = [p for layer in judge.layers[FROZEN:] for p in layer.parameters()]
     groups = [{"params": trained, "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]

@@ -73,9 +73,8 @@ def identity(stages: Sequence[Tuple[int, int, int]], squeeze: bool) -> Iterator[
     yield from ir_input(3)
     yield from batch_norm("output_layer.0", 512)
     yield from layer("output_layer.3", 512, 512 * 7 * 7)
-    yield from batch_norm(
-        "output_layer.4", 512, affine=squeeze
-    )  # CurricularFace's last one has no scale and shift
+    # CurricularFace's last one has no scale and shift.
+    yield from batch_norm("output_layer.4", 512, affine=squeeze)
     yield from ir_body(stages, squeeze)
 
 
@@ -84,9 +83,8 @@ def style_encoder(input_nc: int, n_styles: int) -> Iterator[Entry]:
     yield from ir_input(input_nc)
     yield from ir_body(IR_50, True)
     for index in range(n_styles):
-        halvings = (
-            4 if index < 3 else 5 if index < 7 else 6
-        )  # 16, 32 and 64 px features down to 1 px
+        # 16, 32 and 64 px features down to 1 px.
+        halvings = 4 if index < 3 else 5 if index < 7 else 6
         for conv in range(halvings):
             yield from layer(f"styles.{index}.convs.{2 * conv}", 512, 512, 3, 3)
         yield from layer(f"styles.{index}.linear", 512, 512)

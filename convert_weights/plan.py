@@ -116,9 +116,8 @@ def paddle_entries(kind: str, entries: Sequence[Entry]) -> Dict[str, Tuple[str, 
     for name, shape in entries:
         matched = rules.transform(rules.TABLE[kind], name)
         if matched is None:
-            raise ValueError(
-                f"the table of {kind} has no rule for {name}"
-            )  # a mistake in this package
+            # A mistake in this package.
+            raise ValueError(f"the table of {kind} has no rule for {name}")
         rule, new = matched
         if new:
             out[name] = (new, rule, rules.new_shape(rule.op, shape))
@@ -191,9 +190,8 @@ def _optional(table: Sequence[Rule], name: str) -> bool:
 def _check_latent(kind: str, latent: Optional[Tensor], entries: Sequence[Entry]) -> List[str]:
     if latent is None:
         return []
-    head = re.compile(
-        r"encoder\.(styles\.\d+\.)?linear\.bias"
-    )  # one for each style, or one for all
+    # One for each style, or one for all.
+    head = re.compile(r"encoder\.(styles\.\d+\.)?linear\.bias")
     styles = sum(shape[0] for name, shape in entries if head.fullmatch(name)) // 512
     allowed: List[Shape] = [(512,), (1, 512)] + ([(styles, 512)] if styles else [])
     if kind not in ("sam", "psp", "stylegan2"):

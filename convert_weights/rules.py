@@ -211,7 +211,6 @@ def _generator_size(prefix: str, shapes: Mapping[str, Shape]) -> Tuple[int, int]
         re.fullmatch(re.escape(prefix) + r"convs\.(\d{1,2})\.conv\.weight", name) for name in shapes
     ]
     last = max([int(f.group(1)) for f in found if f] + [1])
-    wide = tuple(
-        shapes.get(f"{prefix}convs.6.conv.weight", ())
-    )  # 64 px: 256 channels times the multiplier
+    # 64 px: 256 channels times the multiplier.
+    wide = tuple(shapes.get(f"{prefix}convs.6.conv.weight", ()))
     return 2 ** min(last // 2 + 3, 10), 1 if wide[1:2] == (256,) else 2

@@ -87,9 +87,8 @@ def write_torch(path: Union[str, Path], top: Union[State, Dict[str, Any]]) -> No
 
 def _add(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
     """One stored entry whose bytes begin at a multiple of ALIGNMENT."""
-    info = zipfile.ZipInfo(
-        f"archive/{name}"
-    )  # always dated 1980: the same weights give the same file
+    # Always dated 1980: the same weights give the same file.
+    info = zipfile.ZipInfo(f"archive/{name}")
     info.file_size = array.nbytes
     assert archive.fp is not None
     start = archive.fp.tell() + 30 + len(info.filename) + 4

@@ -10,11 +10,8 @@ from work.downloads import cache_folder
 
 PACKAGE_FOLDER = Path(__file__).resolve().parent / "pretrained_models"
 ROOT = Path(__file__).resolve().parents[1]
-CONVERTERS = (
-    "convert",
-    "verify",
-    "export_torch",
-)  # in convert_weights/, the others in work/scripts/
+# In convert_weights/, the others in work/scripts/.
+CONVERTERS = ("convert", "verify", "export_torch")
 
 
 def is_checkout() -> bool:

@@ -39,9 +39,8 @@ class Stop:
             raise Stopped(number)
 
         caller.f_trace = back_in_caller
-        sys.settrace(
-            lambda *_: None
-        )  # without a global one, Python asks no frame's own trace function
+        # Without a global one, Python asks no frame's own trace function.
+        sys.settrace(lambda *_: None)
 
 
 def _caller_of_backward(frame: Optional[FrameType]) -> Optional[FrameType]:

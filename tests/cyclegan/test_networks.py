@@ -8,7 +8,7 @@ import pytest
 
 from tests.cyclegan import by_hand
 from work.models.cyclegan.cyclegan import CycleGAN
-from work.models.cyclegan.discriminator import Discriminator, receptive_field
+from work.models.cyclegan.discriminator import Discriminator
 from work.models.cyclegan.generator import Generator, blocks_for
 from work.models.cyclegan.layers import draw_weights
 
@@ -92,8 +92,7 @@ def test_the_discriminator_sees_the_age_it_is_told():
 
 
 def test_receptive_field_is_70_pixels():
-    """By arithmetic, and by what a gradient reaches in the middle of a large picture."""
-    assert receptive_field() == 70
+    """What a gradient reaches in the middle of a large picture."""
     net = Discriminator(2)
     for conv in net.convs:
         conv.normed = False  # instance norm looks at the whole picture

@@ -53,10 +53,8 @@ def test_a_run_leaves_panels_terms_and_the_network(data, tmp_path, capsys):
     assert terms.keys() >= {"loss", "apart", "gan", "judge", *paired, *photo}
     assert len({"cycle", "stays"} & terms.keys()) == 1  # one photo
     panel = Image.open(tmp_path / "logs" / "images" / "test" / "000002.jpg")
-    assert panel.size == (
-        8 * 256,
-        2 * (256 + 28),
-    )  # input, wanted, output and five ages, of two faces
+    # Input, wanted, output and five ages, of two faces.
+    assert panel.size == (8 * 256, 2 * (256 + 28))
     shipped = read_checkpoint(tmp_path / "reaging.pdparams")
     last = read_checkpoint(tmp_path / "checkpoints" / "last.pdparams").state_dict
     assert shipped.kind == "reaging" and {name.split(".")[0] for name in shipped.state_dict} == {

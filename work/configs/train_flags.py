@@ -36,7 +36,7 @@ class ModelFlags(Options):
     )
     encoder_type: str = option(
         "GradualStyleEncoder",
-        f"pSp's encoder, or {LIGHT}, which has 5 million parameters",
+        f"pSp's encoder, or {LIGHT}, which has 4 to 5 million parameters",
         choices=("GradualStyleEncoder", INTO_W, INTO_W_PLUS, LIGHT),
         expert=True,
     )

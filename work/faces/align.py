@@ -18,10 +18,8 @@ MARGIN = 0.1  # around the quad, in units of its side: looked at too, for the fi
 FILL = 0.3  # in units of the quad's side: how much is filled in, at least, where the photo ends
 BLUR = 0.02  # in units of the quad's side: the blur of what is filled in
 FRONTAL = 0.01  # in units of the quad's side: so far the nose may be off the middle of a face from the front
-HEAD_MOVES, MOST = (
-    2.5,
-    0.12,
-)  # how far a head is moved per unit beyond that, and at most, in the same units
+# How far a head is moved per unit beyond that, and at most, in the same units.
+HEAD_MOVES, MOST = (2.5, 0.12)
 # Left eye, right eye, nose, left and right corner of the mouth in a crop of 112 px.
 ARCFACE_TEMPLATE = np.array(
     [
@@ -149,9 +147,8 @@ def sample(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.
     Returns:
         [height, width, C] float32.
     """
-    to_centre = np.array(
-        [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
-    )  # OpenCV's first pixel has its centre at 0
+    # OpenCV's first pixel has its centre at 0.
+    to_centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     found = cv2.warpAffine(
         np.ascontiguousarray(pixels, np.float32),
         (np.linalg.inv(to_centre) @ matrix @ to_centre)[:2],

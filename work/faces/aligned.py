@@ -94,8 +94,8 @@ class FaceReader:
         detector: one that is there already.
     """
 
-    def __init__(self, no_crop: bool = False, detector: Optional[FaceDetector] = None):
-        self.detector = None if no_crop else detector or FaceDetector()
+    def __init__(self, no_crop: bool = False):
+        self.detector = None if no_crop else FaceDetector()
 
     def __call__(self, path: Union[str, Path]) -> AlignedFace:
         """The face of one file.

@@ -19,9 +19,8 @@ from work.models.mtcnn import MTCNN
 
 STEP = 0.709  # from one level of the pyramid to the next: half the area
 THRESHOLDS = np.log([0.6 / 0.4, 0.7 / 0.3, 0.9 / 0.1])  # of P(face) after each network, as log-odds
-TILTS = (
-    np.arange(8) * np.pi / 4
-)  # a tilted face is found, but its landmarks are right only when upright
+# A tilted face is found, but its landmarks are right only when upright.
+TILTS = np.arange(8) * np.pi / 4
 SURE = 3.0  # log-odds by which another tilt must be better than the one before, or P = 0.95
 BATCH = 512  # crops per call
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-HALF_WIDTH, HALF_HEIGHT = (
-    0.41,
-    0.48,
-)  # in units of the crop's side; the mask ends before the crop does
+# In units of the crop's side; the mask ends before the crop does.
+HALF_WIDTH, HALF_HEIGHT = (0.41, 0.48)
 CENTRE_Y = 0.51
 EXPONENT = 2.5  # 2 is an ellipse; more is boxier
 FEATHER = 0.22  # the share of its radius over which the mask fades

@@ -20,9 +20,8 @@ from work.faces.head_mask import border_mask, head_mask
 BORDER = 0.15  # in units of the crop's side: between two faces, the zone that they share
 SMALL = 128  # px: slow changes over the face are looked at on a small picture
 RIM_BLUR = 0.08  # in units of the crop's side: over so much the rim's colours spread
-CHANGE_BLUR = (
-    0.02  # in units of the crop's side: the change is smoothed before it decides about detail
-)
+# In units of the crop's side: the change is smoothed before it decides about detail.
+CHANGE_BLUR = 0.02
 GATE = 23  # of 255: the change at which the photo's finer detail has fallen to 1/e
 STRIP = 512  # rows that are worked on at a time, so that memory does not grow with the photo
 

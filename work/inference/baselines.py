@@ -14,6 +14,7 @@ from paddle import Tensor
 from PIL import Image
 
 from work.configs.age_groups import AgeGroup, group_of, parse_groups
+from work.configs.cyclegan_options import FA
 from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.faces.align import UTKFACE_TEMPLATE, ffhq_quad
@@ -26,7 +27,7 @@ from work.installation import PACKAGE_FOLDER
 from work.loading import load_network
 from work.models.checkpoint import Checkpoint
 from work.models.cyclegan.generator import MOST_YEARS, Generator
-from work.models.cyclegan.generators import FA, load_generator, read_generators
+from work.models.cyclegan.generators import load_generator, read_generators
 
 SHIPPED = PACKAGE_FOLDER / "ageing_gans.pdparams"  # trained on UTKFace, see docs/baselines.md
 OUTPUT = 512  # px of the pictures, in which a smaller network's change is drawn

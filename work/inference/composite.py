@@ -24,9 +24,8 @@ LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image
 EDIT_BLUR = 9 / 512
 GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
 GATE_YOUNGER = 0.06  # old skin's detail would survive rejuvenation behind a wide gate
-NEAR_COLOUR = (
-    0.08  # by as much, in [-1, 1] units of chroma: skin and beards may, a collar does not turn red
-)
+# By as much, in [-1, 1] units of chroma: skin and beards may, a collar does not turn red.
+NEAR_COLOUR = 0.08
 GREY = 0.03  # mean spread of a photo's channels, same units, below which it has no colours
 OCCLUSION = 0.45  # miss of the inversion, same units, at which the mask falls to 1/e
 

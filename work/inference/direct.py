@@ -26,9 +26,8 @@ from work.models.reaging.shipped import FILE, load_reager
 
 SHIPPED = PACKAGE_FOLDER / FILE
 SIZE = 512  # px of the face that it sees
-SMALL = (
-    256  # px of a face that has no more in a film, at which ages are read, and of resized pictures
-)
+# Px of a face that has no more in a film, at which ages are read, and of resized pictures.
+SMALL = 256
 
 
 @dataclass

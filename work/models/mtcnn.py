@@ -74,9 +74,8 @@ class OutputNet(nn.Layer):
         x = F.max_pool2d(self.prelu3(self.conv3(x)), 2, 2, ceil_mode=True)
         x = self.prelu4(self.conv4(x))
         x = self.prelu5(self.dense5(_flatten(x)))
-        points = (
-            self.dense6_3(x).reshape([-1, 2, 5]).transpose([0, 2, 1])
-        )  # stored as x1..x5, y1..y5
+        # Stored as x1..x5, y1..y5.
+        points = self.dense6_3(x).reshape([-1, 2, 5]).transpose([0, 2, 1])
         return _log_odds(self.dense6_1(x)), self.dense6_2(x), points
 
 

@@ -25,10 +25,8 @@ BLOCKS = (
     (96, 32, 5, 1, 24, F.hardswish),
     (96, 32, 5, 1, 24, F.hardswish),
 )
-SKIPS = (
-    2,
-    0,
-)  # the blocks whose features the first two steps upwards use; the last one uses the stem's
+# The blocks whose features the first two steps upwards use; the last one uses the stem's.
+SKIPS = (2, 0)
 
 
 class HalvingConv(Conv2D):

@@ -63,9 +63,8 @@ class Source:
     identity: Optional[Tensor] = None  # embeddings, [N, D]
     lpips: Optional[list] = None  # feature maps of the whole faces
     lpips_crop: Optional[list] = None  # and of their crops
-    codes: Optional[Tensor] = (
-        None  # [M, n_styles, 512]: those of the last M faces, which were generated from them
-    )
+    # [M, n_styles, 512]: those of the last M faces, which were generated from them.
+    codes: Optional[Tensor] = None
 
 
 @dataclass
@@ -215,8 +214,7 @@ class Objective:
         loss.note("id_improve", similarity.mean() - 1)
         distance = 1 - similarity
         if self.lambdas.use_weighted_id_loss and target_ages is not None:
-            assert (
-                source.ages is not None
-            )  # targets are for SAM, whose objective has an age network
+            # Targets are for SAM, whose objective has an age network.
+            assert source.ages is not None
             distance = distance * age_gap_weights(target_ages, source.ages)
         return distance.mean()

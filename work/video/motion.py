@@ -10,18 +10,13 @@ import numpy as np
 from work.faces.align import crop_matrix, ffhq_quad
 
 POINTS = 60  # that are followed on a face
-INNER = (
-    0.22,
-    0.28,
-    0.78,
-    0.82,
-)  # of the aligned crop's side: where the face is, without its background
+# Of the aligned crop's side: where the face is, without its background.
+INNER = (0.22, 0.28, 0.78, 0.82)
 BACK = 0.7  # px: a point that does not come back this close when followed backwards is lost
 LEAST = 6  # points, below which nothing is known
 NEW_COLOURS = 0.15  # share of the colours that must be new at a cut; a dim film: 0.26 and more, elsewhere 0.09
-ALIKE = (
-    0.5  # correlation of two pictures that may be of two shots; there 0.26 and less, elsewhere 0.69
-)
+# Correlation of two pictures that may be of two shots; there 0.26 and less, elsewhere 0.69.
+ALIKE = 0.5
 BINS = 8  # of each colour channel
 THUMBNAIL = (64, 36)
 

@@ -84,9 +84,8 @@ class Tracker:
         sure = step is not None and share >= SURE
         track.motion.append((step if step is not None else np.eye(3)) @ track.motion[-1])
         if not sure:
-            track.misses += (
-                MISSES  # it ends unless it is seen now: something may have come before it
-            )
+            # It ends unless it is seen now: something may have come before it.
+            track.misses += MISSES
         return sure
 
     def _look(self, frame: np.ndarray, begins: bool) -> None:

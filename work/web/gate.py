@@ -56,9 +56,8 @@ class Gate:
 
         try:
             await self._pass(scope, receive, send_with_headers)
-        except (
-            Exception
-        ) as error:  # Gradio's, on a request that nobody foresaw: one line instead of its traceback
+        # Gradio's, on a request that nobody foresaw: one line instead of its traceback.
+        except Exception as error:
             words = f"{scope['method']} {scope['path']}: {type(error).__name__}: {error}"
             print(f"error: {shown(words)[:300]}", file=sys.stderr, flush=True)
             if not begun:

@@ -48,13 +48,8 @@ footer {display: none !important}
 CLIPS = [".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"]  # what a browser offers as films
 SOURCES: Any = ["upload", "webcam", "clipboard"]  # of photos
 PRESETS = {"preset_child": 8, "preset_20": 20, "preset_40": 40, "preset_60": 60, "preset_80": 80}
-PLACES = (
-    "status",
-    "strip_said",
-    "film_said",
-    "recast_said",
-    "mix_said",
-)  # where the page says something
+# Where the page says something.
+PLACES = ("status", "strip_said", "film_said", "recast_said", "mix_said")
 
 
 def layout(limits: Limits) -> Parts:

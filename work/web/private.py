@@ -15,9 +15,8 @@ from pathlib import Path
 
 from work.files import HOST, is_running
 
-UNCLAIMED = (
-    60  # seconds from an upload's last byte to the request that names it; Gradio's page takes one
-)
+# Seconds from an upload's last byte to the request that names it; Gradio's page takes one.
+UNCLAIMED = 60
 NAME = "paddle_sam_web_{host}_{process}_"
 
 

@@ -24,9 +24,8 @@ from work.web.sessions import Session
 
 STRIP_AGES = range(0, 101, 10)
 STRIP_CELL = 256  # px
-PREVIEW = (
-    1600  # px of the longer side: what the browser shows of a photo; the download has all of it
-)
+# Px of the longer side: what the browser shows of a photo; the download has all of it.
+PREVIEW = 1600
 DRAWN = 512  # px of an aligned face beside its aged one
 # Where the layers for "fine" and "middle" begin, as shares of all of them: 8 and 4 of SAM's 18.
 FIRST_LAYER = {"fine": 8 / 18, "middle": 4 / 18}

@@ -9,9 +9,8 @@ import numpy as np
 
 from work.inference.embedded.age_path import AgePath, Aims
 
-DECADES = np.arange(
-    0.0, 101.0, 10.0
-)  # ages that are looked up on the ladder; others are interpolated
+# Ages that are looked up on the ladder; others are interpolated.
+DECADES = np.arange(0.0, 101.0, 10.0)
 # The decades in which most targets lie
 ASKED = (DECADES[:-1] >= 10) & (DECADES[:-1] < 80)
 

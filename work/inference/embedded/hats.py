@@ -30,8 +30,8 @@ class HatReader:
         lpips: LPIPS on AlexNet.
     """
 
-    def __init__(self, lpips: Any, path: Path = FILE):
-        saved = np.load(path)
+    def __init__(self, lpips: Any):
+        saved = np.load(FILE)
         self.lpips, self.bias = lpips, float(saved["bias"])
         self.weight = paddle.to_tensor(saved["weight"].astype(np.float32))
 

@@ -99,8 +99,8 @@ class Inverter(nn.Layer):
         return (middle + offsets).detach()
 
 
-def rate_share(step: int, steps: int, warm_up: int = 3, hold: float = 0.3) -> float:
-    """Share of the learning rate: a short rise, a plateau for `hold` of the run, then a cosine to a twentieth."""
-    rise = min(1.0, (step + 1) / warm_up)
-    fall = max(0.0, (step / steps - hold) / (1 - hold))
+def rate_share(step: int, steps: int) -> float:
+    """Share of the learning rate: a short rise, a plateau for three tenths of the run, then a cosine to a twentieth."""
+    rise = min(1.0, (step + 1) / 3)
+    fall = max(0.0, (step / steps - 0.3) / 0.7)
     return max(0.05, rise * (0.5 + 0.5 * math.cos(math.pi * fall)))

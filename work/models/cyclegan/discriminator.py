@@ -39,11 +39,3 @@ class Discriminator(nn.Layer):
         for i in range(len(STRIDES) - 1):
             x = F.leaky_relu(self.convs[i](x), SLOPE)
         return self.convs[len(STRIDES) - 1](x)
-
-
-def receptive_field() -> int:
-    """The side in pixels of the patch that one score depends on."""
-    field = 1
-    for stride in reversed(STRIDES):
-        field = (field - 1) * stride + KERNEL
-    return field

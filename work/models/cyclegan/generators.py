@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from work.configs.cyclegan_options import FA
 from work.errors import UserError
 from work.models.checkpoint import (
     Checkpoint,
@@ -23,11 +24,10 @@ KIND = "ageing_gans"
 FILE = "generators.pdparams"
 SHAPE = ("size", "ngf", "blocks", "residual", "upsample", "crop", "groups", "age_net", "oldest")
 NOTED = ("runs", "size", "ngf", "blocks", "residual", "crop", "groups", "age_net")
-FA = "fa"
 
 
-def collect(folder: Path, path: Path | None = None) -> Path:
-    """Write the generators of all runs below a folder into one file, by default the folder's own.
+def collect(folder: Path) -> Path:
+    """Write the generators of all runs below a folder into one file, the folder's own.
 
     Args:
         folder: holds RUN/checkpoints/last.pdparams; runs that have saved nothing yet are left out.
@@ -51,7 +51,7 @@ def collect(folder: Path, path: Path | None = None) -> Path:
             other["groups"] = shape["groups"]  # FA-GAN's only say how its sources were drawn
         if other != shape:
             raise UserError(f"{folder}: the runs {first} and {run} differ in their options")
-    path = path or folder / FILE
+    path = folder / FILE
     save_checkpoint(path, KIND, arrays, None, {**shape, "runs": list(shapes)}, checksum=True)
     return path
 

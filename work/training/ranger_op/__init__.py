@@ -2,5 +2,5 @@
 
 `step.py` holds both behind one signature; `ranger_math.h` the arithmetic, shared by `ranger_cpu.cc`
 (OpenMP) and `ranger_cuda.cu`; `ranger_op.cc` the glue to Paddle; `build.py` the compiler and the
-cache; `rules.py` and `state.py` what the optimizer knows besides.
+cache; `update_rule.py` and `state.py` what the optimizer knows besides.
 """

@@ -174,6 +174,5 @@ def _trial(place: Any) -> list[Update]:
 def _distance(ours: Sequence[Update], theirs: Sequence[Update]) -> float:
     names = ("param", "exp_avg", "exp_avg_sq", "slow")
     pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(ours, theirs) for name in names]
-    return float(
-        np.max([(a - b).abs().max().item() for a, b in pairs])
-    )  # unlike max(), keeps a NaN
+    # Unlike max(), keeps a NaN.
+    return float(np.max([(a - b).abs().max().item() for a, b in pairs]))

@@ -27,8 +27,8 @@ BATCH = 20
 class GlassesReader:
     """Features [N, F] of an AgeGenderReader -> whether glasses are worn, bool [N]."""
 
-    def __init__(self, path: Path = FILE):
-        saved = np.load(path)
+    def __init__(self):
+        saved = np.load(FILE)
         self.weight, self.bias = saved["weight"].astype(np.float32), float(saved["bias"])
 
     def __call__(self, features: np.ndarray) -> np.ndarray:

@@ -13,10 +13,8 @@ import numpy as np
 NEAR = 15.0  # years over which a picture's background counts 1/e
 # Shares of the height: what lies higher is head up to the borders, what lies lower fades to clothes
 HAIR = (0.78, 0.98)
-NECK = (
-    (0.88, 1.04),
-    (0.18, 0.34),
-)  # the same below the chin, and how far from the middle that reaches
+# The same below the chin, and how far from the middle that reaches.
+NECK = ((0.88, 1.04), (0.18, 0.34))
 MARGIN = 0.03  # of the side, around a matte: hair ends and shadows are no background
 FAINT = 0.02  # weight below which no age shows the background: it is filled from around
 
