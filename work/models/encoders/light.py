@@ -1,4 +1,4 @@
-"""A style encoder of four million parameters (with 18 heads): pSp's pyramid and heads on a trunk of separable convolutions.
+"""A style encoder of 4 to 5 million parameters: pSp's pyramid and heads on a trunk of separable convolutions.
 
 The trunk's blocks are MobileNetV2's (Sandler et al. 2018, arXiv 1801.04381). The heads are pSp's map2style blocks, with
 each 3x3 convolution split into a depthwise and a 1x1 one (Howard et al. 2017, arXiv 1704.04861).
