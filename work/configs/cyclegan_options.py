@@ -35,15 +35,17 @@ class CycleGANOptions(LoopFlags):
         "fine 30-40,40-50,50-60,60-70",
     )
     pairs: Optional[str] = option(
-        None, "pairs of groups to train, e.g. 20-40:60+,20-40:40-60 (default: all)"
+        None, "pairs of groups to train, e.g. 20-40:60+,20-40:40-60", shown="all"
     )
     only: Optional[str] = option(
-        None, "of the runs that the method has, these: fa, 20-40_60+, ..., separated by commas"
+        None,
+        "of the runs that the method has, these: fa, 20-40_60+, ..., separated by commas",
+        shown="all",
     )
     ages_csv: Optional[str] = option(
-        None, "file,age of the training faces (default: ages.csv there, else the names)"
+        None, "file,age of the training faces", shown="ages.csv there, else the names"
     )
-    test_ages_csv: Optional[str] = option(None, "the same of the test faces")
+    test_ages_csv: Optional[str] = option(None, "file,age of the test faces", shown="as above")
     oldest: float = option(85.0, "FA-GAN: largest age in years that it is asked for")
     crop: str = option(
         "utkface",
@@ -54,7 +56,7 @@ class CycleGANOptions(LoopFlags):
     ngf: int = option(64, "channels of the generators at full size")
     ndf: int = option(64, "channels of the discriminators' first layer")
     blocks: Optional[int] = option(
-        None, "residual blocks of a generator (default: 9 from 256 px, else 6)"
+        None, "residual blocks of a generator", shown="9 from 256 px, else 6"
     )
     residual: bool = option(
         False, "generators draw a change that is added to the face, not a whole new face"
@@ -92,8 +94,12 @@ class CycleGANOptions(LoopFlags):
     keep_collapsed: bool = option(False, "train on when all outputs have become alike")
 
     exp_dir: str = option("exp/cyclegan", "folder of the runs, one folder in it for each")
-    train_root: Optional[str] = option(None, "folder of training faces of known ages")
-    test_root: Optional[str] = option(None, "folder of test faces of known ages")
+    train_root: Optional[str] = option(
+        None, "folder of training faces of known ages", shown="needed, but to resume"
+    )
+    test_root: Optional[str] = option(
+        None, "folder of test faces of known ages", shown="needed, but to resume"
+    )
     batch_size: int = option(1, "faces to age and faces to rejuvenate at once on each device")
     test_batch_size: int = option(8, "the same in validation")
     learning_rate: float = option(

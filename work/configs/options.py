@@ -70,7 +70,7 @@ class ModelChoice(ModelOptions, RunOptions):
         None,
         "a baseline instead: networks of train_cyclegan.py, the package's small ones without "
         "--checkpoint_path",
-        shown="none; of such a run, the most that it has",
+        shown="none; of the folder of such a run, f-gan if it has the networks, else what it has",
         choices=METHODS,
     )
     blend: Optional[str] = option(

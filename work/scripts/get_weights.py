@@ -34,7 +34,9 @@ def main(argv: list[str] | None = None) -> int:
         "--dir", type=Path, help="put the converted files here (default: the cache of this user)"
     )
     parser.add_argument("--force", action="store_true", help="fetch and convert again")
-    parser.add_argument("--default", action="store_true", help="get what the embedded model needs")
+    parser.add_argument(
+        "--default", action="store_true", help="get what the package's own models need"
+    )
     parser.add_argument(
         "--bundle",
         type=Path,

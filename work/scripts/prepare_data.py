@@ -16,7 +16,7 @@ from work.errors import run
 from work.runtime import cpu_count
 
 EXAMPLES = r"""%(prog)s --data_path=ffhq1024 --out_path=ffhq256
-  %(prog)s --data_path=UTKFace --out_path=utkface64 --size=64 --age_groups=coarse --hold_out=200"""
+%(prog)s --data_path=UTKFace --out_path=utkface64 --size=64 --age_groups=coarse --hold_out=200"""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Train the face-ageing baselines Group-GAN, FA-GAN and F-GAN, one run after another; run again, it resumes."""
+"""Train the face-ageing baselines Group-GAN, FA-GAN and F-GAN, one run after another; --resume FOLDER goes on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from work.scripts.train import lock_run
 
 EXAMPLES = r"""%(prog)s --method=group-gan --exp_dir=exp/groups --size=64 --ngf=32 --max_steps=20000 \
     --train_root=utkface64/train --test_root=utkface64/test
-  %(prog)s --method=f-gan --pairs=20-40:60+ --exp_dir=exp/fgan --train_root=faces/train --test_root=faces/test
-  %(prog)s --resume exp/fgan"""
+%(prog)s --method=f-gan --pairs=20-40:60+ --exp_dir=exp/fgan --train_root=faces/train --test_root=faces/test
+%(prog)s --resume exp/fgan"""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,8 +15,8 @@ from work.errors import run
 from work.scripts.train import lock_run
 
 EXAMPLES = r"""%(prog)s --train_root=people --exp_dir=exp/reaging
-  %(prog)s --resume exp/reaging
-  %(prog)s --train_root=people --photos_root=ffhq256 --exp_dir=exp/photos --max_steps=10000 \
+%(prog)s --resume exp/reaging
+%(prog)s --train_root=people --photos_root=ffhq256 --exp_dir=exp/photos --max_steps=10000 \
     --checkpoint_path=exp/reaging/checkpoints/last.pdparams"""
 
 

@@ -1,6 +1,6 @@
 """Open a web page on this machine: drop a photo, choose an age, see and download the aged face.
 
-It listens on 127.0.0.1 only, sends nothing anywhere, and deletes uploads when the page is closed.
+It listens on 127.0.0.1 (--host chooses another address), sends nothing anywhere, and deletes uploads with the page.
 """
 
 from __future__ import annotations
