@@ -8,6 +8,10 @@ from pathlib import Path
 from work.configs.command_line import make_parser
 from work.files import check_folder
 
+AGE_NETWORKS = ("auto", "dex", "age_v1")
+ID_NETWORKS = ("auto", "curricularface", "dlib")
+# How CurricularFace's crop is cut: as in pSp's script, or with better landmarks and a low-pass filter.
+ID_CROPS = ("official", "filtered")
 SCORES_FOLDER = "inference_metrics"
 SCORED = "scored.txt"  # beside the scores: the name of the folder that was scored
 

@@ -23,8 +23,6 @@ from work.models.pretrained import installed
 from work.progress import progress
 from work.workers import one_thread_each, run_parallel
 
-NETWORKS = ("auto", "dex", "age_v1")
-
 
 def choose_network(network: str) -> str:
     """What "auto" means: DEX if its weights are here, else the small network, which pip can fetch."""

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from work.faces.aligned import AlignedFace
     from work.faces.detect import FaceDetector
 
-NETWORKS = ("auto", "curricularface", "dlib")
-# How CurricularFace's crop is cut: as in pSp's script, or with better landmarks and a low-pass filter.
-CROPS = ("official", "filtered")
-
 
 @dataclass
 class Matches:
@@ -46,7 +42,7 @@ class FaceEmbedder:
 
     Args:
         network: "curricularface" or "dlib".
-        crop: how CurricularFace's crop is cut, one of CROPS; dlib's network has a crop of its own.
+        crop: how CurricularFace's crop is cut, one of ID_CROPS; dlib's network has a crop of its own.
     """
 
     def __init__(self, network: str, crop: str, device: str):
@@ -120,8 +116,8 @@ def measure(
 
     Args:
         workers: processes.
-        network: one of NETWORKS.
-        crop: one of CROPS.
+        network: one of ID_NETWORKS.
+        crop: one of ID_CROPS.
     """
     network = choose_network(network)
     scores = Scores("id" if network == "curricularface" else "id_distance")

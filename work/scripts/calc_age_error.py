@@ -11,7 +11,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.metrics_options import metrics_parser, out_folder
+from work.configs.metrics_options import AGE_NETWORKS, metrics_parser, out_folder
 from work.errors import run
 
 EXAMPLES = """%(prog)s --num_threads 2 --data_path exp/test/inference_results"""
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--num_threads", type=int, default=4, help="processes")
     parser.add_argument(
         "--network",
-        choices=("auto", "dex", "age_v1"),
+        choices=AGE_NETWORKS,
         default="auto",
         help="auto takes DEX if its weights are here, else the small age_v1",
     )

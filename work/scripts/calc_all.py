@@ -11,7 +11,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.metrics_options import metrics_parser, out_folder
+from work.configs.metrics_options import AGE_NETWORKS, ID_NETWORKS, metrics_parser, out_folder
 from work.errors import run
 from work.progress import loading
 
@@ -27,13 +27,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch_size", type=int, default=4, help="pairs per batch")
     parser.add_argument(
         "--id_network",
-        choices=("auto", "curricularface", "dlib"),
+        choices=ID_NETWORKS,
         default="auto",
         help="auto takes CurricularFace if its weights are here, else dlib's",
     )
     parser.add_argument(
         "--age_network",
-        choices=("auto", "dex", "age_v1"),
+        choices=AGE_NETWORKS,
         default="auto",
         help="auto takes DEX if its weights are here, else the small age_v1",
     )

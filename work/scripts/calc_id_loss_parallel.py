@@ -12,7 +12,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from work.configs.metrics_options import metrics_parser, out_folder
+from work.configs.metrics_options import ID_CROPS, ID_NETWORKS, metrics_parser, out_folder
 from work.errors import UserError, run
 
 EXAMPLES = """%(prog)s --num_threads 4 \\
@@ -27,14 +27,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--num_threads", type=int, default=4, help="processes")
     parser.add_argument(
         "--network",
-        choices=("auto", "curricularface", "dlib"),
+        choices=ID_NETWORKS,
         default="auto",
         help="auto takes CurricularFace (cosine: 1 is the same) if its weights are here, else dlib's "
         "(distance: 0 is the same, below 0.6 usually one person)",
     )
     parser.add_argument(
         "--crop",
-        choices=("official", "filtered"),
+        choices=ID_CROPS,
         help="of CurricularFace: official is on the papers' scale; filtered, with better landmarks and no "
         "aliasing, gives higher scores",
     )

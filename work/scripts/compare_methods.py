@@ -12,6 +12,7 @@ if __package__ in (None, ""):  # run as a file
 
 from work.configs.command_line import parse
 from work.configs.flags import flags, option, require
+from work.configs.metrics_options import AGE_NETWORKS
 from work.configs.options import METHODS, ModelChoice
 from work.configs.options import MODELS as OWN_MODELS
 from work.configs.target_age import targets
@@ -43,7 +44,7 @@ class CompareOptions(ModelChoice):
     age_net: str = option(
         "auto",
         "who reads ages: DEX if it is here, else age_v1, which FA-GAN may have learned from",
-        choices=("auto", "dex", "age_v1"),
+        choices=AGE_NETWORKS,
     )
     num_threads: int = option(2, "processes that judge pictures")
 
