@@ -74,7 +74,7 @@ def _main(words: list[str]) -> int:
 
 
 def overview() -> str:
-    """The text of --help: every command with the first sentence of its script's docstring."""
+    """The text of --help: every command with the first paragraph of its script's docstring."""
     width = min(shutil.get_terminal_size().columns, 120)
     indent = " " * NAME_WIDTH
     lines = [USAGE]

@@ -28,8 +28,8 @@ class Ager:
         ager.photo("me.jpg", 70).save("me_70.jpg")
 
     Photos are paths, PIL images, or RGB arrays [H, W, 3] uint8. Ages are years from 0 to 100, or texts such as "+20"
-    and "-15", which are relative to the estimated age. Networks are loaded at the first call, and each face is
-    learned once: further ages of a photo take a fraction of the time.
+    and "-15", which are relative to the estimated age. Networks are loaded on first use. Each face is
+    encoded once, so further ages of the same photo take a fraction of the time.
 
     Args:
         checkpoint_path: weights of SAM or pSp; the package's own models by default.
@@ -112,9 +112,9 @@ class Ager:
         age: Union[Age, Sequence[Age]] = 70,
         **more: Any,
     ) -> dict[str, Any]:
-        """Write a film (.mp4, .mov, .mkv) with its people at another age, and its sound.
+        """Age the people of a film and write it (.mp4, .mov, .mkv), sound included.
 
-        The model must be one that adds a difference in one pass: `Ager()`, `Ager(method=...)`.
+        Needs a model that adds a difference to each frame in one pass: `Ager()`, `Ager(method=...)`.
 
         Args:
             age: one for everybody, or a list with one per person, from left to right.

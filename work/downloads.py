@@ -27,7 +27,7 @@ from work.progress import Progress, progress
 CHUNK = 1 << 20
 TIMEOUT = 60  # seconds without a single byte
 MAX_BYTES = 8 << 30  # no published weights are larger; an endless answer must not fill the disk
-# What urllib and http.client raise over answers that are no HTTP, or an HTTP that nobody speaks.
+# What urllib and http.client raise if the answer is not HTTP, or not a version of it that they know.
 BAD_ANSWER = (OSError, http.client.HTTPException, ValueError)
 
 
@@ -127,11 +127,11 @@ def _reason(log: str) -> str:
 
 
 def from_url(url: str, target: Path, sha256: str = "", announced: bool = False) -> Path:
-    """Fetch a URL into `target`; a download that broke off is resumed.
+    """Fetch a URL into `target`; an interrupted download is resumed.
 
     Args:
-        sha256: "" where nobody publishes one: the hash of the first download is noted beside it and expected later.
-        announced: the line that says what is downloaded has been printed.
+        sha256: "" if none is published: the hash of the first download is saved beside it and required from then on.
+        announced: whether the line that says what is downloaded has been printed already.
 
     Raises:
         UserError: it cannot be reached, answers nonsense, or its SHA-256 does not start with `sha256`.

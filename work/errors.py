@@ -30,7 +30,7 @@ def shown(text: object, keep: str = "") -> str:
 
 
 class UserError(Exception):
-    """Something the user can mend. The message names the file, the flag or the key, and what to do."""
+    """Something that the user can fix. The message names the file, the flag or the key, and what to do."""
 
     def __init__(self, message: object = ""):
         super().__init__(shown(message, keep="\n"))

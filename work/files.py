@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, opening only what is a file, and trying out folders before they are needed."""
+"""Atomic writes, opening regular files only, and checking output folders before anything is computed."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def _flush(path: Path) -> None:
 
 
 def own_prefix(stem: str) -> str:
-    """How the name of a temporary file or folder begins that `sweep` removes if its process is killed."""
+    """The prefix of a temporary file or folder that `sweep` removes if this process is killed."""
     return f".{stem[:40]}.tmp-{HOST}-{os.getpid()}-"
 
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files and folders of killed runs; looks once per folder and process.
 
-    Left alone: files of processes that live, files written to within a minute, and for a day those of other
+    Left alone: files written to in the last minute and, for a day, those of running processes and those of other
     machines, whose processes cannot be seen from here.
     """
     if folder in _swept:
@@ -102,7 +102,7 @@ def is_running(process: int) -> bool:
 
 
 def open_regular(path: Union[str, Path]) -> BinaryIO:
-    """Open a file for reading that may be anything, without ever waiting for a FIFO, a device or a socket.
+    """Open a regular file for reading; never blocks on a FIFO, a device or a socket.
 
     Raises:
         OSError: it cannot be opened, or is no regular file.
@@ -142,7 +142,7 @@ def read_file(path: Union[str, Path], most: int) -> bytes:
 
 
 def check_folder(folder: Union[str, Path], needed: int = 0) -> None:
-    """Try an output folder out before anything is computed for it; what is missing of it is not made yet.
+    """Check an output folder before anything is computed for it; missing folders are not created yet.
 
     Args:
         needed: bytes that will be written, roughly.

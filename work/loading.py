@@ -1,4 +1,4 @@
-"""From weights to networks: every network of this package is built, filled and frozen here."""
+"""From weights to networks: building a network, filling it with its weights, and freezing it."""
 
 from __future__ import annotations
 

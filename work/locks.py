@@ -15,10 +15,10 @@ LOCK = ".lock"
 
 @contextmanager
 def lock_folder(folder: Union[str, Path], flag: str) -> Iterator[None]:
-    """Keep other processes that call this out of a folder; made if need be, removed again if it stays empty.
+    """Lock a folder against other processes that call this; created if missing, then removed if it stays empty.
 
-    What is locked is the file `.lock` in it. The system drops the lock when the process ends, however that happens,
-    so a killed run keeps nobody out. Where there is no flock (Windows, some network drives), nothing is locked.
+    The lock is on the file `.lock` in it. The system releases it however the process ends, so a killed run blocks
+    nobody. Where there is no flock (Windows, some network drives), nothing is locked.
 
     Args:
         flag: the flag that names the folder, for the error.

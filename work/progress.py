@@ -1,4 +1,4 @@
-"""How far a loop is: a bar on a terminal, and in a log one plain line every ten seconds."""
+"""The progress of a loop: a bar on a terminal, in a log one plain line every ten seconds."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def progress(
     every: float = EVERY,
     done: float = 0,
 ) -> Progress[Any]:
-    """Show on stderr how far a loop is, and how long it took once it has ended.
+    """Show a loop's progress on stderr, and how long it took once it has ended.
 
     Either iterate over it, `for path in progress(paths): ...`, or count by hand,
     `with progress(total=9) as bar: bar.update()`.

@@ -29,7 +29,7 @@ def _start(make_state: Callable[..., Any], arguments: tuple) -> None:
 
 
 def _leave_with_parent() -> None:
-    """Workers whose parent was killed would go on with what waits for them."""
+    """Exit with the parent: workers of a killed parent would go on with the items in the queue."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

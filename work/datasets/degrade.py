@@ -14,10 +14,10 @@ from work.datasets.transforms import to_input, to_picture
 
 
 def lower_resolution(picture: Image.Image, factor: int) -> Image.Image:
-    """A square RGB picture as if it had been taken with 1 / `factor` of its pixels a side, at its old size.
+    """Downsample a square RGB picture by `factor`, and upsample it to its old size.
 
-    Down by the bicubic filter of pSp, whose taps lie `factor` times as wide, up by a bilinear one. The factor 1 is
-    not the picture itself: the filter's taps lie between the pixels.
+    Down with pSp's bicubic filter, stretched by `factor`, up with a bilinear one. The factor 1 changes the picture
+    too: the filter's taps lie between the pixels.
     """
     down = shrinking(picture.width, factor)
     pixels = np.asarray(picture, np.float32) / 255

@@ -52,7 +52,7 @@ class ImageFolder:
         self._before, self._handed_out = 0.0, 0
 
     def _keep_own_share(self) -> None:
-        """Under Paddle's launcher, every so many batches: whole ones, so that the results are the same."""
+        """Under Paddle's launcher, keep this rank's share in whole batches, so that the results stay the same."""
         rank, world = runtime.rank_and_world()
         own = [i for i in range(len(self.paths)) if i // self.batch_size % world == rank]
         self.paths, self.names = [self.paths[i] for i in own], [self.names[i] for i in own]
@@ -109,9 +109,9 @@ class ImageFolder:
 
 
 def result_names(paths: list[Path], root: Path, suffix: str | None = None) -> list[Path]:
-    """A name for the results of each file: its path below `root`; no two are the same, whatever their case.
+    """A name for the results of each file: its path below `root`; names are unique, ignoring case.
 
-    What cannot be written (HEIC, GIF, ...) becomes PNG. Where that hits another file, the old suffix stays in the name.
+    Formats that cannot be written (HEIC, GIF, ...) become PNG; if two names clash, the old suffix stays in the name.
 
     Args:
         suffix: of all results; by default each keeps its own.

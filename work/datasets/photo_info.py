@@ -87,9 +87,9 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
 
 
 def with_alpha(image: Image.Image) -> Image.Image:
-    """Give an RGB picture made from a transparent photo its transparency back; another one comes back as it is.
+    """Restore the transparency of an RGB picture made from a transparent photo; others are returned as they are.
 
-    Its colours are the photo's own plus what was changed, so where nothing was, all four numbers are the photo's.
+    Its colours are the photo's own plus the change, so where nothing changed, all four channels are the photo's.
     """
     original = image.info.get("rgba")
     if original is None or original.size != image.size:

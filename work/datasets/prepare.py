@@ -46,7 +46,7 @@ def prepare(
 
     Args:
         suffix: ".png" (no loss) or ".jpg" (quality 95).
-        workers: threads; decoding and resizing release Python's lock.
+        workers: threads; decoding and resizing release the GIL.
         parts: a folder below `out` for each image, in the order of `find_images`.
 
     Raises:

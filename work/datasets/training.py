@@ -120,7 +120,7 @@ def validation_keys(count: int, batch_size: int) -> list[list[tuple[int, bool]]]
 def load(
     folder: Faces, keys: Iterable[list[tuple[int, bool]]], workers: int
 ) -> Generator[Batch, None, None]:
-    """Read the batches that `keys` lists, ahead of their use by threads (decoding releases Python's lock)."""
+    """Read the batches that `keys` lists, ahead of their use, in threads (decoding releases the GIL)."""
     keys = iter(keys)
     if not workers:
         for batch in keys:

@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFilter
 
-MARGIN = 0.1  # around the quad, in units of its side: looked at too, for the filters
-FILL = 0.3  # in units of the quad's side: how much is filled in, at least, where the photo ends
-BLUR = 0.02  # in units of the quad's side: the blur of what is filled in
-FRONTAL = 0.01  # in units of the quad's side: so far the nose may be off the middle of a face from the front
-# How far a head is moved per unit beyond that, and at most, in the same units.
+# In units of the quad's side:
+MARGIN = 0.1  # read around the quad too, for the filters
+FILL = 0.3  # filled in at least, where the photo ends
+BLUR = 0.02  # blur of what is filled in
+FRONTAL = 0.01  # how far the nose may be off the middle of a frontal face
+# How far the quad of a turned head is moved per unit beyond that, and at most.
 HEAD_MOVES, MOST = (2.5, 0.12)
 # Left eye, right eye, nose, left and right corner of the mouth in a crop of 112 px.
 ARCFACE_TEMPLATE = np.array(
@@ -69,7 +70,7 @@ def ffhq_quad(landmarks: np.ndarray) -> np.ndarray:
 def head_quad(landmarks: np.ndarray) -> np.ndarray:
     """As `ffhq_quad`, but moved towards the back of a head that is turned, so that less hair lies outside.
 
-    The nose leaves the middle between the eyes to the side that the face turns to, the middle of the head to the other.
+    When a head turns, the nose moves off the middle between the eyes to one side, the middle of the head to the other.
     """
     quad = ffhq_quad(landmarks)
     left_eye, right_eye, nose = np.asarray(landmarks, float)[:3]

@@ -90,8 +90,7 @@ class FaceReader:
     """Reads photos and finds the largest face of each.
 
     Args:
-        no_crop: the photos are aligned faces; nothing is looked for.
-        detector: one that is there already.
+        no_crop: the photos are aligned faces already; no face is searched for.
     """
 
     def __init__(self, no_crop: bool = False):

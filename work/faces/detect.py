@@ -21,7 +21,7 @@ STEP = 0.709  # from one level of the pyramid to the next: half the area
 THRESHOLDS = np.log([0.6 / 0.4, 0.7 / 0.3, 0.9 / 0.1])  # of P(face) after each network, as log-odds
 # A tilted face is found, but its landmarks are right only when upright.
 TILTS = np.arange(8) * np.pi / 4
-SURE = 3.0  # log-odds by which another tilt must be better than the one before, or P = 0.95
+SURE = 3.0  # log-odds by which another tilt must beat the upright one
 BATCH = 512  # crops per call
 
 
@@ -191,7 +191,7 @@ def _tilt(points: np.ndarray) -> np.ndarray:
 
 
 def _plausible(points: np.ndarray) -> np.ndarray:
-    """Whether landmarks [n, 5, 2] are those of a face: [n] bool. The right eye is on the right, and none coincide."""
+    """Whether landmarks [n, 5, 2] can be a face's, [n] bool: the right eye is on the right, seen upright."""
     down = points[:, 3:].mean(axis=1) - points[:, :2].mean(axis=1)
     across = points[:, 1] - points[:, 0]
     return across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0] > 0

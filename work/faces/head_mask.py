@@ -12,9 +12,9 @@ FEATHER = 0.22  # the share of its radius over which the mask fades
 # Hair is looked for in nearly all of the crop, down to the chin.
 HAIR_BORDER = 0.05
 CHIN = 0.66, 0.82  # the part of the crop, from above, in which the window fades
-# With a hat the crop stays as it is from above down to the first, and changes from the second on.
+# Heights, from the top: with a hat the crop stays as it is above the first, and changes freely below the second.
 BROW = 0.28, 0.40
-CLOTHES = 0.74, 0.80  # the part, from above, behind which lie neck and clothes
+CLOTHES = 0.74, 0.80  # heights, from the top: neck and clothes begin between them
 BORDER_FADE = 0.12  # of the crop's side: how far a change of all of it fades in from its border
 
 

@@ -1,7 +1,7 @@
 """Putting aligned faces back into their photo, at the photo's own resolution.
 
-Not the face is pasted but its change: what differs between the new face and the same crop of the photo. So a
-face that did not change leaves every pixel as it was, and detail finer than the crop's pixels survives, except
+What is pasted is not the face but its change: the difference between the new face and the same crop of the photo. So
+an unchanged face leaves every pixel as it was, and detail finer than the crop's pixels survives, except
 where the change is so strong that it would be a ghost of what is gone. Outside a soft head mask nothing is touched.
 """
 
@@ -33,8 +33,8 @@ class NewFace:
     Attributes:
         image: RGB, square, aligned; any size.
         quad: [4, 2] its corners in the photo, as `ffhq_quad` orders them.
-        additive: the image is the photo with a difference added to it that is right wherever it is not zero. It is
-            taken up to the crop's border, not in the head alone, and all the photo's finer detail stays.
+        additive: the image is the photo plus a difference that can be trusted wherever it is not zero. It is used up
+            to the crop's border, not inside the head alone, and all of the photo's finer detail stays.
         seamless: at the crop's border the image is the photo itself, so it is taken whole.
     """
 

@@ -1,4 +1,4 @@
-"""Faces for a first try: two of the public domain that come with the dependencies, two that never lived."""
+"""Sample faces: two public-domain photos that come with the dependencies, and two generated faces."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ class EitherFace:
 
 
 class AutoModel(AgeingModel):
-    """Chooses by ages: the embedded model draws children, and ages people who are children in the photo.
+    """Chooses a model by age: the embedded one draws children, and ages people who are children in the photo.
 
-    It is loaded, and learns a face, when that is first asked of it.
+    It is loaded, and encodes a face, only when first needed.
 
     Args:
-        direct: for the others.
+        direct: the model for everybody else.
         load_children: loads the embedded model.
     """
 

@@ -61,11 +61,12 @@ def choose(
 ) -> Choice:
     """The generator that takes a face from an age to a target age.
 
-    Group-GAN leaves a face alone whose group is the target's. F-GAN is FA-GAN for less than FAR years and Group-GAN
-    from there on; where the groups are the same, or nobody trained their pair, FA-GAN does these too.
+    Group-GAN leaves a face unchanged if its age and the target are in one group. F-GAN uses FA-GAN for changes of
+    less than FAR years and Group-GAN for larger ones, but FA-GAN too if the groups are the same or their pair was not
+    trained.
 
     Args:
-        runs: that there are: "fa", and "20-40_60+" for a pair of groups.
+        runs: those that were trained: "fa", and "20-40_60+" for a pair of groups.
 
     Raises:
         UserError: an age outside all groups, or a pair that was not trained.

@@ -24,7 +24,7 @@ LOW_PASS = 24 / 512  # deviation of the low-pass filter, as a share of the image
 EDIT_BLUR = 9 / 512
 GATE_OLDER = 0.18  # change of colour, in [-1, 1] units, at which detail of the photo falls to 1/e
 GATE_YOUNGER = 0.06  # old skin's detail would survive rejuvenation behind a wide gate
-# By as much, in [-1, 1] units of chroma: skin and beards may, a collar does not turn red.
+# How far colours below the mouth may change, in [-1, 1] units of chroma: skin and beards may, a collar may not.
 NEAR_COLOUR = 0.08
 GREY = 0.03  # mean spread of a photo's channels, same units, below which it has no colours
 OCCLUSION = 0.45  # miss of the inversion, same units, at which the mask falls to 1/e
@@ -57,13 +57,13 @@ def head_template(size: int, mask: Callable[..., np.ndarray] = head_mask) -> Ten
 
 
 def understood(photo: Tensor, inverted: Tensor) -> Tensor:
-    """1 where the generator drew what the photo shows, falling to 0: hands, hats, hair ends; [N, 1, S, S]."""
+    """1 where the inversion matches the photo, down to 0 where it does not (hands, hats, hair ends), [N, 1, S, S]."""
     miss = blur((photo - inverted).abs().mean(axis=1, keepdim=True), 14 / 512)
     return paddle.exp(-((miss / OCCLUSION) ** 2))
 
 
 def gates(older: Tensor) -> Tensor:
-    """How wide detail of the photo passes, [N], for faces that were made older (1) or younger (0)."""
+    """The change at which the photo's detail has fallen to 1/e, [N], for faces made older (1) or younger (0)."""
     return GATE_OLDER * older + GATE_YOUNGER * (1 - older)
 
 

@@ -26,7 +26,7 @@ from work.models.reaging.shipped import FILE, load_reager
 
 SHIPPED = PACKAGE_FOLDER / FILE
 SIZE = 512  # px of the face that it sees
-# Px of a face that has no more in a film, at which ages are read, and of resized pictures.
+# Px of faces that are no larger than this in a film, of faces whose age is estimated, and of resized pictures.
 SMALL = 256
 
 
@@ -40,18 +40,18 @@ class SeenFace:
 
 
 class DirectModel(AgeingModel):
-    """The photo plus what the network draws, within the person.
+    """The photo plus the network's difference, inside the person matte.
 
-    Ages below YOUNGEST are not for it, since bones change there; it has seen no one over OLDEST either, and makes
-    people who are asked to be older as old as that.
+    Target ages below YOUNGEST are refused, since bones change there. The network has seen nobody over OLDEST: people
+    with older targets are made as old as that.
 
     Args:
         net_at: SIZE or SMALL -> a network: faces [N, 3, S, S] of that size S, own ages and target ages [N] in
             years -> differences [N, 3, S, S].
         read_age: a photo [1, 3, SMALL, SMALL] -> the person's age in years.
         matte: pictures [N, 3, S, S] -> where they show a person, [N, 1, S, S] in [0, 1].
-        strength: times the difference; 0 changes nothing, more than 1 exaggerates.
-        nominal: what to ask the network for; what is wanted by default.
+        strength: a factor on the difference; 0 changes nothing, more than 1 exaggerates.
+        nominal: the ages to ask the network for, by own and target age; by default the target ages themselves.
         size: px of a face, SIZE or SMALL.
     """
 

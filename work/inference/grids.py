@@ -29,10 +29,13 @@ SAMPLED = 100  # every so many faces a pair is saved that nobody asked for, as i
 def age_folder(model: AgeingModel, options: TestOptions) -> int:
     """One folder per target age under `inference_results`, pairs under `inference_coupled`.
 
-    As in the official scripts every hundredth face has its pair even without `couple_outputs`, and a pSp without
-    target ages writes one picture per face, into no folder of an age. With `resize_factors` both have a folder
-    for the factor, and a pair is led by the file itself.
-    Returns the exit code. `stats.txt` gets the mean and deviation of the seconds per batch and age.
+    As in the official scripts, every hundredth face gets a pair even without `couple_outputs`, and a pSp without
+    target ages writes one picture per face, without a folder for the age. With `resize_factors` both get a folder for
+    the factor, and a pair starts with the original file. `stats.txt` gets the mean and standard deviation of the
+    seconds per batch and age.
+
+    Returns:
+        The exit code.
     """
     folders = {Path(age.text): age for age in options.ages}
     if not model.knows_age and "target_age" not in options.typed:

@@ -13,15 +13,17 @@ from paddle import Tensor
 from work.faces.head_mask import CHIN, HAIR_BORDER, head_mask
 
 SIZE = 256  # px at which heads are compared
-GROWN = 16  # px around what a head has left: the generator's heads are not exactly the photo's
-RIM = 6  # px around the photo's person: its outermost hairs
-REACH = 20  # px by which a head may outgrow the photo's; a profile that was turned to us would become a second face
-SURE = 0.9  # from where on a matte's parts belong together: what links neighbours is often half a shadow
+GROWN = 16  # px added around what a head has left: generated heads do not match the photo's exactly
+RIM = 6  # px added around the photo's person, for its outermost hairs
+# px by which a head may outgrow the photo's; with more, a profile turned to the camera would show a second face.
+REACH = 20
+# Matte value above which neighbouring pixels belong to one person: what links two people is often half a shadow.
+SURE = 0.9
 PAINTED = 128  # px at which the background is painted
-# How well the inversion drew a part of the photo: below nothing is taken away, above all.
+# Quality of the inversion: nothing of a head is removed below the first, all of it may be above the second.
 DRAWN = 0.2, 0.5
-# How much of the line on which the photo's head leaves the crop the new one does not reach: hair beyond the crop would
-# stay behind as a tuft, so the photo's outline is kept from there on.
+# Share of the line where the photo's head leaves the crop that the new head does not reach: the outline may change
+# freely below the first and stays the photo's above the second, since hair beyond the crop would be left as a tuft.
 BEYOND = 0.2, 0.6
 
 
@@ -53,13 +55,13 @@ class Heads:
         self.window = _resize(window, SIZE) * _step(around, DRAWN)
 
     def __call__(self, aged: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Compare aged faces [N, 3, S, S]; a head leaves what it covered in the inverted face and covers no more.
+        """Compare aged faces [N, 3, S, S] with the inverted face: which area do the aged heads uncover?
 
-        So where nothing has changed nothing is left, however far the inverted face is from the photo.
+        Not with the photo: so without a change nothing is uncovered, however far the inverted face is from it.
 
         Returns:
-            What of the photo's head is left behind, where a person is to be seen ([N, 1, S, S] each), and how far the
-            outline may change, [N, 1, 1, 1].
+            The uncovered area and the new person matte, [N, 1, S, S] each, and how far the outline may change,
+            [N, 1, 1, 1].
         """
         new = self.matte(_resize(aged, SIZE))
         length = self.line.sum(axis=[1, 2, 3], keepdim=True).clip(min=1)

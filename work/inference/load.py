@@ -31,7 +31,7 @@ NVIDIA_DRIVER = "/proc/driver/nvidia"
 
 @loading()
 def load_model(options: ModelChoice) -> AgeingModel:
-    """Set up the device and the seed and load what `--checkpoint_path` names, or the embedded model.
+    """Set up the device and the seed, and load what `--checkpoint_path` names or the package's own models.
 
     Raises:
         UserError: a checkpoint that cannot be used, or weights that cannot be fetched.

@@ -1,4 +1,4 @@
-"""What every ageing model offers: the one thing that scripts, films, the web page and the API know about it."""
+"""The interface of all ageing models, which is all that scripts, films, the web page and the API know of them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ONE_PASS = "films of people need a model that adds a difference to each frame in
 class AgeingModel(ABC):
     """Aligned faces and target ages to pictures. A further model is one subclass of this.
 
-    `encode` does once per face what all its ages share; what it returns is the model's own, has a length, and
-    is handed back to the other methods. Models without a generator leave out the methods that speak of codes.
+    `encode` does the work that all ages of a face share. Its result is opaque, has a length, and is passed to the
+    other methods. Models without a generator do not implement the methods that deal with codes.
 
     Attributes:
         output_size: pixels of a side of the pictures.
@@ -60,7 +60,7 @@ class AgeingModel(ABC):
             faces: the model takes from each as many pixels as it can use.
             w_plus: the faces' codes [N, n_styles, 512], where they are known already (the projector's).
             steps: gradient steps per face; the model's own number by default. Ignored by models that take none.
-            on_step: told how far it is; models for which this is a matter of a second may leave it alone.
+            on_step: called with the share that is done; models that take no longer than a second may not call it.
         """
 
     def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> Any:
@@ -90,7 +90,7 @@ class AgeingModel(ABC):
     def drawn_by(
         self, encoded: Any, ages: Sequence[float], on_step: OnStep = unheard
     ) -> tuple[AgeingModel, Any]:
-        """Which model draws these ages, in years, and what it knows of the faces: this one, or one that it chooses.
+        """The model that draws these ages in years (this one, or one that it chooses), and its encoding of the faces.
 
         Args:
             on_step: as for `encode`; the chosen model may have to learn the faces first.

@@ -61,7 +61,7 @@ class PhotoAger:
     def learn(
         self, face: AlignedFace, steps: Optional[int] = None, on_step: OnStep = unheard
     ) -> Subject:
-        """What the model knows about a face: the slow part, which all target ages share.
+        """Encode a face: the slow part, which all target ages share.
 
         Args:
             steps, on_step: see `AgeingModel.encode`.

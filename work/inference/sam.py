@@ -1,4 +1,4 @@
-"""SAM and pSp as ageing models: an encoder, codes that are added to those of a frozen one, StyleGAN2."""
+"""SAM and pSp as ageing models: an encoder, for SAM a frozen one whose codes it adds to, and StyleGAN2."""
 
 from __future__ import annotations
 

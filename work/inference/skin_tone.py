@@ -17,9 +17,9 @@ EDGE = 0.12  # how softly it ends, in radii
 
 
 def keep_tone(photos: Tensor, changes: Tensor) -> Tensor:
-    """Differences after which cheeks are as bright as before, in the median.
+    """Correct differences so that the median brightness of the cheeks stays as it was.
 
-    The face is made brighter or darker in proportion, as by a lamp, within a soft ellipse: hair may turn grey.
+    The face is scaled in brightness, as by a lamp, inside a soft ellipse only, so that hair may turn grey.
 
     Args:
         photos: aligned faces [N, 3, S, S] in [-1, 1].

@@ -1,4 +1,4 @@
-"""How far a piece of work is: the models tell it step by step, and bars, logs and the web page listen."""
+"""Progress callbacks: models report the share that is done; bars, logs and the web page show it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ LEARNING = 0.8  # of one item's time goes into learning its faces, where the mod
 
 
 def unheard(share: float) -> None:
-    """Nobody listens."""
+    """The default callback: does nothing."""
 
 
 def within(on_step: OnStep, start: float, end: float) -> OnStep:
-    """A listener for one part of the whole, which reaches from the share `start` to `end`."""
+    """A callback for one part of the work, from the share `start` to `end` of the whole."""
     return lambda share: on_step(start + (end - start) * share)
 
 
 class LearnThenDraw:
-    """The share of one item whose faces are learned first and then drawn a number of times.
+    """The progress of one item, whose faces are encoded once and then drawn a number of times.
 
-    A model that learns in no time never calls `learn`, and drawing makes up the whole.
+    A fast model never calls `learn`; drawing is then all of the work.
     """
 
     def __init__(self, on_step: OnStep, draws: int):

@@ -24,7 +24,7 @@ from work.progress import progress
 INPUTS = "input"  # folder of the aligned photos, beside those of the methods
 SIDE = 512  # px of the pictures that are judged
 CELL = 192  # px of a face in the grid
-LEAST_WAY = 5.0  # years to the target from which on there is a right way to move
+LEAST_WAY = 5.0  # years to the target; for nearer targets the "right way" is not judged
 HEADER = (
     "method",
     "target",

@@ -1,4 +1,4 @@
-"""One face on its way through a generator's codes, with its own optimizer: what the projector moves."""
+"""The projection of one face: its latent code, which the projector optimises, and its own optimizer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Projection:
         )
         self.optimizer = paddle.optimizer.Adam(parameters=list(self.parts.values()))
         self.losses: list[tuple[float, float]] = []
-        self.waiting = False  # the present code was judged, but has not been left
+        self.waiting = False  # the current code has been judged, but no step was made from it
         self.best: dict[str, np.ndarray] = {}
 
     def codes(self) -> Tensor:

@@ -36,7 +36,7 @@ def noise_regulariser(noise: Tensor) -> Tensor:
 
 
 class Projector:
-    """Moves the codes of faces towards them.
+    """Optimises the codes of faces.
 
     Args:
         space: the generator.

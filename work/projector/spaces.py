@@ -1,4 +1,4 @@
-"""What the projector optimises: the codes of a frozen generator, in coordinates in which a step is a step."""
+"""The latent spaces that the projector searches: the codes of a frozen generator, and their coordinates."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ class StyleGAN2Space:
 
 
 class EmbeddedSpace:
-    """Whitened W+ of the embedded generator. The layers move together and leave each other slowly:
+    """Whitened W+ of the embedded generator. The layers move together and drift apart slowly.
 
-    codes that have parted age badly (docs/embedded.md), and its own inversion weighs them in the same way.
+    Codes that have drifted apart age badly (docs/embedded.md); the model's own inversion weighs them in the same way.
     """
 
     noise: list[Tensor] = []

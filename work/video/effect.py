@@ -72,7 +72,7 @@ class AgedTrack:
 def prepare(
     track: Track, model: AgeingModel, own: float, target: float, smallest: float
 ) -> AgedTrack:
-    """Where a track's face is, calm, and how strongly it changes."""
+    """The smoothed positions of a track's face, and how strongly each frame changes."""
     landmarks = track.landmarks()
     quads = np.stack([head_quad(points) for points in landmarks])
     sides = np.hypot(*(quads[:, 3] - quads[:, 0]).T)
@@ -84,8 +84,8 @@ def prepare(
 class Effect:
     """Changes the faces of frames that are shown in order.
 
-    `see` takes the next frame and predicts its differences; `draw` gives a frame that was seen back, changed. Call it
-    REACH frames later, so that the filter can look ahead.
+    `see` takes the next frame and predicts its differences; `draw` returns an earlier frame with its faces changed.
+    Call `draw` REACH frames after `see`, so that the filter can look ahead.
     """
 
     def __init__(self, tracks: Sequence[AgedTrack]):

@@ -110,7 +110,7 @@ def choose(people: Sequence[Person], options: VideoOptions) -> dict[int, Target]
 def _aged_tracks(
     people: Sequence[Person], chosen: dict[int, Target], model: AgeingModel, smallest: float
 ) -> list[AgedTrack]:
-    """The tracks of those who change. Whom the model cannot change, as it says itself, stays, and is named."""
+    """The tracks of the people to change. People whose ages the model refuses stay as they are, with a message."""
     found: list[AgedTrack] = []
     refused: Optional[UserError] = None
     for person in people:

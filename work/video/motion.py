@@ -14,8 +14,9 @@ POINTS = 60  # that are followed on a face
 INNER = (0.22, 0.28, 0.78, 0.82)
 BACK = 0.7  # px: a point that does not come back this close when followed backwards is lost
 LEAST = 6  # points, below which nothing is known
-NEW_COLOURS = 0.15  # share of the colours that must be new at a cut; a dim film: 0.26 and more, elsewhere 0.09
-# Correlation of two pictures that may be of two shots; there 0.26 and less, elsewhere 0.69.
+# At a cut more than this share of the colours is new. In a dim film: 0.26 and more at cuts, elsewhere 0.09.
+NEW_COLOURS = 0.15
+# At a cut the correlation of the two pictures is below this: 0.26 and less at cuts, elsewhere 0.69.
 ALIKE = 0.5
 BINS = 8  # of each colour channel
 THUMBNAIL = (64, 36)

@@ -1,4 +1,4 @@
-"""The two times that a film is read: to find its people, and to change them."""
+"""The two passes over a film: the first finds its people, the second changes them."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def in_order(groups: Sequence[list[Track]]) -> list[list[Track]]:
     starts = sorted({track.first for group in groups for track in group})
 
     def place(group: list[Track], frame: int):
-        """From where on the group is seen, or else its left edge at the frame."""
+        """A key to sort by: first those seen at the frame, from left to right, then others by first appearance."""
         for track in group:
             if track.first <= frame <= track.last:
                 return (-1, float(track.landmarks()[frame - track.first, :, 0].mean()))

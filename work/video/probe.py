@@ -12,7 +12,7 @@ from work.errors import UserError
 from work.files import open_regular
 
 MOST_PIXELS = 4096 * 2304  # of a frame: 4K in both its shapes
-# Nothing but files is read, and of films only formats that name no other file: playlists lead nowhere.
+# Only local files are read, and only film formats that cannot refer to other files: no playlists.
 LOCAL = ("-protocol_whitelist", "file,pipe")
 FORMATS = "mov matroska webm avi mpegts mpeg flv asf ogg gif yuv4mpegpipe mpegvideo m4v h264 hevc dv mxf nut ivf"
 TAGS = ("color_range", "color_space", "color_primaries", "color_trc")

@@ -16,7 +16,7 @@ from work.video.motion import moved
 
 CALM = 8.0  # frames: the deviation of the Gaussian over which detected landmarks are averaged
 FADE = 5  # frames: how far a fade reaches to both sides
-# The nose between the eyes, 0.5 from the front: no effect below, all of it above.
+# Where the nose is between the eyes (0.5: frontal): no effect below the first, all of it above the second.
 TURNED = (-0.15, 0.1)
 FACE = 0.5  # of the aligned crop's side: the width of the face
 WELL_ABOVE = 1.25  # times the smallest width: from there on the effect is whole

@@ -84,7 +84,7 @@ class Tracker:
         sure = step is not None and share >= SURE
         track.motion.append((step if step is not None else np.eye(3)) @ track.motion[-1])
         if not sure:
-            # It ends unless it is seen now: something may have come before it.
+            # It ends unless it is detected now: something may have covered it.
             track.misses += MISSES
         return sure
 

@@ -34,14 +34,14 @@ class Limits:
         first, least, most: nominal years from the start to the first rung, and between later ones. They are chosen
             so that readings should come `apart` years apart, going by the last two.
         furthest_older, furthest_younger: nominal years from the start to the last rung on each side.
-        likeness: embeddings further apart end it.
-        fall: readings that fall this many years behind the furthest end it there: the path has collapsed.
+        likeness: the distance between identity embeddings beyond which it ends.
+        fall: readings that fall this many years behind the furthest end it there: the face has collapsed.
         oldest, youngest: readings that need no further rung.
-        worn, gain: a rung behind one that was read as `worn` or older has to gain so many years, or that one is the
-            last: readers take noise for wrinkles, but not for more and more of them.
-        room: years before an end of the ladder on which all targets near it and beyond it are placed.
-        even: each decade takes at least this share of the mean decade's way along the path. Where readings jump,
-            or stand still, other readers see neither.
+        worn, gain: once a rung is read as `worn` or older, the next must gain `gain` years, or the ladder ends:
+            readers take noise for wrinkles, but not for more and more of them.
+        room: years at an end of the ladder into which all targets near it and beyond it are compressed.
+        even: each decade covers at least this share of the mean decade's distance along the path. Where this reader's
+            readings jump or stand still, other readers see neither.
     """
 
     first: float = 10.0
@@ -148,9 +148,9 @@ class Calibration:
         return found[:kept]
 
     def _held(self, shift: np.ndarray, step: float, held: float) -> tuple[Rung, float]:
-        """Probe a shift that is `step` nominal years older together with `held` deviations of gender.
+        """Probe a shift of `step` nominal years plus `held` deviations along the direction of gender.
 
-        They grow where ageing has pushed the face towards the other gender. Returns the rung and what holds it.
+        `held` grows where ageing has pushed the face towards the other gender. Returns the rung and the new `held`.
         """
         hold, side = self.hold, self.side
         adult = float(np.clip(abs(self.start.gender), hold.least, hold.most))
@@ -188,9 +188,9 @@ class Calibration:
         return (1 - share) * self.rungs[low].shift + share * self.rungs[high].shift
 
     def _within_reach(self, age: float, youngest: float, oldest: float) -> float:
-        """The aim for a target age, pressed together near an end of the ladder that lies before life's own.
+        """The aim for a target age, compressed near an end of the ladder that does not reach 0 or 100 years.
 
-        So two targets beyond an end still differ, those further on by less; the others are left as they are.
+        So targets beyond that end still differ, the further out the less; all others are left as they are.
         """
         aim, room = self.aims.reading(age), self.limits.room
         first, last = self.aims.reading(0.0), self.aims.reading(100.0)
@@ -202,7 +202,7 @@ class Calibration:
 
 
 def smooth(readings: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Readings [K] at `places` [K], halfway to what their neighbours give at their place; the ends stay."""
+    """Readings [K] at `places` [K], each averaged with the interpolation of its neighbours; the ends stay."""
     result = readings.copy()
     for i in range(1, len(readings) - 1):
         around = [i - 1, i + 1]

@@ -1,4 +1,4 @@
-"""Finding the generator's code of a photo: refine a first guess by gradient steps in whitened W+."""
+"""Inversion: find a photo's latent code by refining a first guess with gradient steps in whitened W+."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class RefineWeights:
             and age much worse.
         prior: pull of that mean towards the generator's mean.
         rate: Adam's learning rate for what all codes share, in deviations of w.
-        own: the share of that rate at which each code moves by itself. Photos whose codes have parted age
-            into wrinkled noise, however well they are drawn at their own age.
+        own: the share of that rate at which each code moves by itself. Photos whose codes drift apart age
+            into wrinkled noise, however well they are reconstructed at their own age.
     """
 
     pixels: float = 1.0

@@ -154,8 +154,8 @@ class EmbeddedModel(AgeingModel):
     def target_years(self, encoded: list[CalibratedFace], target: Target) -> Tensor:
         """See AgeingModel; "+0" changes nothing, and from "+20" on years are added to the age of the photo.
 
-        The calibration, made for faces that it changes, finds the photo itself at another age; between the two ages
-        the way is as long as the years asked for.
+        The calibration is made for changed faces and takes the unchanged photo for another age. Years are added to that
+        age at "+0", to the photo's estimated age from SETTLED years on, and to ages between the two for fewer years.
         """
         if not target.relative:
             return super().target_years(encoded, target)

@@ -17,15 +17,16 @@ from work.models.checkpoint import load_state, read_checkpoint
 from work.models.face_chip import face_chip
 
 FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
-# By reading: how many years people are read younger in grey than in colour, the median of 562 of UTKFace's
+# By reading: how many years younger people are read in grey than in colour; the median of 562 people of UTKFace
 GREY_LIFT = (15, 25, 35, 45, 55, 65), (0.5, 1.5, 1.0, 0.5, 2.5, 3.0)
 
 
 def look(reader: nn.Layer, images: list[Tensor]) -> tuple[np.ndarray, np.ndarray, Tensor]:
-    """What an AgeGenderReader sees in N images [1, 3, S, S], and in their mirror images.
+    """Run an AgeGenderReader on N images [1, 3, S, S] and their mirror images.
 
     Returns:
-        Both readings of ages [N, 2], means over the two; gender scores [2, N] of each; embeddings [N, D].
+        Both readings of ages [N, 2], averaged over image and mirror image; gender scores [2, N] of the image and of the
+        mirror image; embeddings [N, D] of the images.
     """
     chips = paddle.concat([face_chip(image) for image in images])
     years, genders, people = reader(paddle.concat([chips, chips.flip(3)]))
@@ -35,7 +36,7 @@ def look(reader: nn.Layer, images: list[Tensor]) -> tuple[np.ndarray, np.ndarray
 
 
 def photo_reading(years: np.ndarray, photo: Tensor) -> float:
-    """Years that a photo [1, 3, S, S] with these two readings [2] is read as; grey does not make people younger."""
+    """The reading of a photo [1, 3, S, S] in years, from both readings [2]; corrected for grey, which reads younger."""
     reading = float(combine(years[None])[0])
     return reading + (float(np.interp(reading, *GREY_LIFT)) if is_grey(photo) else 0.0)
 

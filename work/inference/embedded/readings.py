@@ -26,10 +26,10 @@ def combine_cautiously(years: np.ndarray) -> np.ndarray:
 class Readings:
     """Reads changed faces of one photo.
 
-    A composite can fool readers, so the generator's own face counts as much. Faces that were made younger, where the
-    composite keeps grown-up skin, are as old as the older of the two. On the gender both have to agree. The
-    generator's face may be read as older or younger than the photo before anything changed; this gap is taken off as
-    long as the face has changed little.
+    A composite can fool readers, so the generator's own face counts as much: a reading is the mean of the two. For
+    faces that were made younger, where the composite keeps adult skin, it is the higher of the two. Of the two gender
+    scores the one that agrees less with the photo's counts. The generator's face may be read as older or younger than
+    the photo before anything has changed; this gap is corrected for while the face has changed little.
 
     Args:
         reader: an AgeGenderReader.

@@ -86,7 +86,7 @@ def _last_used(folder: Path) -> float:
 
 @contextmanager
 def stages(folder: Path) -> Iterator[Callable[[], None]]:
-    """A bar over graphs built, loaded and checked; silence if an earlier run did that. Call what it yields thrice."""
+    """A progress bar for building, loading and checking graphs; none if done before. Call what it yields after each."""
     if (folder / CHECKS).is_file():
         yield lambda: None
         return

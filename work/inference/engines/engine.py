@@ -54,8 +54,8 @@ def first_usable(
 ) -> Optional[Result]:
     """What `prepare` makes on the first engine that can be used; None if Paddle itself has to compute.
 
-    For each engine that was passed over a line on stderr says why, and what computes instead; not if "auto" only
-    found that it is not installed.
+    If an engine is passed over, a line on stderr says why and what computes instead, unless "auto" only found that it
+    is not installed.
 
     Args:
         choice: `--engine`: the name of an engine, "paddle", or "auto", which on a CPU is all `engines` in turn.

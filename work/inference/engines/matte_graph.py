@@ -58,5 +58,5 @@ def matte(ops: Ops, photo: Node, w: Weights) -> Node:
 
 
 def behind(weight: np.ndarray) -> np.ndarray:
-    """A kernel for one zero less above and on the left: it gets a row and a column of zeros there."""
+    """A kernel with a zero row added above and a zero column on the left, where the padding is one pixel too large."""
     return np.pad(weight, ((0, 0), (0, 0), (1, 0), (1, 0)))

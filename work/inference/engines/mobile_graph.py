@@ -2,9 +2,9 @@
 
 Engines do not differentiate, so the backward pass, which inverting photos needs, is written out as well.
 
-The generator keeps the four Haar bands of a channel side by side. Here all channels of a band are, so that sums of
-bands are sums of slices: in float32 with AVX2 pictures are drawn 1.1 to 1.2 times as fast as by a product with a
-matrix, gradients 1.2 times.
+The generator keeps the four Haar bands of each channel next to each other. Here channels are grouped by band, so that
+sums of bands are sums of slices: in float32 with AVX2 that draws pictures 1.1 to 1.2 times as fast as a product with a
+matrix, and gradients 1.2 times.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def fast_networks(
     choice: str,
     precision: str,
 ) -> tuple[AtSize, Matte]:
-    """Both on an engine, the network once for each size of faces; themselves if Paddle has to compute.
+    """Both networks on an engine, the first once for each size of faces; `net` and `persons` if Paddle has to compute.
 
     Args:
         source: the file of the network's weights.
@@ -125,6 +125,6 @@ def _matte_of(persons: PersonMatte, ops: Ops, photo: Node) -> Node:
 
 @paddle.no_grad()
 def _distance(graph: Graph, plain: Any, inputs: list[np.ndarray], offset: float = 0) -> float:
-    """How far outputs are apart; with the offset -1, those of mattes, which squares leave near 0."""
+    """The relative error of a graph's output. Mattes need the offset -1, since they are near 0 for flat squares."""
     tensors = [paddle.to_tensor(x) for x in inputs]
     return relative_rms(graph(*tensors).numpy() + offset, plain(*tensors).numpy() + offset)
