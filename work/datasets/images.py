@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Iterator
 import numpy as np
 from PIL import Image, ImageOps
 
-from work.datasets.photo_info import has_alpha, on_white, travelling_info, with_alpha
+from work.datasets.photo_info import has_alpha, kept_info, on_white, with_alpha
 from work.errors import UserError, shown
 from work.files import atomic_write, open_regular
 
@@ -221,7 +221,7 @@ def to_upright_rgb(original: Image.Image) -> Image.Image:
     image = _upright(original)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bit(image)
-    info = travelling_info(original, image)
+    info = kept_info(original, image)
     if has_alpha(image):
         image = on_white(info["rgba"] if "rgba" in info else image.convert("RGBA"))
     elif image.mode != "RGB" or image is original:

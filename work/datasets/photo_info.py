@@ -27,13 +27,13 @@ MAKER_NOTE, INTEROPERABILITY = 0x927C, 0xA005  # the second is a place in the ol
 SIDES = {0xA002: 0, 0xA003: 1}  # tag: index into the size
 
 
-def travelling_info(original: Image.Image, upright: Image.Image) -> dict[Any, Any]:
+def kept_info(original: Image.Image, upright: Image.Image) -> dict[Any, Any]:
     """What to keep of an opened photo for its upright version of any mode."""
     info: dict[Any, Any] = {}
     profile = original.info.get("icc_profile") if original.mode in ("RGB", "RGBA", "P") else None
     if profile and len(profile) <= MAX_PROFILE:
         info["icc_profile"] = profile
-    exif = travelling_exif(original, upright.size)
+    exif = kept_exif(original, upright.size)
     if exif:
         info["exif"] = exif
     if has_alpha(upright):
@@ -43,7 +43,7 @@ def travelling_info(original: Image.Image, upright: Image.Image) -> dict[Any, An
     return info
 
 
-def travelling_exif(original: Image.Image, size: tuple[int, int]) -> bytes:
+def kept_exif(original: Image.Image, size: tuple[int, int]) -> bytes:
     """The EXIF to write beside upright pixels of `size`; b"" if there is none or it is damaged."""
     try:
         found, kept = original.getexif(), Image.Exif()

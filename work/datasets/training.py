@@ -26,7 +26,7 @@ ORDER, FLIPS, AGES, NOISE, WEIGHTS, INPUTS, RENDERS = range(7)
 AHEAD = 4  # batches that are read before they are asked for
 
 
-def generator(seed: int, *key: int) -> np.random.Generator:
+def random_generator(seed: int, *key: int) -> np.random.Generator:
     """A generator of its own for each seed and key."""
     return np.random.default_rng([seed % 2**32, *key])
 
@@ -89,8 +89,8 @@ class FaceFolder:
 @functools.lru_cache(maxsize=2)
 def epoch_order(count: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """A permutation of `count` faces, and which of them are mirrored (half, as in the reference)."""
-    order = generator(seed, ORDER, epoch).permutation(count)
-    return order, generator(seed, FLIPS, epoch).random(count) < 0.5
+    order = random_generator(seed, ORDER, epoch).permutation(count)
+    return order, random_generator(seed, FLIPS, epoch).random(count) < 0.5
 
 
 def sample(count: int, seed: int, position: int) -> tuple[int, bool]:

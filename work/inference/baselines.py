@@ -22,7 +22,7 @@ from work.faces.aligned import AlignedFace, stack
 from work.faces.head_mask import border_mask
 from work.inference.composite import is_grey, without_colours
 from work.inference.model import AgeingModel
-from work.inference.steps import OnStep, unheard
+from work.inference.steps import OnStep, ignore_progress
 from work.installation import PACKAGE_FOLDER
 from work.loading import load_network
 from work.models.checkpoint import Checkpoint
@@ -128,7 +128,7 @@ class Baseline(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = unheard,
+        on_step: OnStep = ignore_progress,
     ) -> EncodedFaces:
         """See AgeingModel; there are no codes."""
         encoded = self.encode_known(faces, [])

@@ -56,7 +56,7 @@ def head_template(size: int, mask: Callable[..., np.ndarray] = head_mask) -> Ten
     return paddle.to_tensor(mask(axis[None, :], axis[:, None])[None, None].astype(np.float32))
 
 
-def understood(photo: Tensor, inverted: Tensor) -> Tensor:
+def inversion_match(photo: Tensor, inverted: Tensor) -> Tensor:
     """1 where the inversion matches the photo, down to 0 where it does not (hands, hats, hair ends), [N, 1, S, S]."""
     miss = blur((photo - inverted).abs().mean(axis=1, keepdim=True), 14 / 512)
     return paddle.exp(-((miss / OCCLUSION) ** 2))
@@ -118,7 +118,7 @@ class Composite:
         missed = photo - self.inverted
         colours = blur(missed, LOW_PASS)
         self.photo, self.heads = photo, None
-        template, drawn = head_template(photo.shape[-1]), understood(photo, self.inverted)
+        template, drawn = head_template(photo.shape[-1]), inversion_match(photo, self.inverted)
         if may_change is not None:
             drawn = drawn * may_change
         self.mask = template * drawn

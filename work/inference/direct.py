@@ -18,7 +18,7 @@ from work.inference.embedded.person_reader import load_person_reader, read_fitte
 from work.inference.engines.reaging import fast_networks
 from work.inference.model import AgeingModel
 from work.inference.skin_tone import keep_tone
-from work.inference.steps import OnStep, unheard
+from work.inference.steps import OnStep, ignore_progress
 from work.installation import PACKAGE_FOLDER, command
 from work.loading import load_network
 from work.models.reaging.nominal import OLDEST, YOUNGEST, NominalAges, read_nominal, split_nominal
@@ -32,10 +32,10 @@ SMALL = 256
 
 @dataclass
 class SeenFace:
-    """One face: the photo [1, 3, S, S], where it shows a person [1, 1, S, S], and the person's age."""
+    """One face: the photo [1, 3, S, S], its person matte [1, 1, S, S], and the person's age."""
 
     photo: Tensor
-    person: Tensor
+    matte: Tensor
     age: float
 
 
@@ -78,7 +78,7 @@ class DirectModel(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = unheard,
+        on_step: OnStep = ignore_progress,
     ) -> list[SeenFace]:
         """See AgeingModel; there are no codes, and nothing takes time."""
         return self.encode_known(faces, [self.read_age(face.tensor(SMALL)) for face in faces])
@@ -130,7 +130,7 @@ class DirectModel(AgeingModel):
         if bool(is_grey(face.photo)):  # a grey photo stays grey
             change = without_colours(change)
         aged = (face.photo + change).clip(-1, 1)
-        person = paddle.maximum(face.person, self.matte(aged))
+        person = paddle.maximum(face.matte, self.matte(aged))
         return face.photo + person * (aged - face.photo)
 
 

@@ -13,7 +13,7 @@ from paddle import Tensor
 from work.configs.target_age import Target
 from work.errors import UserError
 from work.faces.aligned import AlignedFace
-from work.inference.steps import OnStep, unheard, within
+from work.inference.steps import OnStep, ignore_progress, within
 from work.progress import progress
 
 Frames = Callable[[np.ndarray], Tensor]
@@ -52,7 +52,7 @@ class AgeingModel(ABC):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = unheard,
+        on_step: OnStep = ignore_progress,
     ) -> Any:
         """All that does not depend on the target age, for N faces.
 
@@ -88,7 +88,7 @@ class AgeingModel(ABC):
         return self
 
     def drawn_by(
-        self, encoded: Any, ages: Sequence[float], on_step: OnStep = unheard
+        self, encoded: Any, ages: Sequence[float], on_step: OnStep = ignore_progress
     ) -> tuple[AgeingModel, Any]:
         """The model that draws these ages in years (this one, or one that it chooses), and its encoding of the faces.
 
@@ -124,7 +124,7 @@ class AgeingModel(ABC):
         raise self._no_generator()
 
     def invert(
-        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
+        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = ignore_progress
     ) -> Tensor:
         """Faces [N, 3, 256, 256] in [-1, 1] -> their w_plus [N, n_styles, 512], without ageing; else as `encode`."""
         raise self._no_generator()

@@ -24,7 +24,7 @@ from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
 from work.files import check_folder, size_of
 from work.inference.load import load_model
-from work.inference.steps import LearnThenDraw, OnStep, unheard, within
+from work.inference.steps import LearnThenDraw, OnStep, ignore_progress, within
 from work.progress import progress, say
 from work.report import Report
 
@@ -59,7 +59,7 @@ class PhotoAger:
         return [AlignedFace(photo, ffhq_quad(points), points) for points in chosen]
 
     def learn(
-        self, face: AlignedFace, steps: Optional[int] = None, on_step: OnStep = unheard
+        self, face: AlignedFace, steps: Optional[int] = None, on_step: OnStep = ignore_progress
     ) -> Subject:
         """Encode a face: the slow part, which all target ages share.
 
@@ -69,7 +69,7 @@ class PhotoAger:
         encoded = self.model.encode([face], steps=steps, on_step=on_step)
         return Subject(face, self.model.ages(encoded)[0], encoded)
 
-    def age(self, subject: Subject, years: float, on_step: OnStep = unheard) -> NewFace:
+    def age(self, subject: Subject, years: float, on_step: OnStep = ignore_progress) -> NewFace:
         """The face at a target age, ready to be put back."""
         model, encoded = self.model.drawn_by(subject.encoded, [years], on_step)
         pictures = model.transform(encoded, paddle.full([1], float(years)))

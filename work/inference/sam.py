@@ -18,7 +18,7 @@ from work.inference.composite import Composite, gates
 from work.inference.engines.sam import fast_sam
 from work.inference.film_paths import interpolate
 from work.inference.model import AgeingModel, Frames
-from work.inference.steps import OnStep, unheard
+from work.inference.steps import OnStep, ignore_progress
 from work.loading import load_network, load_psp
 from work.models.checkpoint import Checkpoint
 from work.models.psp import PSP, add_age_channel, face_pool
@@ -70,7 +70,7 @@ class SAM(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = unheard,
+        on_step: OnStep = ignore_progress,
     ) -> EncodedFaces:
         """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages, in one step."""
         inputs = stack(faces)
@@ -138,7 +138,7 @@ class SAM(AgeingModel):
 
     @paddle.no_grad()
     def invert(
-        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
+        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = ignore_progress
     ) -> Tensor:
         """See AgeingModel; the frozen encoder's codes, or pSp's own."""
         if self.net.start_from_encoded_w_plus:

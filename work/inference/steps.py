@@ -8,7 +8,7 @@ OnStep = Callable[[float], None]  # is told the share that is done, 0 to 1
 LEARNING = 0.8  # of one item's time goes into learning its faces, where the model refines them
 
 
-def unheard(share: float) -> None:
+def ignore_progress(share: float) -> None:
     """The default callback: does nothing."""
 
 

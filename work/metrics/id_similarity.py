@@ -68,7 +68,7 @@ class FaceEmbedder:
             cut = official_face if self.crop == "official" else filtered_face
             return self.net(cut(self.detector, picture, path).tensor(112)).numpy()[0]
 
-    def likeness(self, a: np.ndarray, b: np.ndarray) -> float:
+    def compare(self, a: np.ndarray, b: np.ndarray) -> float:
         """Cosine of CurricularFace's unit vectors, or Euclidean distance of dlib's."""
         return float(a @ b) if self.network == "curricularface" else float(np.linalg.norm(a - b))
 
@@ -103,7 +103,7 @@ def _compare(embedder: FaceEmbedder, matches: Matches) -> list[tuple[Result, flo
     found: list[tuple[Result, float | ImageError]] = []
     for result in matches.results:
         try:
-            found.append((result, embedder.likeness(embedder.embed(result.path), reference)))
+            found.append((result, embedder.compare(embedder.embed(result.path), reference)))
         except ImageError as error:
             found.append((result, error))
     return found

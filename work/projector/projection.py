@@ -41,10 +41,10 @@ class Projection:
     ):
         self.face, self.start, self.space, self.options = face, start, space, options
         self.mask, self.features = mask, features
-        self.moved = np.ones([1, space.n_styles, 1], np.float32)
+        self.layer_mask = np.ones([1, space.n_styles, 1], np.float32)
         if options.levels is not None:
-            self.moved[:] = 0
-            self.moved[:, options.levels] = 1
+            self.layer_mask[:] = 0
+            self.layer_mask[:, options.levels] = 1
         self.parts: dict[str, Tensor] = {}
         if space.rates[0]:
             self.parts["together"] = _trained(np.zeros([1, 1, 512]), space.rates[0])
@@ -64,7 +64,7 @@ class Projection:
         way = self.parts["own"]
         if "together" in self.parts:
             way = way + self.parts["together"]
-        return self.start + way * paddle.to_tensor(self.moved)
+        return self.start + way * paddle.to_tensor(self.layer_mask)
 
     def noise(self) -> list[Tensor]:
         """Its noise maps; empty if they are not optimised."""

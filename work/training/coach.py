@@ -15,7 +15,7 @@ import paddle
 from paddle import Tensor
 
 from work.configs.loop_options import LoopFlags
-from work.datasets.training import NOISE, Batch, generator, load
+from work.datasets.training import NOISE, Batch, load, random_generator
 from work.errors import UserError
 from work.signals import Stopped
 from work.training.logs import Log, Pace, term_line
@@ -113,7 +113,7 @@ class Coach:
         self.state.precision.backward(loss / self.options.grad_accum)
 
     def _noise_seed(self, *key: int) -> int:
-        return int(generator(self.options.seed, NOISE, *key).integers(2**31))
+        return int(random_generator(self.options.seed, NOISE, *key).integers(2**31))
 
     def _after_step(self, outcome: Outcome, pace: Pace) -> None:
         """Log, save panels, validate and save checkpoints at their intervals."""

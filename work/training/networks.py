@@ -16,7 +16,7 @@ from work.configs.train_flags import INTO_W_PLUS, LIGHT, MOBILE
 from work.configs.train_options import TrainOptions
 from work.criteria.aging import AgingLoss
 from work.criteria.identity import DlibIdentity, IdentityLoss
-from work.datasets.training import WEIGHTS, generator
+from work.datasets.training import WEIGHTS, random_generator
 from work.errors import UserError
 from work.inference.engines.mobile import fast_generator
 from work.loading import load_lpips, load_network, open_known, open_model, set_latent_avg
@@ -104,7 +104,7 @@ def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> Non
 @paddle.no_grad()
 def _scatter(net: PSP, seed: int) -> np.ndarray:
     """White noise @ this, [512, 512], is spread as the generator's codes are along their widest axes; others are 0."""
-    z = generator(seed, WEIGHTS).standard_normal((SCATTER_SAMPLES, 512), np.float32)
+    z = random_generator(seed, WEIGHTS).standard_normal((SCATTER_SAMPLES, 512), np.float32)
     scatter = whitening(net.map(paddle.to_tensor(z)).numpy())  # the widest axes are the last
     scatter[:-SCATTER_AXES] = 0
     return scatter
@@ -126,7 +126,7 @@ def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:
     Raises:
         UserError: IR-SE50's weights lack a layer.
     """
-    rng = generator(seed, WEIGHTS)
+    rng = random_generator(seed, WEIGHTS)
     own, light = encoder.state_dict(), isinstance(encoder, LightStyleEncoder)
     for layer in encoder.sublayers():
         if isinstance(layer, (nn.Conv2D, nn.Linear)):

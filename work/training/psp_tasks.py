@@ -10,7 +10,7 @@ from work.configs.resize_factors import RESIZE_FACTORS, parse_factors
 from work.configs.train_flags import FRONTALIZE, SUPER_RESOLUTION
 from work.configs.train_options import TrainOptions
 from work.datasets.degrade import blurred, mirrored
-from work.datasets.training import INPUTS, generator
+from work.datasets.training import INPUTS, random_generator
 
 
 def make_inputs(
@@ -21,7 +21,7 @@ def make_inputs(
     Frontalisation mirrors half of them: what a face and its mirror image have in common is a frontal pose.
     Super-resolution takes one of `resize_factors` for each. The draw is the same however many ranks share a batch.
     """
-    count, rng = len(faces), generator(options.seed, INPUTS, *key)
+    count, rng = len(faces), random_generator(options.seed, INPUTS, *key)
     drawn = rng.random(count * world)[rank * count : (rank + 1) * count]
     if options.dataset_type == FRONTALIZE:
         return mirrored(faces, drawn < 0.5)

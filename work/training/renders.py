@@ -7,7 +7,7 @@ import paddle
 from paddle import Tensor
 
 from work.configs.train_options import TrainOptions
-from work.datasets.training import RENDERS, generator
+from work.datasets.training import RENDERS, random_generator
 from work.models.psp import PSP
 
 TRUNCATIONS = (0.5, 1.0)
@@ -19,7 +19,7 @@ def draw_codes(net: PSP, options: TrainOptions, key: tuple[int, ...], rank: int)
 
     A function of the seed, the batch's key and the rank.
     """
-    rng, count = generator(options.seed, RENDERS, *key, rank), options.renders
+    rng, count = random_generator(options.seed, RENDERS, *key, rank), options.renders
     z = paddle.to_tensor(rng.standard_normal((count, 512)).astype(np.float32))
     truncation = paddle.to_tensor(rng.uniform(*TRUNCATIONS, (count, 1)).astype(np.float32))
     mean = net.latent_avg[:1]

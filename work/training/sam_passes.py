@@ -13,7 +13,7 @@ import paddle
 from paddle import Tensor
 
 from work.configs.train_options import TrainOptions
-from work.datasets.training import AGES, generator
+from work.datasets.training import AGES, random_generator
 from work.models.psp import PSP, add_age_channel
 from work.training.objective import Loss, Objective
 from work.training.recipes import Backward, Outcome
@@ -33,7 +33,7 @@ def draw(
     options: TrainOptions, key: tuple[int, ...], count: int, rank: int = 0, world: int = 1
 ) -> Draw:
     """Draw for a batch of `count` faces on this rank; however many ranks share a batch, its draw is the same."""
-    rng = generator(options.seed, AGES, *key)
+    rng = random_generator(options.seed, AGES, *key)
     no_aging = bool(rng.random() < NO_AGING_SHARE)
     ages = rng.integers(0, 101, count * world)[rank * count : (rank + 1) * count]
     if options.target_age != "uniform_random":

@@ -27,7 +27,7 @@ class AgedTrack:
 
     Attributes:
         model: draws the changes.
-        own, target: ages in years.
+        own_age, target: in years.
         quads: [n, 4, 2] the face's corners in each frame.
         strengths: [n] in 0..1.
         size: px of a side of `changes`: as many as the face has in the film.
@@ -36,7 +36,7 @@ class AgedTrack:
 
     track: Track
     model: AgeingModel
-    own: float
+    own_age: float
     target: float
     quads: np.ndarray
     strengths: np.ndarray
@@ -121,7 +121,7 @@ class Effect:
 @paddle.no_grad()
 def _predict(aged: AgedTrack, face: AlignedFace) -> np.ndarray:
     """The difference that a track's model draws for a face, [size, size, 3], of 255."""
-    encoded = aged.model.encode_known([face], [aged.own])
+    encoded = aged.model.encode_known([face], [aged.own_age])
     picture = aged.model.transform(encoded, paddle.full([1], aged.target))[0].numpy()
     change = 127.5 * (picture - face.values(picture.shape[-1])).transpose(1, 2, 0)
     return cv2.resize(change, (aged.size, aged.size), interpolation=cv2.INTER_AREA)

@@ -9,7 +9,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from work.inference.steps import OnStep, unheard
+from work.inference.steps import OnStep, ignore_progress
 
 PREVIEWED = 0.7  # share of the steps that are made on the generator's cheap preview
 
@@ -74,7 +74,9 @@ class Inverter(nn.Layer):
         loss = loss + weights.common * (white - middle).square().mean()
         return loss + weights.prior * middle.square().mean()
 
-    def refine(self, face: Tensor, white: Tensor, steps: int, on_step: OnStep = unheard) -> Tensor:
+    def refine(
+        self, face: Tensor, white: Tensor, steps: int, on_step: OnStep = ignore_progress
+    ) -> Tensor:
         """Whitened codes [1, n_styles, 512] after `steps` Adam steps towards the photo `face` [1, 3, 256, 256]."""
         if steps < 1:
             return white

@@ -26,7 +26,7 @@ from work.inference.embedded.person_reader import fill, load_person_reader, read
 from work.inference.embedded.readings import Readings
 from work.inference.engines.mobile import fast_generator
 from work.inference.model import AgeingModel
-from work.inference.steps import OnStep, unheard, within
+from work.inference.steps import OnStep, ignore_progress, within
 from work.loading import load_lpips, load_network
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.pretrained import require_weights
@@ -86,7 +86,7 @@ class EmbeddedModel(AgeingModel):
         self.hats = hats
 
     def invert(
-        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = unheard
+        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = ignore_progress
     ) -> Tensor:
         """See AgeingModel; by the encoder and gradient steps, `refine` by default."""
         steps, count = self.refine if steps is None else steps, len(faces)
@@ -104,7 +104,7 @@ class EmbeddedModel(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = unheard,
+        on_step: OnStep = ignore_progress,
     ) -> list[CalibratedFace]:
         """See AgeingModel; every face is inverted, unless its codes are known, and calibrated."""
         steps = self.refine if steps is None else steps

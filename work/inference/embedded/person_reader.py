@@ -21,7 +21,7 @@ FITTED = PACKAGE_FOLDER / "embedded.pdparams"  # made by work/training/embedded
 GREY_LIFT = (15, 25, 35, 45, 55, 65), (0.5, 1.5, 1.0, 0.5, 2.5, 3.0)
 
 
-def look(reader: nn.Layer, images: list[Tensor]) -> tuple[np.ndarray, np.ndarray, Tensor]:
+def run_reader(reader: nn.Layer, images: list[Tensor]) -> tuple[np.ndarray, np.ndarray, Tensor]:
     """Run an AgeGenderReader on N images [1, 3, S, S] and their mirror images.
 
     Returns:
@@ -54,7 +54,7 @@ class PersonReader:
     @paddle.no_grad()
     def __call__(self, photo: Tensor) -> float:
         """The age in years of an aligned photo [1, 3, S, S] in [-1, 1]."""
-        both, _, _ = look(self.reader, [photo])
+        both, _, _ = run_reader(self.reader, [photo])
         return self.aims.person(photo_reading(both[0], photo))
 
 

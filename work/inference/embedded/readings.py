@@ -6,7 +6,7 @@ import numpy as np
 from paddle import Tensor, nn
 
 from work.inference.embedded.calibration import Rung
-from work.inference.embedded.person_reader import look, photo_reading
+from work.inference.embedded.person_reader import photo_reading, run_reader
 from work.models.age_gender import combine
 
 # Years by which the generator's face has to change until the inverted face's own misreading no longer matters
@@ -43,7 +43,7 @@ class Readings:
 
     def __init__(self, reader: nn.Layer, photo: Tensor, inverted: Tensor, composites: bool):
         self.reader, self.composites = reader, composites
-        both, genders, people = look(self.reader, [photo, inverted])
+        both, genders, people = run_reader(self.reader, [photo, inverted])
         years = combine_cautiously(both)
         self.person, self.inverted_age = people[0], years[1]
         self.photo_reading = photo_reading(both[0], photo)  # nothing made that could fool the fit
@@ -55,7 +55,7 @@ class Readings:
     def read_rung(self, shift: np.ndarray, aged: Tensor, delivered: Tensor, older: bool) -> Rung:
         """The rung of a shift [512] whose generated face and delivered picture are given, [1, 3, 256, 256] each."""
         images = [aged, delivered] if self.composites else [aged]
-        both, genders, people = look(self.reader, images)
+        both, genders, people = run_reader(self.reader, images)
         years = combine_cautiously(both)
         moved = abs(years[0] - self.inverted_age)
         years[0] += self.gap * max(0.0, 1 - moved / FORGOTTEN)

@@ -9,7 +9,7 @@ import numpy as np
 
 from work.configs.age_groups import AgeGroup
 from work.datasets.ages import members
-from work.datasets.training import AGES, generator, sample
+from work.datasets.training import AGES, random_generator, sample
 from work.errors import UserError
 
 YEARS = (0, 10, 20, 30, 40)
@@ -93,7 +93,7 @@ class YearsPlanner:
 
     def plan(self, positions: range, key: Sequence[int] = ()) -> Plan:
         """See Planner."""
-        rng = generator(self.seed, AGES, *key, positions.start)
+        rng = random_generator(self.seed, AGES, *key, positions.start)
         sources, reals, years = [], [], []
         for sign in (1, -1):
             for position in positions:

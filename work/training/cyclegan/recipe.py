@@ -13,7 +13,7 @@ from PIL import Image
 from work.configs.age_groups import parse_groups
 from work.configs.cyclegan_options import FA, CycleGANOptions
 from work.datasets.ages import read_ages
-from work.datasets.training import Batch, FaceFolder, generator
+from work.datasets.training import Batch, FaceFolder, random_generator
 from work.errors import UserError
 from work.models.checkpoint import load_state, read_checkpoint
 from work.models.cyclegan.cyclegan import DISCRIMINATORS, GENERATORS, CycleGAN
@@ -157,7 +157,7 @@ class CycleRecipe:
             return self.passes(faces, plan, backward)
         if place.key[0] < self.options.warmup_steps:
             return self.passes.warm_up(faces, plan, backward)
-        rng = generator(self.seed, POOLS, *place.key, place.rank)
+        rng = random_generator(self.seed, POOLS, *place.key, place.rank)
         interval = self.options.cycle_interval
         cycle = float(interval) if place.key[0] % interval == 0 else 0.0
         return self.passes(faces, plan, backward, rng, cycle)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from work.datasets.ages import read_ages
 from work.datasets.images import ImageError, find_images, read_image
-from work.datasets.training import AGES, INPUTS, generator, sample
+from work.datasets.training import AGES, INPUTS, random_generator, sample
 from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.models.reaging.nominal import OLDEST, YOUNGEST
@@ -112,7 +112,7 @@ class ReagingFaces:
         """The sample at a position; `again` counts those before it that could not be read."""
         batch, place = divmod(position, len(self.kinds))
         kind = self.kinds[place]
-        rng = generator(self.seed, AGES, position, again)
+        rng = random_generator(self.seed, AGES, position, again)
         same = [i for i, other in enumerate(self.kinds) if (other == PHOTO) == (kind == PHOTO)]
         turn = batch * len(same) + same.index(place) + again
         if kind == PHOTO:
@@ -145,7 +145,7 @@ class ReagingFaces:
         for again in range(TRIES):
             chosen = self.sample(index, again)
             try:
-                return self._show(chosen, generator(self.seed, INPUTS, index, again)), chosen
+                return self._show(chosen, random_generator(self.seed, INPUTS, index, again)), chosen
             except ImageError as error:
                 if self.bad.setdefault(error.path, error) is error:
                     print(f"failed: {error}; another face takes its place", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any, Iterator, Optional
 from PIL import Image
 
 from work.configs.reaging_options import WEIGHTS, ReagingOptions
-from work.datasets.training import NOISE, Batch, generator
+from work.datasets.training import NOISE, Batch, random_generator
 from work.errors import UserError
 from work.loading import load_lpips, load_network
 from work.models.checkpoint import load_state, read_checkpoint
@@ -135,7 +135,7 @@ class ReagingRecipe:
 
     def run_batch(self, batch: Batch, place: Place, backward: Backward) -> Outcome:
         """See Recipe."""
-        rng = generator(self.seed, NOISE, place.part, *place.key, place.rank)
+        rng = random_generator(self.seed, NOISE, place.part, *place.key, place.rank)
         return self.passes(to_faces(batch.faces, batch.files), backward, rng)
 
     def term_names(self) -> list[str]:
