@@ -1,11 +1,11 @@
-"""Judge the baselines on people who were left out of training, by an age reader that no training has asked.
+"""Evaluate the baselines on people left out of training, with an age reader that no training has used.
 
     python benchmarks/baselines.py fit --faces utkface64/train --judge judge.npz
     python benchmarks/baselines.py measure --faces utkface64/test --judge judge.npz --checkpoint_path exp/fgan
 
-The reader is linear in features of dlib's face network and of AlexNet, fitted to faces of known ages at the size of the
-networks; FA-GAN learned from age_v1, of which it knows nothing. Faces are UTKFace's crops as `prepare_data.py` writes
-them. Identity is dlib's distance; below 0.6 two pictures count as one person.
+The reader is linear in features of dlib's face network and of AlexNet, and fitted to faces of known ages at the
+generators' resolution. FA-GAN learned from age_v1, which the reader does not use. Faces are UTKFace's crops as
+`prepare_data.py` writes them. Identity is dlib's distance; below 0.6 two pictures count as the same person.
 """
 
 from __future__ import annotations

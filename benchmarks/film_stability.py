@@ -1,4 +1,4 @@
-"""Whether ageing a film is calm: makes two films in which everything is known, and compares films before and after.
+"""Measure how stable an aged film is: make two test films of known content, and compare films before and after.
 
     python benchmarks/film_stability.py still PORTRAIT still.mp4
     python benchmarks/film_stability.py talking talking.mp4
@@ -6,10 +6,10 @@
     python benchmarks/film_stability.py compare still.mp4 still_75.mp4 --path
     python benchmarks/film_stability.py compare talking.mp4 talking_75.mp4
 
-`still` moves a photo along a known path (zoom, pan, roll). `talking` is a face that does not exist, moved through poses
-and expressions in the latent space of the embedded generator: the directions are measured on random faces, from where
-their landmarks lie. `compare` un-moves both films, by the known path (`--path`) or by where the package itself finds
-the face, and looks at the face alone.
+`still` moves a photo along a known path (zoom, pan, roll). `talking` moves a generated face through poses and
+expressions in the latent space of the embedded generator; the latent directions come from the landmarks of random
+faces. `compare` undoes the motion in both films, by the known path (`--path`) or by where the package itself finds the
+face, and compares the face alone.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def still(photo: Path, out: Path) -> None:
 
 
 def directions(model, detector) -> dict[str, np.ndarray]:
-    """What moves yaw, pitch and smile, by their units: codes' covariance with where landmarks lie."""
+    """Latent directions of yaw, pitch and smile: the covariance of w with each standardised landmark measure."""
     codes, seen = [], []
     for _ in progress(range(RANDOM), label="measuring directions", unit="face"):
         w = model.random_codes(1)

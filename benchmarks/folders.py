@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--model", default="sam", choices=("sam", "embedded"))
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is told")
+    parser.add_argument("--repeat", type=int, default=3, help="runs; the median is printed")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -119,7 +119,7 @@ def make_faces(folder: Path, count: int) -> None:
 
 
 def networks_alone(model, folder: Path, photos: int, ages: int):
-    """Seconds of the networks for all pictures, from one photo and up to three ages; and its first picture."""
+    """The networks' seconds for all pictures, from medians of three calls on one photo; and its first picture."""
     import paddle
 
     from work.faces.aligned import read_aligned

@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--checkpoint_path", type=Path, help="a 1024 px SAM as .pdparams")
     parser.add_argument("--torch_python", help="a Python that has torch")
     parser.add_argument("--ages", type=int, default=11, help="ages of the grid")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is told")
+    parser.add_argument("--repeat", type=int, default=3, help="runs; the median is printed")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,8 +1,9 @@
-"""How well the embedded model tells the age of a photo: errors on UTKFace's people who had no part in it.
+"""How well the embedded model estimates a person's age from a photo: errors on UTKFace photos not used to fit it.
 
     python benchmarks/photo_ages.py --people UTKFACE                       # docs/embedded.md, "The age of a photo"
 
-The photos that fitted the reader are left out; of the others the half that did not choose the estimate is read.
+Photos that the reader was fitted to are left out. One half of the others was used to choose the estimate; the other
+half is measured here.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def age_of(path: Path) -> float:
 
 
 def held_out(paths: list[Path], per_decade: int) -> list[Path]:
-    """The half of the photos without a part in the reader that did not choose the estimate, balanced by decade."""
+    """Photos used neither to fit the reader nor to choose the estimate (half of the rest), balanced by decade."""
     fitted = set(choose(paths, FITTED["per_decade"], FITTED["seed"])[: FITTED["count"]])
     rest = [path for path in paths if path not in fitted and age_of(path) <= OLDEST]
     order = np.random.default_rng(1).permutation(len(rest))

@@ -9,8 +9,8 @@
 
 `age` makes 512 px pictures of 20, 30, .. 80 years, as they are delivered, and goes on where it was interrupted;
 `quality/sheet.jpg` shows the first ten people. `table` needs no judge for background and skin. `real` writes
-real people of known age, some of each decade. A judge who takes people of 80 for 70 will say so of pictures that look
-80, too; with `--real` the table also compares with what the judge sees in real people.
+real people of known age, some of each decade. A judge that reads real people of 80 as 70 does the same to pictures
+that look 80; with `--real` the table also compares with the judge's readings of real people.
 """
 
 from __future__ import annotations

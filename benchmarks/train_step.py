@@ -40,7 +40,19 @@ from work.training.optimizers import make_optimizer
 
 GIB = 2**30
 KNOWN = "real: frozen encoder"
-OFFICIAL = Lambdas(0.1, 0.1, 0.1, 0.6, 0.25, 0.25, 1, 0.005, 5, 1, True)
+OFFICIAL = Lambdas(
+    id_lambda=0.1,
+    lpips_lambda=0.1,
+    lpips_lambda_aging=0.1,
+    lpips_lambda_crop=0.6,
+    l2_lambda=0.25,
+    l2_lambda_aging=0.25,
+    l2_lambda_crop=1,
+    w_norm_lambda=0.005,
+    aging_lambda=5,
+    cycle_lambda=1,
+    use_weighted_id_loss=True,
+)
 
 
 class Meter:

@@ -2,8 +2,8 @@
 
     python benchmarks/video.py film.mp4 [--repeat 1 4] [--seconds 2] [--target_age 75] [--method group-gan]
 
-Each run is a process of its own, so that the peaks do not mix. Processor time stands beside the clock's: on a busy
-machine the clock tells little.
+Each run is a process of its own, so that the peaks do not mix. CPU time is printed beside wall-clock time, which says
+little on a busy machine.
 """
 
 from __future__ import annotations

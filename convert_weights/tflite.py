@@ -1,7 +1,7 @@
 """The constant tensors in a TensorFlow Lite file, read without TensorFlow (schema.fbs: Model, SubGraph, Tensor).
 
-The file is a FlatBuffer. A table starts with the signed distance back to its vtable; the vtable gives where each field
-lies, as 16 bit numbers after its own size and the table's; strings, vectors and tables are stored as distances ahead.
+The file is a FlatBuffer. A table starts with the signed offset back to its vtable; the vtable holds its own size, the
+table's size and the offset of each field, as 16-bit numbers; strings, vectors and tables are stored as forward offsets.
 """
 
 from __future__ import annotations

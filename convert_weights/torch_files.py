@@ -52,7 +52,7 @@ def _storage_id(pid: Any) -> Tuple[StorageType, str, int, Any]:
 
 
 class ShortReads:
-    """A file as `zipfile` reads it, but for lists of entries that would fill the memory."""
+    """A file for `zipfile` to read, which refuses a list of entries so long that it would fill the memory."""
 
     def __init__(self, file: BinaryFile):
         self.file = file

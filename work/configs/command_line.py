@@ -123,7 +123,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Options]) -> None:
 
 
 def _depth(cls: type[Options], f: Field) -> int:
-    """How far up the base class is that brings the option."""
+    """How far up the class hierarchy the option is defined."""
     bases = enumerate(cls.__mro__)
     return max(i for i, base in bases if f.name in getattr(base, "__dataclass_fields__", ()))
 

@@ -39,7 +39,7 @@ class CycleGANOptions(LoopFlags):
     )
     only: Optional[str] = option(
         None,
-        "of the runs that the method has, these: fa, 20-40_60+, ..., separated by commas",
+        "train only these of the method's runs, separated by commas, e.g. fa,20-40_60+",
         shown="all",
     )
     ages_csv: Optional[str] = option(
@@ -67,17 +67,19 @@ class CycleGANOptions(LoopFlags):
         "no checkerboard",
         choices=("transposed", "resize"),
     )
-    cycle_lambda: float = option(10.0, "weight of the way there and back")
+    cycle_lambda: float = option(10.0, "weight of the cycle-consistency loss")
     cycle_interval: int = option(
-        1, "steps between ways there and back, whose weight is multiplied by it: saves time"
+        1, "steps between cycle passes, whose weight is multiplied by it: saves time"
     )
-    identity_lambda: float = option(5.0, "Group-GAN: a face of the target group stays as it is")
-    l1_lambda: float = option(1.0, "output against input: against inverted colours; 0 is off")
+    identity_lambda: float = option(
+        5.0, "Group-GAN: weight of the loss that keeps faces of the target group unchanged"
+    )
+    l1_lambda: float = option(1.0, "weight of L1 to the input, against inverted colours; 0: off")
     age_lambda: float = option(5.0, "FA-GAN: error of the estimated age, in decades")
     mismatch_lambda: float = option(
         1.0,
-        "FA-GAN: how firmly discriminators refuse sources as faces of the wanted age, in "
-        "proportion to the years",
+        "FA-GAN: weight of the discriminators' loss on sources that they are shown as faces of the "
+        "wanted age, in proportion to the years",
     )
     age_net: str = option(
         "age_v1", "FA-GAN's age network: age_v1 is free, dex_vgg DEX", choices=("age_v1", "dex_vgg")
@@ -95,10 +97,10 @@ class CycleGANOptions(LoopFlags):
 
     exp_dir: str = option("exp/cyclegan", "folder of the runs, one folder in it for each")
     train_root: Optional[str] = option(
-        None, "folder of training faces of known ages", shown="needed, but to resume"
+        None, "folder of training faces of known ages", shown="required, except to resume"
     )
     test_root: Optional[str] = option(
-        None, "folder of test faces of known ages", shown="needed, but to resume"
+        None, "folder of test faces of known ages", shown="required, except to resume"
     )
     batch_size: int = option(1, "faces to age and faces to rejuvenate at once on each device")
     test_batch_size: int = option(8, "the same in validation")

@@ -75,7 +75,7 @@ class LoopFlags(RunOptions):
             self.check()
 
     def check(self) -> None:
-        """Whether the options fit together; of a resumed run, once `resolve` has added those that it was started with.
+        """Check that the options fit together; in a resumed run, after `resolve` has added its saved ones.
 
         Raises:
             UserError: they do not; names the first.

@@ -65,12 +65,12 @@ class ModelChoice(ModelOptions, RunOptions):
         shown="auto, or what --checkpoint_path holds",
         choices=MODELS,
     )
-    strength: float = option(1.0, "direct model: times the change, 0 to 1.5")
+    strength: float = option(1.0, "direct model: factor on the change, 0 to 1.5")
     method: Optional[str] = option(
         None,
-        "a baseline instead: networks of train_cyclegan.py, the package's small ones without "
-        "--checkpoint_path",
-        shown="none; of the folder of such a run, f-gan if it has the networks, else what it has",
+        "a baseline instead: networks of train_cyclegan.py; without --checkpoint_path, the "
+        "package's small ones",
+        shown="none; for the folder of such a run, f-gan if it has the networks, else what it has",
         choices=METHODS,
     )
     blend: Optional[str] = option(
@@ -81,7 +81,7 @@ class ModelChoice(ModelOptions, RunOptions):
     )
     quality: str = option(
         "good",
-        "embedded model: draft takes a few seconds per face, best is more alike and takes twice as long as good",
+        "embedded model: draft takes a few seconds per face, best keeps more likeness in twice the time of good",
         choices=tuple(STEPS),
     )
     refine: Optional[int] = option(
@@ -135,7 +135,7 @@ class TestOptions(ModelChoice):
     test_workers: int = option(2, "threads that read images", expert=True)
     resize_factors: Optional[str] = option(
         None,
-        "super-resolution by a pSp: shrink each input by this factor first, then to 256 pixels again",
+        "super-resolution by a pSp: shrink each input by this factor, then enlarge it to 256 pixels again",
         shown="inputs as they are",
         expert=True,
     )

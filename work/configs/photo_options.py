@@ -29,7 +29,7 @@ class PhotoOptions(ModelChoice):
     )
     skip_existing: bool = option(False, "leave out photos whose results are there already")
     largest: bool = option(False, "age only the largest face")
-    smallest: float = option(32, "leave faces alone that are narrower than this many pixels")
+    smallest: float = option(32, "skip faces narrower than this many pixels")
     blend: Optional[str] = option(
         "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
     )

@@ -48,7 +48,7 @@ class ProjectorOptions(RunOptions):
     optimize_noise: bool = option(False, "StyleGAN2: optimise the noise maps too, regularised")
     noise_weight: float = option(1e5, "weight of that regularisation", expert=True)
     early_stop: bool = option(
-        False, "stop at a face that 20 steps have not improved by half a percent"
+        False, "stop a face once 20 steps have not improved it by half a percent"
     )
 
     def __post_init__(self) -> None:

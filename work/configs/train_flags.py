@@ -124,7 +124,7 @@ class EncoderFlags(Options):
         False, "recompute the generator's activations: less memory, more time", expert=True
     )
     renders_share: float = option(
-        0.0, "share of each batch that the generator draws anew from random codes"
+        0.0, "share of each batch that the generator renders from random latent codes"
     )
     code_cache: int = option(
         20000,

@@ -36,8 +36,8 @@ class VideoOptions(ModelChoice):
     )
     start: float = option(0.0, "seconds of IN to leave out at the beginning")
     seconds: float = option(0.0, "seconds to take", shown="all the rest")
-    smallest: float = option(32, "leave faces alone that are narrower than this many pixels")
-    crf: int = option(18, "quality of the film, 0 to 51: less is better, and larger")
+    smallest: float = option(32, "skip faces narrower than this many pixels")
+    crf: int = option(18, "quality of the film, 0 to 51: lower is better, but makes a larger file")
     codec: str = option("h264", "h264 plays everywhere, hevc is smaller", choices=FILM_CODECS)
     resume: bool = option(
         False,

@@ -20,7 +20,7 @@ class WebOptions(ModelChoice):
     blend: Optional[str] = option(
         "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
     )
-    smallest: float = option(32, "overlook faces that are narrower than this many pixels")
+    smallest: float = option(32, "skip faces narrower than this many pixels")
     max_upload_mb: int = option(25, "the largest upload in megabytes", expert=True)
     max_film_mb: int = option(200, "the largest film in megabytes", expert=True)
     max_film_seconds: int = option(30, "the longest film in seconds", expert=True)

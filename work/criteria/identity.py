@@ -39,8 +39,9 @@ class IdentityLoss(nn.Layer):
 
 
 class DlibIdentity(IdentityLoss):
-    """The same by dlib's network, which compares faces by distance: 1 less its square, so that 0.6, up to which two
-    faces are taken for one person's, is 0.64.
+    """The same with dlib's network, which compares faces by distance: the similarity is 1 - distance^2.
+
+    Two faces up to 0.6 apart count as the same person; that is a similarity of 0.64.
 
     Args:
         net: has `embed`: faces [N, 3, 256, 256] in [-1, 1] -> embeddings [N, 128].

@@ -17,8 +17,8 @@ AGES = (0.25, *range(1, 81))  # years per class, from the package's manifest
 class Block(nn.Layer):
     """Two 3x3 convolutions and a shortcut without parameters.
 
-    Where the channels double, the first convolution has stride 2 and no padding, and the shortcut is pooled; zeros
-    make up for the channels, and for a last row and column, that one of the two lacks.
+    Where the channels double, the first convolution has stride 2 and no padding, and the shortcut is pooled. If one of
+    the two then has fewer channels, or lacks a last row and column, it is filled up with zeros.
     """
 
     def __init__(self, channels: int, out: int):

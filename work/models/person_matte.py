@@ -1,7 +1,7 @@
 """Where in a photo the person is: MediaPipe's selfie segmentation (general model of 2021, Apache 2.0) in Paddle.
 
-MobileNetV3's blocks (Howard et al. 2019, arXiv 1905.02244) bring the photo down to 16 px, its head LR-ASPP weighs
-their channels, and three steps lead back up to 128 px, each with the features that the way down had there.
+MobileNetV3's blocks (Howard et al. 2019, arXiv 1905.02244) downsample the photo to 16 px, its head LR-ASPP weights
+their channels, and three steps upsample to 128 px, each with a skip connection from the features of that size.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class HalvingConv(Conv2D):
 
 
 class Attention(nn.Layer):
-    """A factor in [0, 1] for each channel, from the means of all of them: [N, C, H, W] -> [N, C, 1, 1]."""
+    """Squeeze-and-excitation: a gate in [0, 1] per channel, from all channels' means: [N, C, H, W] -> [N, C, 1, 1]."""
 
     def __init__(self, channels: int, middle: int):
         super().__init__()
@@ -54,7 +54,7 @@ class Attention(nn.Layer):
 
 
 class Block(nn.Layer):
-    """MobileNetV3's: to more channels, a depthwise convolution, attention, and back to few; with a shortcut."""
+    """MobileNetV3's inverted residual: expand, depthwise, attention, project; with a shortcut at stride 1."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Head(nn.Layer):
 
 
 class UpStep(nn.Layer):
-    """Doubles the size: the features from below, and those of the way down as far as attention lets them through."""
+    """Doubles the size of the features and adds those of the skip connection, gated by attention."""
 
     def __init__(self, channels: int, out: int):
         super().__init__()

@@ -76,7 +76,7 @@ def require_weights(names: Sequence[str]) -> None:
 
 
 def fetch(name: str, folder: Path, force: bool = False) -> Path:
-    """Fetch and convert into `folder`; what was downloaded does not stay, nor does a second process do it again.
+    """Fetch and convert into `folder`; the download is deleted, and a second process waits instead of repeating it.
 
     Args:
         force: even if the weights are there already.

@@ -39,7 +39,7 @@ class PSP(nn.Layer):
         mobile: the generator is MobileStyleGAN, whose noise is fixed; `output_size` is 1024.
 
     Attributes:
-        draft: draws a mobile generator's picture at half its size faster, with gradients; None: the generator does.
+        draft: renders a mobile generator's image at half size faster, with gradients; None: the generator itself.
 
     Departure from the reference: `train()` reaches only the encoder that is trained. The reference puts the frozen
     parts into training mode too, and their batch-norm statistics drift.

@@ -21,7 +21,7 @@ EXAMPLES = "%(prog)s --root_path photos --num_threads 4"
 def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument(
-        "--root_path", type=Path, required=True, help="folder of photos, searched deeply"
+        "--root_path", type=Path, required=True, help="folder of photos, searched recursively"
     )
     parser.add_argument("--num_threads", type=int, default=1, help="processes")
     parser.add_argument(

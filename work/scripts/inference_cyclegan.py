@@ -27,7 +27,7 @@ class BaselineOptions(TestOptions):
         None, "which of the baselines", shown="the most that the networks can do", choices=METHODS
     )
     years: Optional[int] = option(
-        None, "years to add, or with a minus to take off; instead of --target_age", shown="none"
+        None, "years to add (negative: to subtract), instead of --target_age", shown="none"
     )
 
     def __post_init__(self) -> None:

@@ -43,8 +43,10 @@ class Coach:
         self.files = RunFiles(options)
         if options.resume and self.ranks.first:
             self.files.check()
-        whole = self.files.path("last.pdparams") if options.resume else options.checkpoint_path
-        self.state = self.recipe.build_state(whole)
+        checkpoint_path = (
+            self.files.path("last.pdparams") if options.resume else options.checkpoint_path
+        )
+        self.state = self.recipe.build_state(checkpoint_path)
         if options.resume:
             self.files.resume(self.state)
         if self.ranks.first:

@@ -1,7 +1,7 @@
 """Random looks at faces for a frozen age network, so that a generator cannot please it with a pattern.
 
-A network that is asked about one picture only is easily fooled: stripes that no one takes for wrinkles add 20 years
-(Goodfellow et al. 2015, "Explaining and Harnessing Adversarial Examples"). What has to hold for any crop, blur and
+A network that sees one picture only is easily fooled: stripes that no one takes for wrinkles add 20 years (Goodfellow
+et al. 2015, "Explaining and Harnessing Adversarial Examples"). A pattern that has to work at any crop, blur and
 contrast must look like the age (Athalye et al. 2018, "Synthesizing Robust Adversarial Examples").
 """
 

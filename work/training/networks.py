@@ -27,11 +27,11 @@ from work.training.objective import Lambdas, Objective
 from work.training.whitening import whitening
 
 SCATTER_SAMPLES = 10_000  # mapped samples that show how codes are spread
-SCATTER_AXES = 64  # principal axes of 512, four fifths of the codes' variance; the others age no one but draw haze
+SCATTER_AXES = 64  # of 512 principal axes: four fifths of the codes' variance; the rest age no one, but add haze
 
 
-def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP:
-    """The network at the start of a run: all of it from the checkpoint `whole`, else put together from parts.
+def build_network(options: TrainOptions, checkpoint_path: str | Path | None = None) -> PSP:
+    """The network at the start of a run: all of it from a checkpoint, else put together from parts.
 
     A new encoder starts from IR-SE50, see `start_encoder`; the generator and the pSp encoder have files of their own.
 
@@ -42,21 +42,21 @@ def build_network(options: TrainOptions, whole: str | Path | None = None) -> PSP
     shape: dict[str, Any] = {name: getattr(options, name) for name in (*names, "learn_in_w")}
     shape["last_features"] = options.encoder_type == INTO_W_PLUS
     shape["light"], shape["mobile"] = options.encoder_type == LIGHT, options.mobile
-    if whole is None:
+    if checkpoint_path is None:
         parts = _find_parts(options)  # before time is spent on drawing random weights
         net = PSP(**shape)
         _load_parts(net, parts, options.seed)
-        return draw_fast(net)
-    checkpoint = open_model(whole)
+        return attach_fast_decoder(net)
+    checkpoint = open_model(checkpoint_path)
     with paddle.LazyGuard():
         net = PSP(**shape)
-    load_state(net, checkpoint.state_dict, whole)
+    load_state(net, checkpoint.state_dict, checkpoint_path)
     set_latent_avg(net, checkpoint)
-    return draw_fast(net)
+    return attach_fast_decoder(net)
 
 
-def draw_fast(net: PSP) -> PSP:
-    """Let an engine draw for a mobile generator, whose gradients it has too: four times as fast on a CPU."""
+def attach_fast_decoder(net: PSP) -> PSP:
+    """Let an engine render for a mobile generator, gradients included: four times as fast on a CPU."""
     if net.mobile:
         found = fast_generator(net.decoder.freeze(), "auto", "fp32")
         net.draft = None if found is net.decoder else found
@@ -103,7 +103,7 @@ def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> Non
 
 @paddle.no_grad()
 def _scatter(net: PSP, seed: int) -> np.ndarray:
-    """White noise @ this, [512, 512], is spread as the generator's codes are along their widest axes; others are 0."""
+    """`whitening` of the generator's codes, [512, 512]: only their widest axes are kept, the other rows are 0."""
     z = random_generator(seed, WEIGHTS).standard_normal((SCATTER_SAMPLES, 512), np.float32)
     scatter = whitening(net.map(paddle.to_tensor(z)).numpy())  # the widest axes are the last
     scatter[:-SCATTER_AXES] = 0

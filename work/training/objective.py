@@ -72,10 +72,10 @@ class Loss:
     """The total (with its graph), and, detached, its terms and per-face numbers for the panels.
 
     Attributes:
-        end: the end of all names, such as "_real".
+        suffix: the end of all names, such as "_real".
     """
 
-    end: str = ""
+    suffix: str = ""
     total: Tensor = field(default_factory=lambda: paddle.zeros([]))
     terms: dict[str, Tensor] = field(default_factory=dict)
     faces: dict[str, Tensor] = field(default_factory=dict)
@@ -87,11 +87,11 @@ class Loss:
 
     def note(self, name: str, value: Tensor) -> None:
         """Keep a number for the log."""
-        self.terms[f"{name}{self.end}"] = value.detach()
+        self.terms[f"{name}{self.suffix}"] = value.detach()
 
     def note_faces(self, name: str, values: Tensor) -> None:
         """Keep numbers [N] for the panel."""
-        self.faces[f"{name}{self.end}"] = values.detach()
+        self.faces[f"{name}{self.suffix}"] = values.detach()
 
 
 class Objective:

@@ -1,5 +1,5 @@
-"""Mixed precision. On GPUs with Paddle's own tools: O1 casts operators, O2 the trained weights too. On a CPU O1 with
-bfloat16 is for convolutions, by oneDNN."""
+"""Mixed precision. On GPUs by Paddle's own tools: O1 casts operators, O2 the trained weights too. On a CPU only O1 with
+bfloat16, for convolutions alone, by oneDNN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pSp's encoder sees where its task is another than drawing what it sees: mirrored faces, or fewer pixels."""
+"""The encoder's inputs in pSp's tasks whose inputs differ from their targets: mirrored faces, or fewer pixels."""
 
 from __future__ import annotations
 

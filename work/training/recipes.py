@@ -62,8 +62,8 @@ class Recipe(Protocol):
     @property
     def test_faces(self) -> Faces: ...
 
-    def build_state(self, whole: Any) -> TrainState:
-        """Make the networks and optimizers, with the weights of the checkpoint `whole` if there is one. Called once."""
+    def build_state(self, checkpoint_path: Any) -> TrainState:
+        """Make the networks and optimizers, with the weights of a checkpoint if there is one. Called once."""
 
     def faces_per_batch(self) -> int:
         """How many faces a batch has on one rank."""

@@ -1,4 +1,4 @@
-"""Faces that the generator draws for training: their codes are known, and there is no end of them."""
+"""Faces that the generator renders for training: their latent codes are known, and their number is unlimited."""
 
 from __future__ import annotations
 

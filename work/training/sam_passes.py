@@ -46,7 +46,7 @@ class Passes:
 
     def __init__(self, net: PSP, objective: Objective, options: TrainOptions):
         self.net, self.objective, self.ages = net, objective, options.ages
-        self.starts_somewhere = options.start_from_latent_avg or options.start_from_encoded_w_plus
+        self.has_start_codes = options.start_from_latent_avg or options.start_from_encoded_w_plus
 
     def __call__(
         self,
@@ -85,9 +85,9 @@ class Passes:
         backward: Backward,
         codes: Tensor | None = None,
     ) -> Outcome:
-        """One pass of pSp: from inputs [N, 3, 256, 256] to other targets of this shape; None: to the inputs.
+        """One pass of pSp: reconstruct targets [N, 3, 256, 256] (None: the inputs) from inputs of the same shape.
 
-        Faces whose codes are known are not drawn again, which would take most of their time.
+        Faces whose codes are known are not rendered again, which would take most of their time.
         """
         drawn = len(inputs) - (0 if codes is None else len(codes))
         w_plus = self.net.encode(inputs)
@@ -135,7 +135,7 @@ class Passes:
         return self.net.decode(w_plus, resize=True, randomize_noise=True)
 
     def _loss(self, source, output, w_plus, targets=None, no_aging=False, label="") -> Loss:
-        centre = self.net.latent_avg if self.starts_somewhere else None
+        centre = self.net.latent_avg if self.has_start_codes else None
         return self.objective(
             source, output.astype("float32"), w_plus, centre, targets, no_aging, label
         )

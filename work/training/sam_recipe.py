@@ -37,11 +37,11 @@ class SAMRecipe:
         self.train_faces = FaceFolder(options.root("train_root"))
         self.test_faces = FaceFolder(options.root("test_root"))
 
-    def build_state(self, whole: Any) -> TrainState:
-        """See Recipe; `whole` as in `networks.build_network`."""
+    def build_state(self, checkpoint_path: Any) -> TrainState:
+        """See Recipe; `checkpoint_path` as in `networks.build_network`."""
         options = self.options
         objective = networks.build_objective(options)
-        net = networks.build_network(options, whole)
+        net = networks.build_network(options, checkpoint_path)
         net.encoder = self.ranks.synchronize_batch_norm(net.encoder)
         net.decoder.recompute = options.checkpoint_decoder
         self.prefixes = ("encoder.", "decoder.") if options.train_decoder else ("encoder.",)

@@ -6,7 +6,10 @@ import numpy as np
 
 
 def whitening(w: np.ndarray) -> np.ndarray:
-    """[512, 512], whose rows are principal axes times their deviations: white noise @ it is spread like w [N, 512]."""
+    """A matrix [512, 512] with which white noise is spread like w [N, 512]: `noise @ matrix`.
+
+    Its rows are the principal axes of w, each times its standard deviation.
+    """
     values, axes = np.linalg.eigh(np.cov(w.T))
     axes *= np.sign(axes[np.abs(axes).argmax(0), range(len(axes))])  # LAPACK leaves the signs open
     values = np.clip(values, values.max() * 1e-4, None)

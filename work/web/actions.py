@@ -18,7 +18,7 @@ Shown = Dict[str, Any]  # values by the keys of the page's parts
 class Actions:
     """Called in the worker's thread. Photos come as files that belong to the session already.
 
-    They raise Problem, or return what changes: None for nothing, and what is left out of the parts is emptied.
+    They raise Problem, or return the new values of the page's parts. None changes nothing; parts left out are emptied.
     """
 
     def __init__(self, studio: Studio):
@@ -27,7 +27,7 @@ class Actions:
     def open_photo(
         self, session: Session, say: Say, photo: Optional[Path], quality: str, years: float
     ) -> Shown:
-        """A new photo, or none any more: its draft."""
+        """Show the draft of a new photo. Raises Problem, with the greeting, if the photo was removed."""
         session.rest()
         session.shown = None
         if photo is None:
@@ -47,7 +47,7 @@ class Actions:
         return {"who": who, **shown}
 
     def refine(self, session: Session, say: Say, quality: str, years: float) -> Optional[Shown]:
-        """The same at the wanted quality, which is learned now; nothing if that is shown already."""
+        """The same face at the wanted quality, for which it is learned now; None if that is shown already."""
         if session.shown in (None, self.studio.own_quality(quality)):
             return None
         return self._aged(session, quality, quality, years, say)

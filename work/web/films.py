@@ -103,7 +103,7 @@ def recast_film(
     passes = iter([(0.0, FOUND, "finding"), (FOUND, 1.0, "recasting")])
 
     def follow(total: Optional[float] = None, unit: str = "", label: str = "") -> Progress[None]:
-        return Told(total, *next(passes), say, stopped)
+        return VisitorProgress(total, *next(passes), say, stopped)
 
     try:
         report = age_film(clip, out, options, model, follow)
@@ -123,7 +123,7 @@ def _without(path: Path, error: UserError) -> str:
     return str(error).removeprefix(f"{path}: ").replace(str(path), path.name)
 
 
-class Told(Progress[None]):
+class VisitorProgress(Progress[None]):
     """Progress that a visitor sees, and can stop.
 
     Args:

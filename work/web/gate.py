@@ -1,4 +1,4 @@
-"""The page's door: who may ask, what may be asked, and what the answers tell the browser to do."""
+"""The page's request filter: who may send requests, which ones, and the security headers of every answer."""
 
 from __future__ import annotations
 

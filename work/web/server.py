@@ -72,7 +72,7 @@ def _prepare_gradio(root: Path) -> None:
         HF_HUB_DISABLE_TELEMETRY="1",
         GRADIO_SSR_MODE="False",
     )
-    # Gradio asks itself whether it is up; a proxy would answer in its stead.
+    # Gradio sends itself a request to see whether it is up; a proxy would answer instead.
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), *LOOPBACK]))
     try:
@@ -91,7 +91,7 @@ def _launch(page: Page, options: WebOptions) -> None:
     from work.web.gate import Gate
 
     layers = [Middleware(Gate, handlers=page.handlers(), root=page.root, limit=page.largest_upload)]
-    if options.host in LOOPBACK:  # other names for this machine come from pages that play tricks
+    if options.host in LOOPBACK:  # other names for this machine come from DNS rebinding
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
     try:
         # Whoever waits does so in our own queue, which says how long it is: Gradio's lets all of them through.

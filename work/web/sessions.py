@@ -39,7 +39,7 @@ class Session:
         shown: the quality of the pictures that are shown.
         language: of the page.
         said: the latest message in each place of the page.
-        stopped: set when the visitor does not want the film any more that is being made.
+        stopped: set when the visitor no longer wants the film that is being made.
     """
 
     folder: Path

@@ -32,9 +32,9 @@ class Generator(nn.Layer):
         ngf: channels at full resolution; 4 times as many in the blocks.
         blocks: 9 for faces of 256 px, 6 below.
         planes: constant input channels beside RGB: 0, or 2 for an age and a change in years.
-        residual: the network draws a change that is added to the face, with planes in proportion to the years:
-            none for 0 years, all of it for MOST_YEARS. It starts with no change (see CycleGAN), where a network
-            that draws the whole face first has to learn, in thousands of steps, to copy it.
+        residual: the network predicts a change that is added to the face; with planes, it is scaled by the years:
+            none for 0 years, all of it for MOST_YEARS. At the start the change is zero (see CycleGAN), while a
+            network that outputs the whole face needs thousands of steps just to learn to copy it.
         upsample: see Upsample.
 
     A constant plane only shifts the first convolution's channels, and instance norm would take the shift away: the

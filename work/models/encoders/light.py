@@ -41,7 +41,7 @@ class Unit(nn.Sequential):
 
 
 class InvertedBlock(nn.Layer):
-    """To more channels, a depthwise convolution, and back to few; with a shortcut where the shape stays."""
+    """MobileNetV2's inverted residual: expand, depthwise, project; with a shortcut where the shape stays the same."""
 
     def __init__(self, channels: int, out: int, stride: int):
         super().__init__()
@@ -59,8 +59,8 @@ class InvertedBlock(nn.Layer):
 class LightStyle(nn.Layer):
     """A feature map to one style: separable convolutions of stride 2 down to a single pixel, then a linear layer.
 
-    Each adds to the means of 2 x 2 pixels. Without this shortcut a new head passes on a thousandth of what differs
-    between two faces.
+    Each step adds to the 2 x 2 average pooling of its input. Without this shortcut, a new head passes on only a
+    thousandth of the difference between two faces.
     """
 
     def __init__(self, channels: int, out: int, spatial: int):
@@ -82,10 +82,10 @@ class LightStyleEncoder(nn.Layer):
     """See GradualStyleEncoder; its maps have 8, 16 and 32 px.
 
     Args:
-        white: all layers get the mean of the heads' codes, shortened smoothly to less than FARTHEST and multiplied by a
-            constant, `scatter` [512, 512]. White noise @ it should be spread as the generator's codes are: then steps
-            of equal size change people as they differ, and nobody is moved by more than FARTHEST standard deviations.
-            Raw codes, those of single layers and longer ones leave what the generator knows.
+        white: all layers share the mean of the heads' codes, smoothly limited to a norm below FARTHEST and multiplied
+            by a constant `scatter` [512, 512], which should turn white noise into the distribution of the generator's
+            codes. Steps of equal size then change faces the way people differ, by at most FARTHEST standard
+            deviations. Codes that are not whitened, differ by layer or are longer leave what the generator knows.
     """
 
     def __init__(self, input_nc: int = 3, n_styles: int = 18, white: bool = False):

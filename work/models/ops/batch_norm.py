@@ -65,10 +65,11 @@ def stores_biased(device: str) -> bool:
 def _train(
     layer: Any, forward: Callable[[Tensor], Tensor], x: Tensor, count: int, biased: bool
 ) -> Tensor:
-    """A layer's own forward pass over a batch of `count` numbers per channel; the averages are taken here.
+    """A layer's own forward pass over a batch of `count` numbers per channel; the running averages are updated here.
 
-    For the pass the layer gets other tensors for its averages, and no memory, so that it leaves the batch's statistics
-    in them. (Its own must not change behind the back of the pass, which keeps them for the gradient.)
+    For the pass, temporary tensors replace the layer's running averages, and its momentum is 0, so that they receive
+    the batch's statistics. (The pass keeps its tensors for the gradient, so the layer's own, which change afterwards,
+    must not be among them.)
     """
     kept, momentum = dict(layer._parameters), layer._momentum
     mean, variance = paddle.zeros_like(layer._mean), paddle.zeros_like(layer._variance)

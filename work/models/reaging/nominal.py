@@ -1,8 +1,8 @@
-"""What to ask of the re-ageing network so that a photo looks as old as is wanted.
+"""Nominal ages: what to ask the re-ageing network for, so that a photo looks as old as wanted.
 
-A network that learned from pairs by the mean of what could be is timid: asked for 50, it makes somebody of 20 look 35.
-So it is asked for a nominal age, which a fit on photos found for each own age and each wanted one. Where even the ends
-of what it knows are too little, its difference is made stronger.
+Trained on pairs, the network predicts the mean of what is possible, so its changes are too small: asked for 50, it
+makes somebody of 20 look 35. It is therefore asked for a nominal age, from a table that was fitted to photos for each
+own and wanted age. Where even the youngest or oldest age it knows is not enough, its difference is scaled up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PREFIX = "nominal."
 
 @dataclass(frozen=True)
 class NominalAges:
-    """A table: nominal ages `asked` [K, L] for people of the ages `own` [K] who shall look `wanted` [L] years old."""
+    """A table: nominal ages `asked` [K, L] for people of the ages `own` [K] who should look `wanted` [L] years old."""
 
     own: np.ndarray
     wanted: np.ndarray

@@ -40,7 +40,7 @@ class Block(nn.Layer):
 
 
 class DeepBlock(nn.Layer):
-    """A wide look around, channel by channel, and two 3x3 convolutions, all beside a shortcut."""
+    """A wide depthwise convolution and two 3x3 convolutions, with a shortcut around all three."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -53,7 +53,7 @@ class DeepBlock(nn.Layer):
 
 
 class ReagingNet(nn.Layer):
-    """Faces and two ages to the difference between them. It starts with no difference at all.
+    """Predicts, from faces and two ages, the difference that leads from one age to the other; at first it is zero.
 
     Args:
         widths: channels at a half of the resolution, a quarter, and so on down to a sixteenth.
@@ -105,7 +105,7 @@ def double(x: Tensor) -> Tensor:
 
 
 def smooth(x: Tensor) -> Tensor:
-    """A slight blur that lets nothing pass whose period is two pixels: the grid that a pixel shuffle can leave."""
+    """A slight blur that removes patterns with a period of two pixels: the grid that a pixel shuffle can leave."""
     return _filtered(x, (1, 2, 1), 1)
 
 

@@ -9,7 +9,7 @@ from work.models.cyclegan.generator import MOST_YEARS
 
 
 def least_squares(scores: Tensor, real: bool) -> Tensor:
-    """The mean of (score - 1)^2 for scores that shall be real, of score^2 for others (Mao et al. 2017, equation 9
+    """The mean of (score - 1)^2 for scores that should be real, of score^2 for others (Mao et al. 2017, equation 9
     with a = 0, b = c = 1, without the factor 1/2)."""
     return ((scores - 1) ** 2).mean() if real else (scores**2).mean()
 
@@ -21,7 +21,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def mismatch_loss(scores: Tensor, years: Tensor) -> Tensor:
-    """Half of the mean of score^2 for real faces that are told an age they do not have, in proportion to the error.
+    """Half of the mean of score^2 for real faces shown with a wrong age, each in proportion to the age's error.
 
     Without such pairs a discriminator need not look at the age that it is told (Reed et al. 2016, "Generative
     Adversarial Text to Image Synthesis", section 4.2).

@@ -108,8 +108,8 @@ class CyclePasses:
         """Faces as the plan lists them, [2 N or 4 N, 3, H, W], through all passes; `backward` gets each loss.
 
         Args:
-            rng: of the pools and the looks; None leaves both out, and the pools as they are (validation).
-            cycle: times the weight of the way back; 0 leaves it out.
+            rng: for the pools and the looks; None uses neither and leaves the pools unchanged (validation).
+            cycle: factor on the weight of the cycle loss; 0 skips the cycle pass.
         """
         sides = self._sides(faces, plan)
         outcome = Outcome({}, faces[: 2 * sides["older"].sources.shape[0]], faces)

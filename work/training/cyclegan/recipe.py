@@ -76,7 +76,7 @@ class CycleRecipe:
         young, old = (parse_groups(name)[0] for name in str(self.options.only).split("_"))
         return GroupPlanner(ages, young, old, self.seed)
 
-    def build_state(self, whole: Any) -> TrainState:
+    def build_state(self, checkpoint_path: Any) -> TrainState:
         """See Recipe."""
         options = self.options
         kind = "fa_gan" if self.conditioned else "group_gan"
@@ -84,11 +84,13 @@ class CycleRecipe:
         shape = (options.ngf, options.ndf, blocks)
         how = (self.conditioned, options.residual, options.upsample)
         net = CycleGAN(*shape, *how, self.seed)
-        if whole:
-            checkpoint = read_checkpoint(whole)
+        if checkpoint_path:
+            checkpoint = read_checkpoint(checkpoint_path)
             if checkpoint.kind != kind:
-                raise UserError(f"{whole}: holds {checkpoint.kind} weights; {kind} is trained here")
-            load_state(net, checkpoint.state_dict, whole)
+                raise UserError(
+                    f"{checkpoint_path}: holds {checkpoint.kind} weights; {kind} is trained here"
+                )
+            load_state(net, checkpoint.state_dict, checkpoint_path)
         self.net, self.passes = net, self._passes(net)
         players = [
             self._player("generators/", GENERATORS, 1.0),

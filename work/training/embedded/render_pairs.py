@@ -27,7 +27,7 @@ CHUNK = 100
 def draw_codes(
     mapped: np.ndarray, mean: np.ndarray, scatter: np.ndarray, rng: np.random.RandomState
 ) -> np.ndarray:
-    """W+ codes [N // 2, N_STYLES, 512] from N mapped samples [N, 512]; white noise @ `scatter` [512, 512] is a w."""
+    """W+ codes [N // 2, N_STYLES, 512] from N mapped samples [N, 512]; `scatter` [512, 512]: see `whitening`."""
     first, second = mapped[0::2], mapped[1::2]
     codes = np.repeat(first[:, None], N_STYLES, axis=1)
     for index in range(len(first)):

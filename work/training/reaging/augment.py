@@ -1,7 +1,7 @@
-"""One way to show two pictures of a person: which part, how sharp, in what colours, how compressed.
+"""Augmentation of a pair of pictures: crop, sharpness, colours, noise and compression.
 
-What befalls the input befalls the wanted picture too, so that nothing but age differs between them. Noise and JPEG's
-blocks are drawn once, for the input, and laid over the wanted picture: the network learns to leave them where they are.
+Input and target get the same changes, so that nothing but age differs between them. Noise and JPEG artefacts are
+computed once, for the input, and added to the target too: the network learns to leave them where they are.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Things before a face that age must not change: dark glasses, hats, hands, bars. Rendered people have none of them.
+"""Occlusions that ageing must not change: dark glasses, hats, hands, bars. Rendered people have none of them.
 
-The same thing is laid over both pictures of a pair, so nothing changes there, and the network learns to see it.
+The same occlusion is laid over both pictures of a pair: the network learns to recognise it and leave it unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Points = Sequence[tuple[float, float]]
 def cover(
     pictures: Sequence[Image.Image], stuff: Callable[[], Image.Image], rng: np.random.Generator
 ) -> list[Image.Image]:
-    """Aligned faces in RGB with the same thing before each of them; SHARE of the time, else as they were.
+    """Lay the same occlusion over each of some aligned RGB faces, with probability SHARE; else return them unchanged.
 
     Args:
         stuff: reads a picture from which hats, hands and bars take their texture.

@@ -1,7 +1,7 @@
 """Which two pictures each position of a run stands for, and reading them: all draws are functions of seed and position.
 
-Of a rendered person these are two ages, of which the second is what the network shall make of the first. Of a photo
-nobody knows that; its companion is another person's photo, of the age that the first shall get.
+For a rendered person these are two ages, and the network should turn the first picture into the second. For a photo
+there is no such target; its companion is another person's photo, of the age that the first should get.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Finds what the re-ageing network has to be asked for: reads photos that it aged, and writes the table to its file.
+"""Fits the table of nominal ages to photos that the re-ageing network aged, and writes it to the network's file.
 
     python -m work.training.reaging.fit_nominal --checkpoint_path RUN --photos FFHQ256 [--count 120]
 
 Each photo is aged along a ladder of nominal ages, and the package's own readers say how old it looks on each rung. For
-each own age these curves are fitted by a straight line through people of about that age, and turned around.
+each own age, a local linear fit over people of about that age gives one curve of readings, which is then inverted.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from work.progress import progress
 OWN = np.arange(15.0, 76.0, 5.0)  # rows and columns of the table, years
 WANTED = np.arange(15.0, 86.0, 5.0)
 RUNGS = np.array([-10.0, 0.0, *range(15, 86, 5), 95.0, 110.0])  # nominal years
-STEP = 2.5  # nominal years, at least, between two columns: also where nothing more is read, later ages look older
-WIDTH = 6.0  # years, of the bell in which people count as of about an age
+# Least nominal years between two columns: later ages look older even where the readings no longer rise.
+STEP = 2.5
+WIDTH = 6.0  # years: deviation of the Gaussian that weights people by how near their age is
 
 
 def read_ladder(model: DirectModel, path: Path) -> tuple[float, list[float]]:
@@ -40,7 +41,7 @@ def read_ladder(model: DirectModel, path: Path) -> tuple[float, list[float]]:
 
 
 def mean_reading(own: np.ndarray, readings: np.ndarray, age: float, width: float) -> np.ndarray:
-    """What is read of people of an age: by a straight line through those [N] within a bell of some years."""
+    """The readings of people of `age`: a linear fit to all N people, with Gaussian weights `width` years wide."""
     bell = np.exp(-(((own - age) / width) ** 2) / 2)
     line = np.polynomial.polynomial.polyfit(own - age, readings, 1, w=np.sqrt(bell))
     return np.asarray(line[0])

@@ -1,4 +1,4 @@
-"""One step of the re-ageing network: rendered people by what is wanted, photos by a way there and back.
+"""One step of the re-ageing network: rendered people are compared with their targets, photos take a cycle pass.
 
 A rendered person is known at both ages: the output is compared with the wanted face, pixel by pixel (L1), by LPIPS, by
 identity and by the age that a network reads. A photo is known at one age only. It has to come back from its target to
@@ -120,7 +120,7 @@ class ReagingPasses:
         return {"l1": F.l1_loss(output, wanted), "lpips": self._lpips(output, wanted)}
 
     def _unpaired(self, faces: Faces, made: Tensor) -> dict[str, Tensor]:
-        """How far photos are from themselves: after a way there and back, or at their own age."""
+        """How far photos are from themselves: after a cycle to the target age and back, or at their own age."""
         rows = faces.rows(PHOTO)
         own, target = faces.own.numpy(), faces.target.numpy()
         moved = [i for i in rows if own[i] != target[i]]
@@ -142,7 +142,7 @@ class ReagingPasses:
         return lpips.distance(lpips.features(output), features).mean()
 
     def _read(self, faces: Faces, made: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
-        """How whole faces read: whether they are the same people, and as old as their companions."""
+        """Identity and age losses of whole faces: the same people, and as old as their companions."""
         terms = {}
         for kind, end in ((WHOLE, ""), (PHOTO, "_photo")):
             rows = faces.rows(kind)
@@ -176,7 +176,7 @@ def _take(x: Tensor, rows: list[int]) -> Tensor:
 
 
 def _window(size: int, rng: np.random.Generator) -> Callable[[Tensor], Tensor]:
-    """A random window of half the side, at the same place in whatever it is shown: a quarter of the time."""
+    """A function that crops the same random window from any picture: half the side, so a quarter of the time."""
     half = size // 2
     top, left = (int(rng.integers(0, size - half + 1)) for _ in range(2))
     return lambda x: x[:, :, top : top + half, left : left + half]

@@ -1,4 +1,4 @@
-"""Which people that do not exist are rendered: evenly many of each group of age, gender and skin tone.
+"""Which generated people are rendered: about equally many of each group of age, gender and skin tone.
 
 A generator's samples are mostly light-skinned people of about thirty. A network that learned from them alone would
 know those best, so candidates of groups that are ahead are passed over.

@@ -72,15 +72,17 @@ class ReagingRecipe:
         photos = read_photos(Path(root), Path(table) if table else None)
         return split_photos(photos, self.options.test_every)
 
-    def build_state(self, whole: Any) -> TrainState:
+    def build_state(self, checkpoint_path: Any) -> TrainState:
         """See Recipe."""
         options = self.options
         net = self.net = Reaging(options.ndf, self.seed)
-        if whole:
-            checkpoint = read_checkpoint(whole)
+        if checkpoint_path:
+            checkpoint = read_checkpoint(checkpoint_path)
             if checkpoint.kind != KIND:
-                raise UserError(f"{whole}: holds {checkpoint.kind} weights; {KIND} is trained here")
-            load_state(net, checkpoint.state_dict, whole)
+                raise UserError(
+                    f"{checkpoint_path}: holds {checkpoint.kind} weights; {KIND} is trained here"
+                )
+            load_state(net, checkpoint.state_dict, checkpoint_path)
         weights = Weights(**{name: getattr(options, f"{name}_lambda") for name in WEIGHTS})
         self.passes = ReagingPasses(net, load_judges(), weights, options.looks)
         rate, parts = options.learning_rate, {}

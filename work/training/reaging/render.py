@@ -26,7 +26,7 @@ from work.training.reaging.surroundings import share_surroundings
 
 AGES = (15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 77, 85)  # years
 YOUNGEST_READING = 12.0  # years; no rung further down is needed
-# A person is left out whose finished pictures miss these, by the readers that made them
+# Limits for a person's finished pictures, by the readers that guided them; whoever misses one is left out
 OFF = 7.0  # years between reading and aim, the mean over all ages
 FALL = 6.0  # years that a picture may be read younger than one of a younger age
 SURE = 0.6  # gender scores from which on the gender must stay the same, from ADULT on

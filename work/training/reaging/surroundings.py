@@ -74,7 +74,7 @@ def merge_backgrounds(pictures: np.ndarray, mattes: np.ndarray, shares: np.ndarr
 
 
 def fill(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """An image [S, S, 3] where it is known [S, S, 1], elsewhere the mean of what is known around, from ever further."""
+    """Fill an image [S, S, 3] where `known` [S, S, 1] is below 1, with means from around, at ever coarser scales."""
     if known.min() >= 1 or min(image.shape[:2]) <= 1:
         return image
     import cv2
