@@ -56,7 +56,7 @@ def age_photo(model, lpips, path: Path, out: Path) -> dict[str, object]:
     encoded = model.encode([aligned])
     seconds = {"encode": time.perf_counter() - start}
     subject = encoded[0] if isinstance(model, EmbeddedModel) else None
-    inverted = subject.composite.inverted if subject else model.render(model.invert(face))
+    inverted = model.render(subject.w_plus if subject else model.invert(face))
     pictures = {"original": photo, "inverted": inverted}
     start = time.perf_counter()
     for age in AGES:
@@ -68,10 +68,11 @@ def age_photo(model, lpips, path: Path, out: Path) -> dict[str, object]:
         folder = out / "aged" / name if name.isdigit() else out / name
         save_image(Image.fromarray(pixels), folder / f"{path.stem}.png")
     measured = {"lpips": lpips(F.avg_pool2d(inverted, 4), face).item(), "seconds": seconds}
-    if subject:
+    if subject and subject.composite:
         outside = (subject.composite.mask + subject.composite.hair < 1e-6).astype("float32")
         aged = [pictures[str(age)] for age in AGES]
         measured["outside"] = max(((p - photo).abs() * outside).max().item() for p in aged)
+    if subject:
         rungs = subject.calibration.rungs
         measured["rungs"] = [[r.reading, r.likeness, r.gender] for r in rungs]
     return measured
