@@ -19,7 +19,7 @@ from work.scripts import export
 
 EXAMPLES = dict(
     re.findall(
-        r"### ([\w ]+)\n\n```python\n(.*?)```",
+        r"## ([\w ]+)\n\n```python\n(.*?)```",
         (Path(__file__).parents[2] / "docs/serving.md").read_text(),
         re.S,
     )
