@@ -12,14 +12,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 ifdef CI
 	$(MAKE) test-paddle26
 endif
 
 # The newest GPU build on PyPI is 2.6.2: what must hold there is tested there.
 test-paddle26: .venv-paddle26/.installed
-	.venv-paddle26/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/parity
+	.venv-paddle26/bin/python -m pytest -n 2 --dist loadfile tests/parity
 
 fuzz: $(VENV)/.test-installed
 	$(BIN)/python -m tests.fuzz

@@ -8,23 +8,6 @@ from PIL import Image
 
 from tests.golden_weights import save_light_sam, save_tiny_sam
 
-# Minutes each: begun first, so that neither of two processes works alone at the end.
-LONG_FILES = (
-    "test_notebook.py",
-    "test_training_loop.py",
-    "test_engines.py",
-    "test_small_sam_engines.py",
-    "test_inference.py",
-    "test_training_parallel.py",
-    "test_page_in_browser.py",
-    "test_export.py",
-    "test_small_sam.py",
-)
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
-
 
 @pytest.fixture(scope="session")
 def tiny_sam(tmp_path_factory):

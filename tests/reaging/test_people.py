@@ -124,7 +124,11 @@ def test_glasses_neither_come_nor_go_within_a_pair(tmp_path):
         (tmp_path / f"{number:05d}").mkdir()
         for age in (20, 50, 60):
             (tmp_path / f"{number:05d}" / f"{age}.jpg").touch()
-    write_rows(tmp_path / "people.json", [Rendered(3, 4, 1.5, 0.0, True, [50, 60], True)])
+    worn = [
+        Rendered(3, 4, 1.5, 0.0, True, [50, 60], True),
+        Rendered(7, 4, 1.5, 0.0, True, [], True),
+    ]
+    write_rows(tmp_path / "people.json", worn)
     wearer, other = read_people(tmp_path)
     assert wearer.partners(50) == [50, 60] and wearer.partners(20) == [20]
     assert other.partners(50) == [20, 50, 60]
