@@ -123,13 +123,12 @@ class Ager:
         Returns:
             What was found: the people with their ages and frames, and the seconds of each part.
         """
-        from work.configs.flags import flags
         from work.configs.options import ModelChoice
         from work.configs.video_options import VideoOptions
         from work.video.film import age_film
 
         ages = [age] if isinstance(age, (int, float, str)) else age
-        chosen = {f.name: getattr(self.options, f.name) for f in flags(ModelChoice)}
+        chosen = self.options.plain(ModelChoice)
         chosen["smallest"] = self.options.smallest
         target = ",".join(str(each) for each in ages) or None
         options = VideoOptions(**{**chosen, "target_age": target, **more})

@@ -43,9 +43,9 @@ class Options:
 
     typed: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
-    def plain(self) -> dict[str, Any]:
-        """The value of every flag by its name, for files."""
-        return {f.name: getattr(self, f.name) for f in flags(type(self))}
+    def plain(self, of: Optional[type[Options]] = None) -> dict[str, Any]:
+        """The value of every flag by its name; with `of`, a base class, of that one's flags alone."""
+        return {f.name: getattr(self, f.name) for f in flags(of or type(self))}
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -59,9 +59,14 @@ def flags(cls: type[Options]) -> list[Field]:
 def check_choices(options: Options) -> None:
     """Raise UserError for a value that is none of its flag's choices; None stands for a default."""
     for f in flags(type(options)):
-        value, choices = getattr(options, f.name), f.metadata["choices"]
-        known = value is None or not choices or value in choices
-        require(known, f"--{f.name} {value}: one of {', '.join(map(str, choices))}")
+        value = getattr(options, f.name)
+        words = ", ".join(map(str, f.metadata["choices"]))
+        require(is_choice(f, value), f"--{f.name} {value}: one of {words}")
+
+
+def is_choice(flag: Field, value: Any) -> bool:
+    """Whether a flag takes a value; any, if it has no choices."""
+    return value is None or not flag.metadata["choices"] or value in flag.metadata["choices"]
 
 
 def require(condition: bool, message: str) -> None:

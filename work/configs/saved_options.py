@@ -6,7 +6,7 @@ import dataclasses
 import types
 from typing import Any, Dict, Mapping, Union, get_args, get_origin, get_type_hints
 
-from work.configs.flags import AnyOptions, Options, flags
+from work.configs.flags import AnyOptions, Options, flags, is_choice
 from work.configs.options import ModelOptions
 from work.errors import UserError
 
@@ -40,12 +40,12 @@ def check_saved(saved: Any, cls: type, source: object) -> Dict[str, Any]:
     for field in flags(cls):
         if field.name not in saved:
             continue
-        value, choices = saved[field.name], field.metadata.get("choices")
+        value = saved[field.name]
         if not _fits(value, hints[field.name]):
             word = WORDS[plain_type(hints[field.name])]
             raise UserError(f"{source}: {field.name} is {_shown(value)}; {word} is expected")
-        if choices and value is not None and value not in choices:
-            words = ", ".join(map(str, choices))
+        if not is_choice(field, value):
+            words = ", ".join(map(str, field.metadata["choices"]))
             raise UserError(f"{source}: {field.name} is {_shown(value)}; it is one of {words}")
         found[field.name] = value
     return found

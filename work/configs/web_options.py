@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from work.configs.flags import flags, option, require
+from work.configs.flags import option, require
 from work.configs.options import BLENDS, ModelChoice
 from work.configs.photo_options import PhotoOptions
 from work.configs.video_options import VideoOptions
@@ -52,5 +52,5 @@ class WebOptions(ModelChoice):
         return VideoOptions(typed=self.typed, target_age=target_age, **self._shared())
 
     def _shared(self) -> dict[str, Any]:
-        model = {f.name: getattr(self, f.name) for f in flags(ModelChoice)}
+        model = self.plain(ModelChoice)
         return {"smallest": self.smallest, **model}

@@ -11,7 +11,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from work.configs.command_line import parse
-from work.configs.flags import flags, option, require
+from work.configs.flags import option, require
 from work.configs.metrics_options import AGE_NETWORKS
 from work.configs.options import METHODS, ModelChoice
 from work.configs.options import MODELS as OWN_MODELS
@@ -77,7 +77,7 @@ class CompareOptions(ModelChoice):
 
     def choice(self, method: str) -> ModelChoice:
         """The options that load one of the methods."""
-        chosen = ModelChoice(**{f.name: getattr(self, f.name) for f in flags(ModelChoice)})
+        chosen = ModelChoice(**self.plain(ModelChoice))
         if method in METHODS:
             return replace(chosen, method=method, checkpoint_path=self.baselines_path)
         if method == "sam":

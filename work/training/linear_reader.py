@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from work.files import atomic_write
+from work.training.arrays import save_arrays
 
 PENALTY = 0.3
 
@@ -22,6 +22,5 @@ def fit(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
 
 def save(file: Path, weight: np.ndarray, bias: float) -> None:
     """Write `weight`, in float16, and `bias` as .npz, and print how large the file is."""
-    with atomic_write(file) as path, open(path, "wb") as opened:
-        np.savez(opened, weight=weight.astype(np.float16), bias=np.float32(bias))
+    save_arrays(file, weight=weight.astype(np.float16), bias=np.float32(bias))
     print(f"{file}: {file.stat().st_size / 1e3:.0f} kB")

@@ -39,8 +39,10 @@ def quickest() -> str:
 def build(name: str, inputs: Shapes, graph: Callable[..., Any], folder: Path) -> None:
     """See Engine; writes `folder/NAME.xml` and `.bin`, with weights in float32."""
     target = folder / f"{name}.xml"
+    if target.is_file():
+        return
     with one_at_a_time(target):
-        if not target.is_file():
+        if not target.is_file():  # another process may have written it meanwhile
             _write(name, inputs, graph, folder)
 
 

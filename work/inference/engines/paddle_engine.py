@@ -66,8 +66,10 @@ def build(
 ) -> None:
     """See Engine; with `plain` the graph is also right under the passes of Paddle that `load` deletes."""
     target = model_file(name, folder)
+    if target.is_file():
+        return
     with one_at_a_time(target):
-        if not target.is_file():
+        if not target.is_file():  # another process may have written it meanwhile
             _write(target, name, inputs, graph, plain)
 
 

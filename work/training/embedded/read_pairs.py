@@ -18,11 +18,11 @@ import paddle.nn.functional as F
 from work import runtime
 from work.datasets.images import find_images, read_image
 from work.errors import run
-from work.files import atomic_write
 from work.loading import load_lpips, load_network
 from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.face_chip import face_chip
 from work.models.ridge_encoder import RidgeEncoder
+from work.training.arrays import save_arrays
 from work.training.embedded.render_pairs import CHUNK
 
 BATCH = 10
@@ -93,17 +93,12 @@ def main(argv=None) -> int:
                 strip = np.asarray(read_image(path.with_suffix(".jpg")))
                 strip = strip.reshape(CHUNK, 256, 256, 3)
                 rng = np.random.RandomState(int(path.stem[-4:]))
-                save(target, reader.read(strip, rng))
+                save_arrays(target, **reader.read(strip, rng))
         if not (args.out / "photos.npz").exists():
             paths = find_images(args.photos)[: -args.keep_aside]
             pictures = [np.asarray(read_image(p)) for p in paths]
-            save(args.out / "photos.npz", reader.read(pictures))
+            save_arrays(args.out / "photos.npz", **reader.read(pictures))
     return 0
-
-
-def save(path: Path, arrays: dict[str, Any]) -> None:
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ from work.datasets.images import find_images, read_image
 from work.datasets.transforms import to_input
 from work.errors import run
 from work.faces.align import UTKFACE_TEMPLATE, align
-from work.files import atomic_write
 from work.loading import load_lpips, load_network
 from work.models.age_gender import AgeGenderReader, Backbones
 from work.models.face_chip import face_chip
+from work.training.arrays import save_arrays
 
 BATCH, CHUNK = 20, 200
 
@@ -72,8 +72,7 @@ def main(argv=None) -> int:
         if not target.exists():
             rng = np.random.default_rng(args.seed + start)
             read = read_chunk(paths[start : start + CHUNK], reader, rng)
-            with atomic_write(target) as temporary, open(temporary, "wb") as file:
-                np.savez(file, **read)
+            save_arrays(target, **read)
             print(target.name, len(read["age"]), flush=True)
     return 0
 

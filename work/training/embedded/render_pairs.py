@@ -17,8 +17,8 @@ from PIL import Image
 
 from convert_weights.openvino_ir import mapped_samples
 from work.errors import run
-from work.files import atomic_write
 from work.models.mobile_stylegan import N_STYLES
+from work.training.arrays import save_arrays
 from work.training.whitening import whitening
 
 CHUNK = 100
@@ -98,8 +98,7 @@ def main(argv=None) -> int:
         codes, images = render_chunk(generator, number, args.seed, base, axis)
         strip = Image.fromarray(np.concatenate(images))
         strip.save(path.with_suffix(".jpg"), quality=95)
-        with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, codes=codes.astype(np.float16))
+        save_arrays(path, codes=codes.astype(np.float16))
         print(f"{path.name}", flush=True)
     return 0
 
