@@ -41,21 +41,31 @@ def small_bytes(image) -> np.ndarray:
     return ((pixels * 0.5 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def age_photo(model, lpips, path: Path, out: Path) -> dict[str, object]:
-    """Write the original, the inverted face and all ages of one photo; return what was measured."""
+def age_photo(model, lpips, path: Path, out: Path, codes: Path) -> dict[str, object]:
+    """Write the original, the inverted face and all ages of one photo; return what was measured.
+
+    The embedded model's codes of the photo, w_plus [1, 23, 512], are read from `codes` / NAME.npz, or written there.
+    """
     import paddle
     import paddle.nn.functional as F
 
     from work.datasets.images import save_image
     from work.faces.aligned import read_aligned
     from work.inference.embedded.model import EmbeddedModel
+    from work.training.arrays import save_arrays
 
     aligned = read_aligned(path)
     face, photo = aligned.tensor(), aligned.tensor(1024)
     start = time.perf_counter()
-    encoded = model.encode([aligned])
+    kept = codes / f"{path.stem}.npz"
+    embedded = isinstance(model, EmbeddedModel)
+    known = paddle.to_tensor(np.load(kept)["w_plus"]) if embedded and kept.exists() else None
+    encoded = model.encode([aligned], known)
     seconds = {"encode": time.perf_counter() - start}
-    subject = encoded[0] if isinstance(model, EmbeddedModel) else None
+    subject = encoded[0] if embedded else None
+    if subject and known is None:
+        codes.mkdir(parents=True, exist_ok=True)
+        save_arrays(kept, w_plus=subject.w_plus.numpy())
     inverted = model.render(subject.w_plus if subject else model.invert(face))
     pictures = {"original": photo, "inverted": inverted}
     start = time.perf_counter()
@@ -137,6 +147,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint_path", help="a SAM, instead of the embedded model")
     parser.add_argument("--refine", type=int, help="steps; by default the model's")
     parser.add_argument("--blend", help="composite, or generator, the default of a SAM")
+    parser.add_argument(
+        "--codes",
+        type=Path,
+        help="folder of the photos' codes, for a second blend; by default OUT/codes",
+    )
     parser.add_argument("--judged", type=Path, help="print the table from a judge's JSON")
     options = parser.parse_args(argv)
     notes = options.out / "measured.json"
@@ -159,10 +174,10 @@ def main(argv: list[str] | None = None) -> int:
     own = "auto" if options.checkpoint_path else "embedded"
     model = load_model(ModelChoice(device="cpu", model=own, **choice))
     options.out.mkdir(parents=True, exist_ok=True)
-    lpips = load_lpips("alex")
+    lpips, codes = load_lpips("alex"), options.codes or options.out / "codes"
     for path in find_images(options.photos)[-options.last :][options.skip :][: options.count]:
         if path.stem not in measured:
-            measured[path.stem] = age_photo(model, lpips, path, options.out)
+            measured[path.stem] = age_photo(model, lpips, path, options.out, codes)
             notes.write_text(json.dumps(measured))
             print(path.name, json.dumps(measured[path.stem]), flush=True)
     return 0

@@ -62,16 +62,6 @@ def test_the_readme_can_be_read_in_one_sitting():
     assert len(README.splitlines()) < 200
 
 
-@pytest.mark.parametrize(
-    "path", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
-)
-def test_links_lead_somewhere(path):
-    text = re.sub(r"```.*?```", "", (ROOT / path).read_text(encoding="utf-8"), flags=re.S)
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
-        if "://" not in target:
-            assert ((ROOT / path).parent / target).exists(), target
-
-
 def _code(text: str) -> list[str]:
     """The lines of all code blocks, without comments."""
     blocks = re.findall(r"```\w+\n(.*?)```", text, re.S)
@@ -83,7 +73,7 @@ def _tables(text: str) -> list[set[str]]:
     return [set(re.findall(r"`[^`]+`", row)) for row in re.findall(r"^\|.*\|$", text, re.M)]
 
 
-def test_the_chinese_readme_says_the_same():
+def test_the_chinese_readme_has_the_same_commands_tables_and_sections():
     assert _code(CHINESE) == _code(README)
     for ours, theirs in zip(_tables(README), _tables(CHINESE)):
         assert ours == theirs

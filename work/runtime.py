@@ -29,6 +29,14 @@ def rank_and_world() -> tuple[int, int]:
     )
 
 
+def use_all_cores() -> None:
+    """Let Paddle use all cores, unless the user has set a number: it starts with one."""
+    import paddle
+
+    if os.environ.get("OMP_NUM_THREADS", "1") == "1":
+        paddle.base.core.set_num_threads(cpu_count())
+
+
 def setup(device: str = "auto", seed: int | None = None) -> str:
     """Choose the device, let the CPU use all its cores, seed everything, and leave signals to Python.
 
@@ -46,8 +54,7 @@ def setup(device: str = "auto", seed: int | None = None) -> str:
     import paddle
 
     take_from_paddle()
-    if "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] == "1":
-        paddle.base.core.set_num_threads(cpu_count())  # Paddle starts with one
+    use_all_cores()
     if device == "auto":
         gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
         device = "gpu" if gpus else "cpu"

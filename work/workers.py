@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable
 
 from work.errors import UserError
+from work.runtime import setup, use_all_cores
 from work.signals import not_interrupted, take_from_paddle
 
 AHEAD = 4  # items that wait per worker, so that none is ever idle
@@ -46,8 +47,6 @@ def one_thread_each(device: str) -> None:
     """Set up a worker: the device, and one CPU thread, since there are as many workers as are wanted."""
     import paddle
 
-    from work.runtime import setup
-
     setup(device)
     paddle.base.core.set_num_threads(1)
 
@@ -71,8 +70,12 @@ def run_parallel(
         Exception: what `make_state` or `function` raised.
     """
     if workers <= 1:
-        state = make_state(*arguments)
-        yield from (function(state, item) for item in items)
+        try:
+            state = make_state(*arguments)
+            yield from (function(state, item) for item in items)
+        finally:
+            if "paddle" in sys.modules:
+                use_all_cores()  # after `one_thread_each`: a notebook goes on in this process
         return
     if "paddle" in sys.modules:
         take_from_paddle()  # SIGTERM has to reach the `finally` below

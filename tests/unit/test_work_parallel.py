@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import paddle
 import pytest
 
 from work.errors import UserError
-from work.workers import run_parallel
+from work.runtime import cpu_count
+from work.workers import one_thread_each, run_parallel
 
 
 def make(factor):
@@ -42,6 +44,20 @@ def test_nothing_to_do():
 def test_a_dead_worker_is_a_clear_error():
     with pytest.raises(UserError, match="num_threads"):
         list(run_parallel(end, [1, 2, 3], 2, make, (3,)))
+
+
+def make_on_one_thread():
+    one_thread_each("cpu")
+
+
+def test_the_caller_keeps_its_threads(monkeypatch):
+    set_to = []
+    monkeypatch.setattr(paddle.base.core, "set_num_threads", set_to.append)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert list(run_parallel(lambda _, item: set_to[-1], ["one item"], 1, make_on_one_thread)) == [
+        1
+    ]
+    assert set_to[-1] == cpu_count()
 
 
 def make_nothing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import paddle
 
-from work.faces.detect import Faces
+from work.faces.detect import FoundFaces
 from work.inference.model import AgeingModel
 
 
@@ -36,4 +36,4 @@ class TwoFaces:
         first = np.array([[20, 40], [40, 40], [30, 50], [22, 62], [38, 62]], float)
         points = np.stack([first + [80, 0], first])
         boxes = np.array([[90.0, 20, 130, 80], [10, 20, 50, 80]])
-        return Faces(boxes, points, np.ones(2))
+        return FoundFaces(boxes, points, np.ones(2))

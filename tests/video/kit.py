@@ -10,7 +10,7 @@ import paddle
 from PIL import Image
 
 from work.datasets.video import find_ffmpeg, write_film
-from work.faces.detect import Faces
+from work.faces.detect import FoundFaces
 from work.inference.model import AgeingModel
 from work.video.track import Track
 
@@ -53,13 +53,13 @@ class OneFace:
     def __init__(self, **_: object):
         pass
 
-    def __call__(self, picture: Image.Image) -> Faces:
+    def __call__(self, picture: Image.Image) -> FoundFaces:
         rows, columns = np.nonzero(np.asarray(picture)[..., 1] > 120)
         if not len(rows):
-            return Faces(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))
+            return FoundFaces(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))
         shift = np.array([columns.mean() - 37.5, rows.mean() - 44.5])
         box = np.array([[18.0, 20, 58, 70]]) + np.tile(shift, 2)
-        return Faces(box, FACE[None] + shift, np.ones(1))
+        return FoundFaces(box, FACE[None] + shift, np.ones(1))
 
 
 def frames(count: int = 20, faces: bool = True, size=(160, 120)) -> list[Image.Image]:

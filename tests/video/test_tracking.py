@@ -10,7 +10,7 @@ from skimage import data
 
 from tests.video.kit import PORTRAIT_LANDMARKS as LANDMARKS
 from tests.video.kit import Warmer, plain
-from work.faces.detect import Faces
+from work.faces.detect import FoundFaces
 from work.faces.paste import NewFace
 from work.inference.model import ONE_PASS
 from work.video.effect import REACH, Effect, add_change, prepare
@@ -46,12 +46,12 @@ class Seen:
         self.faces_at, self.jitter = faces_at, jitter
         self.rng, self.asked = np.random.default_rng(1), []
 
-    def __call__(self, picture) -> Faces:
+    def __call__(self, picture) -> FoundFaces:
         number = self.tracker.count
         self.asked.append(number)
         points = [p + self.rng.normal(0, self.jitter, p.shape) for p in self.faces_at(number)]
         n = len(points)
-        return Faces(np.zeros((n, 4)), np.array(points).reshape(n, 5, 2), np.ones(n))
+        return FoundFaces(np.zeros((n, 4)), np.array(points).reshape(n, 5, 2), np.ones(n))
 
 
 def track(frames, faces_at, **more) -> tuple[Tracker, Seen]:

@@ -237,5 +237,5 @@ EMBEDDED = (
 KNOWN_WEIGHTS: dict[str, Weights] = {
     entry.name: entry for entry in OFFICIAL + LPIPS + FACES + EMBEDDED
 }
-# What the embedded model needs to age a photo.
+# What the package's own models fetch; the direct network needs all but mobile_stylegan.
 DEFAULT_WEIGHTS = ("mobile_stylegan", "dlib_face", "alexnet", "lpips_alex", "age_v1", "mtcnn")

@@ -33,14 +33,14 @@ def random_generator(seed: int, *key: int) -> np.random.Generator:
 
 @dataclass
 class Batch:
-    """Faces in [-1, 1], [N, 3, 256, 256] or what else `Faces.read` gives; their files; which of them are mirrored."""
+    """Faces in [-1, 1], [N, 3, 256, 256] or what `FaceSource.read` gives; their files; which are mirrored."""
 
     faces: np.ndarray
     files: list
     flips: list
 
 
-class Faces(Protocol):
+class FaceSource(Protocol):
     """What a run reads its batches from.
 
     Attributes:
@@ -93,7 +93,7 @@ def epoch_order(count: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarr
     return order, random_generator(seed, FLIPS, epoch).random(count) < 0.5
 
 
-def sample(count: int, seed: int, position: int) -> tuple[int, bool]:
+def draw_face(count: int, seed: int, position: int) -> tuple[int, bool]:
     """Which face is at a position of the endless stream of shuffled epochs, and whether it is mirrored."""
     order, flips = epoch_order(count, seed, position // count)
     index = int(order[position % count])
@@ -107,7 +107,7 @@ def training_keys(
     batch = first_batch
     while True:
         start = (batch * world + rank) * batch_size
-        yield [sample(count, seed, position) for position in range(start, start + batch_size)]
+        yield [draw_face(count, seed, position) for position in range(start, start + batch_size)]
         batch += 1
 
 
@@ -118,7 +118,7 @@ def validation_keys(count: int, batch_size: int) -> list[list[tuple[int, bool]]]
 
 
 def load(
-    folder: Faces, keys: Iterable[list[tuple[int, bool]]], workers: int
+    folder: FaceSource, keys: Iterable[list[tuple[int, bool]]], workers: int
 ) -> Generator[Batch, None, None]:
     """Read the batches that `keys` lists, ahead of their use, in threads (decoding releases the GIL)."""
     keys = iter(keys)

@@ -130,11 +130,11 @@ def cut(image: Image.Image, quad: np.ndarray, output_size: int) -> Crop:
     """
     matrix = crop_matrix(quad, output_size)
     part, to_part = _surroundings(image, quad, output_size)
-    pixels = sample(np.asarray(part), to_part @ matrix, (output_size, output_size))
+    pixels = resample(np.asarray(part), to_part @ matrix, (output_size, output_size))
     return Crop(Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)), matrix)
 
 
-def sample(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resample(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Sample a picture through an affine that does not shrink it, with a Lanczos filter.
 
     A bicubic one blurs what is as fine as the pixels are: faces that were pasted and cut out again came back up to 4 dB

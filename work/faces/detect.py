@@ -26,7 +26,7 @@ BATCH = 512  # crops per call
 
 
 @dataclass
-class Faces:
+class FoundFaces:
     """What was found in one image, the largest face first.
 
     Attributes:
@@ -60,11 +60,11 @@ class FaceDetector:
         self.networks: MTCNN = load_network("mtcnn", checkpoint, weights)
         self.smallest, self.turn = smallest, turn
 
-    def __call__(self, image: Image.Image) -> Faces:
+    def __call__(self, image: Image.Image) -> FoundFaces:
         """Find the faces of one RGB image."""
         return self.detect([image])[0]
 
-    def detect(self, images: Sequence[Image.Image]) -> list[Faces]:
+    def detect(self, images: Sequence[Image.Image]) -> list[FoundFaces]:
         """Find the faces of several RGB images; the networks run on the crops of all of them at once."""
         found = self._detect(images, 0)
         if self.turn:
@@ -77,7 +77,7 @@ class FaceDetector:
                         found[i] = faces
         return found
 
-    def _detect(self, images: Sequence[Image.Image], turns: int) -> list[Faces]:
+    def _detect(self, images: Sequence[Image.Image], turns: int) -> list[FoundFaces]:
         pictures = [
             Picture(i, self.smallest or max(SMALLEST, 0.015 * max(i.size)), turns) for i in images
         ]
@@ -167,12 +167,12 @@ class FaceDetector:
         return [[output[end - len(c) : end] for output in outputs] for c, end in zip(crops, ends)]
 
 
-def _faces(picture: Picture) -> Faces:
+def _faces(picture: Picture) -> FoundFaces:
     corners = picture.back(picture.boxes.reshape(-1, 2, 2))
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
     order = np.argsort(-areas(boxes), kind="stable")
     scores = 1 / (1 + np.exp(-picture.scores))
-    return Faces(boxes[order], picture.back(picture.points)[order], scores[order])
+    return FoundFaces(boxes[order], picture.back(picture.points)[order], scores[order])
 
 
 def _scales(size: Sequence[int]) -> list[float]:

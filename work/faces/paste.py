@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from work.faces.align import crop_matrix, cut, sample
+from work.faces.align import crop_matrix, cut, resample
 from work.faces.head_mask import border_mask, head_mask
 
 BORDER = 0.15  # in units of the crop's side: between two faces, the zone that they share
@@ -129,7 +129,7 @@ class _Layers:
         matrix = np.linalg.inv(crop_matrix(self.quad, len(layer)))
         matrix[:2, 2] += matrix[:2, :2] @ box[:2]
         size = (int(box[2] - box[0]), int(box[3] - box[1]))
-        return sample(layer, matrix, size)
+        return resample(layer, matrix, size)
 
 
 def _rim_match(difference: np.ndarray) -> np.ndarray:

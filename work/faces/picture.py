@@ -19,7 +19,9 @@ class Picture:
 
     Attributes:
         pixels: [1, 3, h, w] in [-1, 1], so small that the smallest face to be found has 20 px, and turned.
-        boxes: [n, 4] in these pixels; moves [n, 4], scores [n] (log-odds) and points [n, 5, 2] belong to them.
+        boxes: [n, 4] in these pixels, the candidates of the latest network.
+        moves: [m, 4], by which the first network corrects its candidates.
+        scores, points: [n] (log-odds) of the first network and then of the last one, and [n, 5, 2] of the last one.
     """
 
     def __init__(self, image: Image.Image, smallest: float, turns: int):

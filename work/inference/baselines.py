@@ -37,7 +37,7 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass
-class EncodedFaces:
+class BaselineFaces:
     """N faces: crops [N, 3, s, s] for the networks, photos [N, 3, OUTPUT, OUTPUT] to draw in, estimated ages."""
 
     crops: Tensor
@@ -129,7 +129,7 @@ class Baseline(AgeingModel):
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
         on_step: OnStep = ignore_progress,
-    ) -> EncodedFaces:
+    ) -> BaselineFaces:
         """See AgeingModel; there are no codes."""
         encoded = self.encode_known(faces, [])
         tight = self.box is not None and hasattr(self.age_net, "predict_chip_age")
@@ -137,22 +137,24 @@ class Baseline(AgeingModel):
         encoded.ages = predict(encoded.crops).numpy().tolist()
         return encoded
 
-    def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> EncodedFaces:
+    def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> BaselineFaces:
         """See AgeingModel."""
         crops = paddle.to_tensor(np.stack([self._crop(face.picture(SEEN)) for face in faces]))
-        return EncodedFaces(crops, stack(faces, OUTPUT), list(ages))
+        return BaselineFaces(crops, stack(faces, OUTPUT), list(ages))
 
     def _crop(self, picture: Image.Image) -> np.ndarray:
         left, top, right, bottom = (edge * picture.width for edge in self.box or WHOLE)
         size, way = (self.size, self.size), Image.Resampling.BILINEAR
         return to_input(picture.resize(size, way, box=(left, top, right, bottom)), self.size)
 
-    def ages(self, encoded: EncodedFaces) -> list[float]:
+    def ages(self, encoded: BaselineFaces) -> list[float]:
         """See AgeingModel; by the age network that the training asked."""
         return encoded.ages
 
     @paddle.no_grad()
-    def transform(self, encoded: EncodedFaces, target_ages: Tensor, resize: bool = False) -> Tensor:
+    def transform(
+        self, encoded: BaselineFaces, target_ages: Tensor, resize: bool = False
+    ) -> Tensor:
         """See AgeingModel. FA-GAN changes by at most MOST_YEARS, which is what it has learned."""
         pictures = []
         for i, target in enumerate(target_ages.numpy().tolist()):

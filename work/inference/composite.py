@@ -127,7 +127,7 @@ class Composite:
             self.heads = Heads(matte, photo, self.inverted, window, drawn)
             self.hair = (window - template).clip(min=0) * drawn
             self.to_background = self.heads.paint_background(photo) - photo
-        self.missed = colours - photo
+        self.to_change = colours - photo  # the missed colours, without the photo
         self.detail = missed - colours
 
     def __call__(self, aged: Tensor, gate: Tensor) -> Tensor:
@@ -143,11 +143,11 @@ class Composite:
         aged = calm_clothes(self._as_photo(aged), self.inverted)
         edit = blur((aged - self.inverted).abs().max(axis=1, keepdim=True), EDIT_BLUR)
         keep = paddle.exp(-((edit / gate.reshape([-1, 1, 1, 1])) ** 2))
-        change = aged + self.missed + keep * self.detail
+        change = aged + self.to_change + keep * self.detail
         if self.heads is None:
             return (self.photo + self.mask * change).clip(-1, 1)
-        left, person, may = self.heads(aged)
-        painted = left * self.to_background
+        uncovered, person, may = self.heads(aged)
+        painted = uncovered * self.to_background
         mask = (self.mask + may * self.hair) * person
         return (self.photo + painted + mask * (change - painted)).clip(-1, 1)
 

@@ -32,7 +32,7 @@ Cell = np.ndarray  # one square of a grid, [size, size, 3] uint8
 
 
 @dataclass
-class Batch:
+class EncodedBatch:
     """Some faces, the names of their results, and what the model knows about them."""
 
     names: list[Path]
@@ -63,7 +63,7 @@ class GridRun:
         check_folder(options.exp_dir, int(cells * self.size**2 * BYTES_PER_PIXEL))
         self.detector = _load_detector()
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[EncodedBatch]:
         """All faces of the folder, encoded."""
         for names, faces in self.folder.batches():
             shown = [self._shows_face(face) for face in faces]
@@ -74,7 +74,7 @@ class GridRun:
             if not names:
                 continue
             self.work = LearnThenDraw(self.folder.move, self.draws)
-            yield Batch(names, faces, self.model.encode(faces, on_step=self.work.learn))
+            yield EncodedBatch(names, faces, self.model.encode(faces, on_step=self.work.learn))
             self.report.done += len(names)
 
     def _shows_face(self, face: AlignedFace) -> bool:
@@ -85,7 +85,7 @@ class GridRun:
         say(f"note: no face found in {face.path}: {hint}", to=sys.stderr)
         return False
 
-    def start_rows(self, batch: Batch) -> list[list[Cell]]:
+    def start_rows(self, batch: EncodedBatch) -> list[list[Cell]]:
         """A row of cells per face that begins with the input."""
         return [[self.draw_input(face)] for face in batch.faces]
 
@@ -100,7 +100,7 @@ class GridRun:
             shown.insert(0, np.asarray(read_aligned(face.path).picture(self.size)))
         return shown
 
-    def age(self, batch: Batch, years: paddle.Tensor) -> list[Cell]:
+    def age(self, batch: EncodedBatch, years: paddle.Tensor) -> list[Cell]:
         """Each face at its target age [N]."""
         images = self.model.transform(batch.encoded, years, self.options.resize_outputs)
         return self._to_cells(images)

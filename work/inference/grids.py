@@ -18,7 +18,7 @@ from work.datasets.images import READABLE
 from work.errors import UserError
 from work.faces.aligned import read_aligned
 from work.files import atomic_write
-from work.inference.grid_run import Batch, GridRun, join_row
+from work.inference.grid_run import EncodedBatch, GridRun, join_row
 from work.inference.model import AgeingModel, invert_each
 from work.models.psp import mix_styles
 from work.progress import say
@@ -105,7 +105,7 @@ def make_reference_grids(model: AgeingModel, options: TestOptions) -> int:
     return run.report.finish(out)
 
 
-def _codes(model: AgeingModel, batch: Batch, age: Target) -> paddle.Tensor:
+def _codes(model: AgeingModel, batch: EncodedBatch, age: Target) -> paddle.Tensor:
     return model.codes(batch.encoded, model.target_years(batch.encoded, age))
 
 

@@ -69,10 +69,10 @@ class Heads:
         may = 1 - _step(beyond, BEYOND)
         window = self.window * may
         gone = _grow((self.inverted - new).clip(min=0), GROWN)
-        left = window * paddle.minimum(gone, self.near) * (1 - new)
+        uncovered = window * paddle.minimum(gone, self.near) * (1 - new)
         known = paddle.maximum(_grow(self.inverted, RIM), new)
-        person = paddle.maximum(self.person * known * (1 - left), window * self.room * new)
-        return _resize(left, self.size), _resize(person, self.size), may
+        person = paddle.maximum(self.person * known * (1 - uncovered), window * self.room * new)
+        return _resize(uncovered, self.size), _resize(person, self.size), may
 
     def paint_background(self, photo: Tensor) -> Tensor:
         """The photo [N, 3, S, S] without its people: the background grown inwards from around them (Telea 2004)."""

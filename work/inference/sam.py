@@ -25,7 +25,7 @@ from work.models.psp import PSP, add_age_channel, face_pool
 
 
 @dataclass
-class EncodedFaces:
+class SAMFaces:
     """N faces [N, 3, 256, 256] and the codes [N, n_styles, 512] to which SAM adds; `ages` once they were asked for."""
 
     faces: Tensor
@@ -71,7 +71,7 @@ class SAM(AgeingModel):
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
         on_step: OnStep = ignore_progress,
-    ) -> EncodedFaces:
+    ) -> SAMFaces:
         """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages, in one step."""
         inputs = stack(faces)
         if w_plus is None:
@@ -79,14 +79,14 @@ class SAM(AgeingModel):
                 start = self.net.start_codes(inputs)
         else:
             start = w_plus
-        encoded = EncodedFaces(inputs, start)
+        encoded = SAMFaces(inputs, start)
         if self.composites:
             inverted = self.render(self.invert(inputs) if w_plus is None else w_plus)
             encoded.composite = Composite(stack(faces, self.output_size), inverted, self.matte)
         return encoded
 
     @paddle.no_grad()
-    def ages(self, encoded: EncodedFaces) -> list[float]:
+    def ages(self, encoded: SAMFaces) -> list[float]:
         """See AgeingModel; a small network estimates them."""
         if encoded.ages is None:
             self.age_net = self.age_net or load_network("age_v1")
@@ -94,7 +94,7 @@ class SAM(AgeingModel):
         return encoded.ages
 
     @paddle.no_grad()
-    def codes(self, encoded: EncodedFaces, target_ages: Tensor) -> Tensor:
+    def codes(self, encoded: SAMFaces, target_ages: Tensor) -> Tensor:
         """See AgeingModel."""
         faces = encoded.faces
         inputs = add_age_channel(faces, target_ages) if self.knows_age else faces
@@ -109,7 +109,7 @@ class SAM(AgeingModel):
         return face_pool(images) if resize else images
 
     @paddle.no_grad()
-    def transform(self, encoded: EncodedFaces, target_ages: Tensor, resize: bool = False) -> Tensor:
+    def transform(self, encoded: SAMFaces, target_ages: Tensor, resize: bool = False) -> Tensor:
         """See AgeingModel."""
         w_plus = self.codes(encoded, target_ages)
         if encoded.composite is None:
@@ -117,12 +117,12 @@ class SAM(AgeingModel):
         images = self._blend(encoded, self.render(w_plus), target_ages)
         return face_pool(images) if resize else images
 
-    def _blend(self, encoded: EncodedFaces, images: Tensor, years: Tensor) -> Tensor:
+    def _blend(self, encoded: SAMFaces, images: Tensor, years: Tensor) -> Tensor:
         assert encoded.composite is not None
         older = (years >= paddle.to_tensor(self.ages(encoded))).astype("float32")
         return encoded.composite(images, gates(older))
 
-    def frames(self, encoded: EncodedFaces, stations: Sequence[float]) -> Frames:
+    def frames(self, encoded: SAMFaces, stations: Sequence[float]) -> Frames:
         """See AgeingModel; the encoder sees the stations only, the codes between them are interpolated."""
         ages = [paddle.full([1], float(age)) for age in stations]
         codes = paddle.concat([self.codes(encoded, age) for age in ages])

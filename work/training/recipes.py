@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, Optional, Protocol
 from paddle import Tensor
 from PIL import Image
 
-from work.datasets.training import Batch, Faces
+from work.datasets.training import Batch, FaceSource
 from work.training.ranks import Ranks
 from work.training.train_state import TrainState
 
@@ -57,10 +57,10 @@ class Recipe(Protocol):
     best_by: Optional[str]
 
     @property
-    def train_faces(self) -> Faces: ...
+    def train_faces(self) -> FaceSource: ...
 
     @property
-    def test_faces(self) -> Faces: ...
+    def test_faces(self) -> FaceSource: ...
 
     def build_state(self, checkpoint_path: Any) -> TrainState:
         """Make the networks and optimizers, with the weights of a checkpoint if there is one. Called once."""

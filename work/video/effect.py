@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.faces.align import crop_matrix, head_quad, sample
+from work.faces.align import crop_matrix, head_quad, resample
 from work.faces.aligned import AlignedFace
 from work.faces.paste import NewFace, weight_of
 from work.inference.model import AgeingModel
@@ -151,5 +151,5 @@ def add_change(
     weight = weight_of(face, others, x, y)[..., None]
     matrix = np.linalg.inv(crop_matrix(face.quad, len(change)))
     matrix[:2, 2] += matrix[:2, :2] @ low
-    moved = weight * sample(change, matrix, (int(high[0] - low[0]), int(high[1] - low[1])))
+    moved = weight * resample(change, matrix, (int(high[0] - low[0]), int(high[1] - low[1])))
     result[part] = (result[part] + moved).round().clip(0, 255).astype(np.uint8)

@@ -87,7 +87,7 @@ def _points(grey: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     corners = np.array([[left, top, 1], [left, bottom, 1], [right, bottom, 1], [right, top, 1]])
     shape = corners @ matrix[:2].T
     mask = np.zeros_like(grey)
-    cv2.fillConvexPoly(mask, shape.round().astype(np.int32), 255)
+    cv2.fillConvexPoly(mask, shape.round().astype(np.int32), (255,))
     gap = max(2.0, float(np.hypot(*matrix[:2, 0])) / 40)
     found = cv2.goodFeaturesToTrack(grey, POINTS, 0.01, gap, mask=mask)
     return np.zeros((0, 2)) if found is None else found[:, 0] + 0.5

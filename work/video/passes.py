@@ -18,7 +18,7 @@ from PIL import Image
 from work.configs.video_options import VideoOptions
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, stack
-from work.faces.detect import FaceDetector, Faces
+from work.faces.detect import FaceDetector, FoundFaces
 from work.inference.model import AgeingModel
 from work.loading import load_network
 from work.locks import lock_folder
@@ -64,7 +64,7 @@ class Passes:
         least = MARGIN * self.options.smallest
         detector = FaceDetector(smallest=max(20.0, least), turn=False)
 
-        def detect(picture: Image.Image) -> Faces:
+        def detect(picture: Image.Image) -> FoundFaces:
             with self.seconds.of("detection"):
                 return detector(picture)
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from work.faces.align import align, ffhq_quad
-from work.faces.detect import Faces
+from work.faces.detect import FoundFaces
 from work.video.motion import CutFinder, follow, similarity
 from work.video.track import FACE, Recognise, Track
 
@@ -33,7 +33,7 @@ class Tracker:
 
     def __init__(
         self,
-        detect: Callable[[Image.Image], Faces],
+        detect: Callable[[Image.Image], FoundFaces],
         smallest: float,
         recognise: Optional[Recognise] = None,
     ):

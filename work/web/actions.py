@@ -29,7 +29,7 @@ class Actions:
     ) -> Shown:
         """Show the draft of a new photo. Raises Problem, with the greeting, if the photo was removed."""
         session.rest()
-        session.shown = None
+        session.shown_quality = None
         if photo is None:
             raise Problem("hello")
         self.studio.open_photo(session, photo, say)
@@ -47,8 +47,8 @@ class Actions:
         return {"who": who, **shown}
 
     def refine(self, session: Session, say: Say, quality: str, years: float) -> Optional[Shown]:
-        """The same face at the wanted quality, for which it is learned now; None if that is shown already."""
-        if session.shown in (None, self.studio.own_quality(quality)):
+        """The same face, learned now at the wanted quality; None if that is shown already, or nothing is."""
+        if session.shown_quality in (None, self.studio.own_quality(quality)):
             return None
         return self._aged(session, quality, quality, years, say)
 
@@ -58,11 +58,11 @@ class Actions:
         return self._aged(session, known, quality, years, say)
 
     def _aged(self, session: Session, quality: str, wanted: str, years: float, say: Say) -> Shown:
-        session.shown = None
+        session.shown_quality = None
         files, subject = self.studio.age(session, quality, years, say)
         quality = quality if self.studio.improves(subject, years) else wanted
         quality, wanted = (self.studio.own_quality(word) for word in (quality, wanted))
-        session.shown = quality
+        session.shown_quality = quality
         said = "found" if quality == wanted else "drafted"
         session.said["status"] = said, {"age": subject.age}
         language = session.language

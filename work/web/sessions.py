@@ -36,10 +36,12 @@ class Session:
         subjects: what the model knows about the faces (learned once each), by number and quality.
         which: number of the face that is aged.
         reference: path and code of the latest style photo.
-        shown: the quality of the pictures that are shown.
+        shown_quality: that of the pictures that are shown.
         language: of the page.
         said: the latest message in each place of the page.
         stopped: set when the visitor no longer wants the film that is being made.
+        used: when it was last used.
+        results: folders of what can be downloaded, oldest first.
     """
 
     folder: Path
@@ -51,7 +53,7 @@ class Session:
     subjects: dict[tuple[int, str], Subject] = field(default_factory=dict)
     which: int = 0
     reference: Optional[tuple[Path, Tensor]] = None
-    shown: Optional[str] = None
+    shown_quality: Optional[str] = None
     language: str = "en"
     said: dict[str, Said] = field(default_factory=lambda: {"status": ("hello", {})})
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -98,7 +100,7 @@ class Sessions:
     """
 
     def __init__(self, root: Path, limit: int):
-        self.root, self.limit, self.uploads = root, limit, Uploads(root)
+        self.root, self.limit, self.shared = root, limit, Uploads(root)
         self.open: dict[str, Session] = {}
         self.lock = threading.Lock()
 
@@ -112,7 +114,7 @@ class Sessions:
             closed = [self.open.pop(k) for k in late]
             if key not in self.open:
                 folder = self.root / secrets.token_hex(16)
-                self.open[key] = Session(folder, self.uploads)
+                self.open[key] = Session(folder, self.shared)
             session = self.open[key]
             session.used = now
         for old in closed:
@@ -138,4 +140,4 @@ class Sessions:
         """Delete what belongs to no visitor."""
         with self.lock:
             kept = {session.folder for session in self.open.values()}
-        self.uploads.sweep(kept)
+        self.shared.sweep(kept)

@@ -130,7 +130,6 @@ class Studio:
         `face_before` and `preview_before` are the same as they were.
         """
         subject = self.subject(session, quality, say)
-        say(0.85, "ageing")
         new = self.ager.age(subject, years, learning(say, self._word(quality)))
         say(0.9, "pasting")
         photo = paste(subject.face.photo, [new])
@@ -151,8 +150,8 @@ class Studio:
         """The face at ages 0, 10, ..., 100: files with their ages, and one file with all in a row."""
         subject, cells = self.subject(session, quality, say), []
         for age in STRIP_AGES:
-            say(0.85 + 0.0014 * age, "ageing")
             image = self.ager.age(subject, age, learning(say)).image
+            say(0.85 + 0.0014 * age, "ageing")
             cells.append(image.resize((STRIP_CELL, STRIP_CELL), Image.Resampling.LANCZOS))
         files = [save_image(cell, session.result("face.jpg")) for cell in cells]
         for age, cell in zip(STRIP_AGES, cells):

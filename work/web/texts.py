@@ -143,7 +143,7 @@ TEXTS: dict[str, dict[str, str]] = {
 }
 
 
-# Why a file is no photo: how work/datasets/images.py begins to say it, and Chinese.
+# Why a file is no photo or film: how work/datasets/images.py and work/video/probe.py begin to say it, and Chinese.
 REASONS = {
     "cannot be read": "无法打开文件",
     "not an image": "不是支持的图片格式（JPEG、PNG、WebP、TIFF、HEIC、AVIF、BMP、GIF、PPM）",
@@ -151,6 +151,8 @@ REASONS = {
     "a HEIC photo": "这是 HEIC 照片，服务器未安装读取它的 pillow-heif",
     "not enough memory": "内存不足",
     "damaged": "文件已损坏",
+    "is no film": "不是能读取的视频",
+    "frames of": "画面过大，最大 4K（4096 x 2304）",
 }
 TOO_SMALL = "图片太小，宽和高至少 16 像素"
 UNKNOWN = "原因见服务器窗口"

@@ -126,22 +126,22 @@ class EmbeddedModel(AgeingModel):
         inverted, photo = self.inverter.generator(w_plus), face.tensor()
         small = F.avg_pool2d(inverted, self.output_size // READ_SIZE).clip(-1, 1)
         readings = Readings(self.reader, photo, small, self.composites)
-        blend = Composite(photo, small) if self.composites else None  # readers see no background
-
+        seen = Composite(photo, small) if self.composites else None  # readers see no background
         probes = itertools.count(1)
 
         def probe(shift: np.ndarray, step: float) -> Rung:
             on_step(min(1.0, next(probes) / PROBES))
             codes = self.moved(w_plus, shift, step)
             aged = F.avg_pool2d(self.inverter.generator(codes, half=True), 2).clip(-1, 1)
-            return readings.read_rung(shift, aged, _blend(blend, aged, step > 0), step > 0)
+            return readings.read_rung(shift, aged, _blend(seen, aged, step > 0), step > 0)
 
         calibration = Calibration(self.path, self.aims, readings.start, probe)
+        composite = None
         if self.composites:
             may_change = below_hat(self.hats(photo), self.output_size) if self.hats else None
-            blend = Composite(face.tensor(self.output_size), inverted, self.matte, may_change)
+            composite = Composite(face.tensor(self.output_size), inverted, self.matte, may_change)
         age = self.aims.person(readings.photo_reading)
-        return CalibratedFace(w_plus, blend, calibration, age)
+        return CalibratedFace(w_plus, composite, calibration, age)
 
     def moved(self, w_plus: Tensor, shift: np.ndarray, step: float) -> Tensor:
         codes = truncate(w_plus, self.inverter.mean, step)

@@ -9,7 +9,7 @@ import numpy as np
 
 from work.configs.age_groups import AgeGroup
 from work.datasets.ages import members
-from work.datasets.training import AGES, random_generator, sample
+from work.datasets.training import AGES, draw_face, random_generator
 from work.errors import UserError
 
 YEARS = (0, 10, 20, 30, 40)
@@ -125,5 +125,5 @@ class YearsPlanner:
 
 def pick(indices: np.ndarray, seed: int, position: int) -> tuple[int, bool]:
     """Which of some faces is at a position of their endless shuffled stream, and whether it is mirrored."""
-    index, flip = sample(len(indices), seed, position)
+    index, flip = draw_face(len(indices), seed, position)
     return int(indices[index]), flip

@@ -16,7 +16,7 @@ from PIL import Image
 
 from work.datasets.ages import read_ages
 from work.datasets.images import ImageError, find_images, read_image
-from work.datasets.training import AGES, INPUTS, random_generator, sample
+from work.datasets.training import AGES, INPUTS, draw_face, random_generator
 from work.datasets.transforms import to_input
 from work.errors import UserError
 from work.models.reaging.nominal import OLDEST, YOUNGEST
@@ -117,7 +117,7 @@ class ReagingFaces:
         turn = batch * len(same) + same.index(place) + again
         if kind == PHOTO:
             return self._photo(turn, rng)
-        person = self.people[sample(len(self.people), self.seed, turn)[0]]
+        person = self.people[draw_face(len(self.people), self.seed, turn)[0]]
         own = _any(list(person.pictures), rng)
         target = _any(person.partners(own), rng)
         return Sample(
@@ -127,7 +127,7 @@ class ReagingFaces:
     def _photo(self, turn: int, rng: np.random.Generator) -> Sample:
         assert self.photos is not None
         paths, ages = self.photos.paths, self.photos.ages
-        index = sample(len(paths), self.seed + 1, turn)[0]  # not in step with people
+        index = draw_face(len(paths), self.seed + 1, turn)[0]  # not in step with people
         other = index
         if rng.random() >= STAYS:  # as close as any to a random age; of several, any
             asked = rng.uniform(YOUNGEST, OLDEST)
