@@ -29,6 +29,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from work.errors import UserError, run
+from work.files import atomic_write
 
 AGES = (10, 20, 30, 40, 50, 60, 70, 80)
 
@@ -178,7 +179,8 @@ def main(argv: list[str] | None = None) -> int:
     for path in find_images(options.photos)[-options.last :][options.skip :][: options.count]:
         if path.stem not in measured:
             measured[path.stem] = age_photo(model, lpips, path, options.out, codes)
-            notes.write_text(json.dumps(measured))
+            with atomic_write(notes) as temporary:
+                temporary.write_text(json.dumps(measured))
             print(path.name, json.dumps(measured[path.stem]), flush=True)
     return 0
 

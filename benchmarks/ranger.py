@@ -76,12 +76,12 @@ def paddle_steps(shapes: list) -> dict:
     return functions
 
 
-def torch_step(shapes: list) -> dict:
+def torch_step(shapes: list, device: str) -> dict:
     """The same with PyTorch's tensor operations, one after the other as in the official loop."""
     import torch
 
     def tensor(shape):
-        return torch.randn(shape) * 0.01
+        return torch.randn(shape, device=device) * 0.01
 
     sets = []
     for shape in shapes:
@@ -99,6 +99,8 @@ def torch_step(shapes: list) -> dict:
             if lookahead:
                 slow.add_(p - slow, alpha=0.5)
                 p.copy_(slow)
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return {"normal": lambda: run(False), "lookahead": lambda: run(True)}
 
@@ -153,7 +155,9 @@ def main(argv=None) -> int:
         import torch
 
         torch.set_num_threads(args.threads)
-        functions.update({("torch", kind): call for kind, call in torch_step(shapes).items()})
+        device = "cuda" if paddle.device.get_device().startswith("gpu") else "cpu"
+        steps = torch_step(shapes, device)
+        functions.update({("torch", kind): call for kind, call in steps.items()})
     except ImportError:
         print("PyTorch is not installed, so it is not compared")
     bandwidth = copy_bandwidth()

@@ -29,6 +29,7 @@ if __package__ in (None, ""):  # run as a file
 
 from benchmarks.reaging_table import AGES, table, true_age
 from work.errors import UserError, run
+from work.files import atomic_write
 
 SIZE = 512
 OUTSIDE = 0.02  # of the mattes: what is less a person is background
@@ -140,7 +141,8 @@ def main(argv: list[str] | None = None) -> int:
     for path in find_images(options.photos)[: options.count]:
         if path.stem not in measured:
             measured[path.stem] = age_photo(model, matte, path, options.out)
-            notes.write_text(json.dumps(measured))
+            with atomic_write(notes) as temporary:
+                temporary.write_text(json.dumps(measured))
     contact_sheet(list(measured)[:SHOWN], options.out)
     return 0
 

@@ -25,8 +25,8 @@ def upfirdn2d(x, kernel, up=1, pad=(0, 0)):
 class EqualLinear(nn.Module):
     def __init__(self, inputs, outputs, lr_mul=1.0, activate=False):
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.empty(outputs))
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_mul)
+        self.bias = nn.Parameter(torch.zeros(outputs))
         self.scale, self.lr_mul, self.activate = lr_mul / math.sqrt(inputs), lr_mul, activate
 
     def forward(self, x):

@@ -12,6 +12,7 @@ from tests.unit import training_kit
 from tests.unit.test_training_parts import options
 from work.configs.options import ModelOptions
 from work.criteria.identity import DlibIdentity
+from work.criteria.w_norm import w_norm_loss
 from work.errors import UserError
 from work.inference.engines.cache import relative_rms
 from work.loading import load_psp
@@ -129,7 +130,8 @@ def test_codes_of_renders_are_functions_of_their_place(tiny):
 
 @pytest.mark.parametrize("code_lambda, drawn", [(0.1, 1), (0.0, 3)])
 def test_faces_whose_codes_are_compared_are_not_drawn_again(code_lambda, drawn, tiny):
-    chosen = options(PSP_FLAGS + f" --batch_size=3 --code_lambda={code_lambda} --l2_lambda=1")
+    lambdas = f"--code_lambda={code_lambda} --l2_lambda=1 --w_norm_lambda=1"
+    chosen = options(f"{PSP_FLAGS} --batch_size=3 {lambdas}")
     net = networks.build_network(chosen)
     net.eval()
     passes = Passes(net, training_kit.tiny_objective(chosen), chosen)
@@ -141,6 +143,8 @@ def test_faces_whose_codes_are_compared_are_not_drawn_again(code_lambda, drawn, 
     assert outcome.output.shape[0] == outcome.faces.shape[0] == drawn
     l2 = (output - faces[:drawn]).square().mean()
     assert outcome.terms["loss_l2"].item() == pytest.approx(l2.item(), rel=1e-4)
+    length = w_norm_loss(w_plus[:drawn], net.latent_avg).item()
+    assert outcome.terms["loss_w_norm"].item() == pytest.approx(length, rel=1e-4)
     if code_lambda:
         code = w_plus[1:].square().mean()
         assert outcome.terms["loss_code"].item() == pytest.approx(code.item(), rel=1e-4)

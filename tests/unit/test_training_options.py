@@ -66,6 +66,9 @@ def test_flags_that_are_not_typed_have_the_official_defaults():
         ("--dataset_type=ffhq_encode --resize_factors=4", "celebs_super_resolution"),
         ("--dataset_type=celebs_super_resolution --resize_factors=3", "--resize_factors 3"),
         ("--learn_in_w --encoder_type=BackboneEncoderUsingLastLayerIntoWPlus", "--learn_in_w"),
+        ("--learn_in_w --encoder_type=LightStyleEncoder", "--learn_in_w"),
+        ("--stylegan_weights=mobile_stylegan --checkpoint_decoder", "--checkpoint_decoder"),
+        ("--optim_name=adam --amp=O2", "--amp O2 needs --optim_name=ranger"),
     ],
 )
 def test_impossible_options_are_named(text, named):

@@ -10,6 +10,7 @@ from tests.unit.training_kit import TinyEncoder, options, patched
 from work.criteria.w_norm import w_norm_loss
 from work.datasets.training import Batch
 from work.errors import UserError
+from work.models.checkpoint import load_state
 from work.models.encoders.psp_encoders import BackboneEncoderUsingLastLayerIntoW
 from work.models.psp import PSP
 from work.models.stylegan2.generator import Generator
@@ -108,16 +109,21 @@ def test_checkpoints_hold_the_float32_weights_of_half_precision_training():
             parameter.grad = paddle.to_tensor(slope, dtype="bfloat16")
         made[index].step()
 
+    average = Average(named[0], 0.5)
     for _ in range(3):
         step(0)
-    full = optimizers.full_precision(made[0], named[0])["weight"]
+    for _ in range(40):
+        average.update(optimizers.exact_weights(made[0], named[0]))
+    full = optimizers.exact_weights(made[0], named[0])["weight"].numpy()
     rounded = paddle.to_tensor(full).astype("bfloat16").astype("float32").numpy()
     assert full.dtype == np.float32 and not np.array_equal(full, rounded)
+    np.testing.assert_allclose(average.state_dict()["weight"], full, rtol=1e-6)
     np.testing.assert_array_equal(rounded, pair[0].weight.astype("float32").numpy())
-    pair[1].set_state_dict(pair[0].state_dict())
+    load_state(pair[1], {name: p.astype("float32") for name, p in named[0].items()}, "a run")
+    assert pair[1].weight.dtype == paddle.bfloat16
     optimizers.set_state(made[1], named[1], optimizers.state_of(made[0], named[0]))
     step(0), step(1)
-    both = [optimizers.full_precision(o, n)["weight"] for o, n in zip(made, named)]
+    both = [optimizers.exact_weights(o, n)["weight"].numpy() for o, n in zip(made, named)]
     np.testing.assert_array_equal(*both)
 
 
@@ -164,8 +170,8 @@ def test_average():
     layer.weight.set_value(paddle.zeros([1, 1]))
     average = Average({"weight": layer.weight}, 0.75)
     layer.weight.set_value(paddle.ones([1, 1]))
-    average.update()
-    average.update()
+    for _ in range(2):
+        average.update({"weight": layer.weight})
     with average.in_place():
         assert float(layer.weight) == pytest.approx(1 - 0.75**2)
     assert float(layer.weight) == 1

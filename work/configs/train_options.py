@@ -12,6 +12,7 @@ from work.configs.resize_factors import parse_factors
 from work.configs.train_flags import (
     INTO_W,
     INTO_W_PLUS,
+    LIGHT,
     MOBILE,
     RECIPES,
     SUPER_RESOLUTION,
@@ -86,6 +87,7 @@ def _check_renders(options: TrainOptions) -> None:
     if options.mobile:
         require(options.output_size == 1024, f"--stylegan_weights={MOBILE} draws 1024 px")
         require(not options.train_decoder, f"--train_decoder is not for {MOBILE}")
+        require(not options.checkpoint_decoder, f"--checkpoint_decoder is not for {MOBILE}")
 
 
 def _check_model(options: TrainOptions) -> None:
@@ -105,8 +107,11 @@ def _check_model(options: TrainOptions) -> None:
         )
         parse_factors(options.resize_factors)
     require(
-        not (options.learn_in_w and options.encoder_type == INTO_W_PLUS),
-        f"--learn_in_w and --encoder_type={INTO_W_PLUS} exclude each other",
+        not (options.learn_in_w and options.encoder_type in (INTO_W_PLUS, LIGHT)),
+        f"--learn_in_w and --encoder_type={options.encoder_type} exclude each other",
+    )
+    require(
+        options.amp != "O2" or options.optim_name == "ranger", "--amp O2 needs --optim_name=ranger"
     )
     require(
         not (options.start_from_latent_avg and options.start_from_encoded_w_plus),

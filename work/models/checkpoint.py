@@ -156,12 +156,14 @@ def load_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Pat
     compare_state(layer, state_dict, source)
     for name, parameter in layer.state_dict().items():
         dtype = str(parameter.dtype).rpartition(".")[2]
-        array = state_dict[name]
-        parameter.set_value(
-            np.asarray(array if isinstance(array, np.ndarray) else array.numpy()).astype(
-                dtype, copy=False
-            )
-        )
+        found = state_dict[name]
+        array = np.asarray(found if isinstance(found, np.ndarray) else found.numpy())
+        if dtype == "bfloat16":  # numpy has no such type
+            import paddle
+
+            parameter.set_value(paddle.to_tensor(array.astype(np.float32)).astype("bfloat16"))
+        else:
+            parameter.set_value(array.astype(dtype, copy=False))
 
 
 def compare_state(layer: Any, state_dict: Mapping[str, Any], source: Union[str, Path]) -> None:

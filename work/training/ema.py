@@ -21,9 +21,10 @@ class Average:
         self.shadow = {n: p.detach().astype("float32").clone() for n, p in named.items() if decay}
 
     @paddle.no_grad()
-    def update(self) -> None:
+    def update(self, weights: Mapping[str, paddle.Tensor]) -> None:
+        """Take a step towards the weights in float32, by name: of half-precision parameters, the optimizer's copies."""
         for name, shadow in self.shadow.items():
-            shadow.lerp_(self.named[name].astype("float32"), 1 - self.decay)
+            shadow.lerp_(weights[name], 1 - self.decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -156,7 +156,7 @@ class Objective:
 
         Args:
             y_hat: generated faces [N, 3, 256, 256].
-            w_plus: their codes [N, n_styles, 512].
+            w_plus: their codes [N, n_styles, 512], and behind them those of faces that are compared by code alone.
             latent_avg: where the length of the codes is measured from, see `w_norm_loss`.
             target_ages: centuries [N]; None for pSp.
             no_aging: the target is the source's own age in this step.
@@ -182,7 +182,7 @@ class Objective:
             crops = crop_face(y_hat), crop_face(source.faces)
             loss.add("l2_crop", lambdas.l2_lambda_crop, l2_loss(*crops))
         if lambdas.w_norm_lambda > 0:
-            loss.add("w_norm", lambdas.w_norm_lambda, w_norm_loss(w_plus, latent_avg))
+            loss.add("w_norm", lambdas.w_norm_lambda, w_norm_loss(w_plus[: len(y_hat)], latent_avg))
         if source.codes is not None and lambdas.code_lambda > 0:
             found = w_plus[-len(source.codes) :]
             loss.add("code", lambdas.code_lambda, F.mse_loss(found, source.codes))

@@ -11,7 +11,6 @@ from work.errors import UserError
 from work.training.ranger import Ranger
 
 Named = Mapping[str, paddle.Tensor]
-MASTER = "master/"  # marks the float32 weights that Adam keeps beside half-precision ones
 
 
 def make_optimizer(
@@ -25,7 +24,7 @@ def make_optimizer(
     """Make Ranger or Adam for named parameters.
 
     Args:
-        half: keep float32 copies of half-precision parameters.
+        half: keep float32 copies of half-precision parameters; Ranger alone can.
         betas: Adam's.
         clip: Adam's largest norm of all gradients together; longer ones are shortened.
     """
@@ -33,9 +32,7 @@ def make_optimizer(
     if name == "ranger":
         return Ranger(learning_rate, parameters, names=named, multi_precision=half)
     shortened = paddle.nn.ClipGradByGlobalNorm(clip) if clip else None
-    return paddle.optimizer.Adam(
-        learning_rate, *betas, parameters=parameters, grad_clip=shortened, multi_precision=half
-    )
+    return paddle.optimizer.Adam(learning_rate, *betas, parameters=parameters, grad_clip=shortened)
 
 
 def state_of(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
@@ -43,9 +40,7 @@ def state_of(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
 
     Paddle's own keys, such as conv2d_7.w_0, count the layers that the process has made and differ in the next one.
     """
-    state = dict(optimizer.state_dict())
-    masters = state.pop("master_weights", {})
-    state.update({f"{MASTER}{name}": value for name, value in masters.items()})
+    state = optimizer.state_dict()
     names = [(p.name, name) for name, p in named.items()]
     names = [] if isinstance(optimizer, Ranger) else names
     return {_renamed(key, names): _array(value) for key, value in state.items()}
@@ -63,9 +58,7 @@ def set_state(optimizer: Any, named: Named, state: Mapping[str, np.ndarray]) -> 
         return
     names = [(name, p.name) for name, p in named.items()]
     _check_adam(named, names, state)
-    renamed = {_renamed(key, names): paddle.to_tensor(state[key]) for key in state}
-    masters = {k[len(MASTER) :]: renamed.pop(k) for k in list(renamed) if k.startswith(MASTER)}
-    optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
+    optimizer.set_state_dict({_renamed(k, names): paddle.to_tensor(state[k]) for k in state})
 
 
 def _check_adam(
@@ -87,28 +80,18 @@ def _check_adam(
 
 
 def _renamed(key: str, names: list[tuple[str, str]]) -> str:
-    start = MASTER if key.startswith(MASTER) else ""
-    rest = key[len(start) :]
-    found = [pair for pair in names if rest == pair[0] or rest.startswith(pair[0] + "_")]
+    found = [pair for pair in names if key == pair[0] or key.startswith(pair[0] + "_")]
     if not found:
         return key
     old, new = max(found, key=lambda pair: len(pair[0]))
-    return start + new + rest[len(old) :]
+    return new + key[len(old) :]
 
 
 def _array(value: Any) -> np.ndarray:
     return value.numpy() if isinstance(value, paddle.Tensor) else np.array([value])
 
 
-def full_precision(optimizer: Any, named: Named) -> dict[str, np.ndarray]:
-    """The weights in float32: the optimizer's copies of half-precision parameters, else the parameters themselves."""
-    masters = {}
-    if isinstance(optimizer, Ranger):
-        state = optimizer.state_dict()
-        masters = {n: state[f"{n}.master"] for n in named if f"{n}.master" in state}
-    else:
-        kept = getattr(optimizer, "_master_weights", {})
-        masters = {n: kept[p.name] for n, p in named.items() if p.name in kept}
-    return {
-        n: masters.get(n, p).astype("float32").numpy().reshape(p.shape) for n, p in named.items()
-    }
+def exact_weights(optimizer: Any, named: Named) -> dict[str, paddle.Tensor]:
+    """The weights in float32: Ranger's copies of half-precision parameters, else the parameters themselves."""
+    exact = optimizer.exact if isinstance(optimizer, Ranger) else lambda parameter: parameter
+    return {name: exact(p).astype("float32") for name, p in named.items()}

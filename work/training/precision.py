@@ -59,14 +59,13 @@ class Precision:
         (self.scaler.scale(loss) if self.scaler else loss).backward()
 
     def step(self, optimizers: Sequence[Any]) -> None:
-        """Step each optimizer, except those whose gradients overflowed."""
-        for optimizer in optimizers:
-            if self.scaler:
-                self.scaler.step(optimizer)
-            else:
-                optimizer.step()
+        """Step all optimizers, or none of them if a gradient overflowed."""
+        together = _Together(optimizers)
         if self.scaler:
+            self.scaler.step(together)
             self.scaler.update()
+        else:
+            together.step()
 
     def state_dict(self) -> dict[str, Any]:
         """The loss scaler's state as plain data; empty without one."""
@@ -84,3 +83,15 @@ class Precision:
             raise UserError(f"the loss scaler's state lacks {', '.join(sorted(missing))}")
         if self.scaler and state:
             self.scaler.load_state_dict(cast(Any, state))
+
+
+class _Together:
+    """Optimizers that Paddle's scaler takes for one: of several it would heed the last one's overflow alone."""
+
+    def __init__(self, optimizers: Sequence[Any]):
+        self.optimizers = optimizers
+        self._parameter_list = [p for optimizer in optimizers for p in optimizer._parameter_list]
+
+    def step(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.step()

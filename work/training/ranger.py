@@ -167,6 +167,11 @@ class Ranger(paddle.optimizer.Optimizer):
 
     load_state_dict = set_state_dict
 
+    def exact(self, parameter: paddle.Tensor) -> paddle.Tensor:
+        """The float32 copy of a half-precision parameter once it was stepped, else the parameter itself."""
+        state = self._state.get(id(parameter))
+        return parameter if state is None or state.master is None else state.master
+
     def _named(self) -> list[tuple[str, paddle.Tensor]]:
         params = []
         for entry in self._parameter_list:

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Protocol
 
+import numpy as np
 from paddle import Tensor, nn
 
 from work.errors import UserError
 from work.models.checkpoint import Checkpoint, load_state
 from work.training.ema import Average
-from work.training.optimizers import full_precision, set_state, state_of
+from work.training.optimizers import exact_weights, set_state, state_of
 from work.training.precision import Precision
 
 KIND = "training_state"
@@ -76,21 +77,26 @@ class TrainState:
         self.precision.step([player.optimizer for player in self.players])
         for player in self.players:
             player.optimizer.clear_grad()
-        self.average.update()
+        if self.average.shadow:
+            self.average.update(self._exact())
         self.step += 1
 
     def network_arrays(self) -> dict[str, Any]:
         """The whole network in float32, as users get it: with averaged weights if there is an average."""
-        return {**self.net.state_dict(), **self._exact(), **self.average.state_dict()}
+        return {**self.net.state_dict(), **self._exact_arrays(), **self.average.state_dict()}
 
-    def _exact(self) -> dict[str, Any]:
-        parts = [full_precision(player.optimizer, player.trained) for player in self.players]
+    def _exact(self) -> dict[str, Tensor]:
+        parts = [exact_weights(player.optimizer, player.trained) for player in self.players]
         return {name: value for part in parts for name, value in part.items()}
+
+    def _exact_arrays(self) -> dict[str, np.ndarray]:
+        return {name: weight.numpy() for name, weight in self._exact().items()}
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """All that `restore` needs: arrays by name, and plain data."""
-        weights = {n: v for n, v in self.net.state_dict().items() if n.startswith(self.prefixes)}
-        weights.update(self._exact())
+        state = self.net.state_dict().items()
+        weights: dict[str, Any] = {n: v for n, v in state if n.startswith(self.prefixes)}
+        weights.update(self._exact_arrays())
         parts = {"weights/": weights, "average/": self.average.state_dict()}
         for player in self.players:
             parts[f"optimizer/{player.name}"] = state_of(player.optimizer, player.trained)
