@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -25,11 +26,12 @@ class Ager:
 
         ager = Ager()                                   # the package's own models
         ager = Ager("sam_ffhq_aging.pdparams")          # SAM
-        ager.photo("me.jpg", 70).save("me_70.jpg")
+        save_image(ager.photo("me.jpg", 70), "me_70.jpg")
 
     Photos are paths, PIL images, or RGB arrays [H, W, 3] uint8. Ages are years from 0 to 100, or texts such as "+20"
-    and "-15", which are relative to the estimated age. Networks are loaded on first use. Each face is
-    encoded once, so further ages of the same photo take a fraction of the time.
+    and "-15", which are relative to the estimated age. `save_image` writes a picture with its photo's colour profile,
+    EXIF and transparency. Networks are loaded on first use. Each face is encoded once, so further ages of the same
+    photo take a fraction of the time.
 
     Args:
         checkpoint_path: weights of SAM or pSp; the package's own models by default.
@@ -68,11 +70,10 @@ class Ager:
         """
         picture = _open(photo)
         subjects = self._learn(picture)
-        if isinstance(age, (int, float, str)):
-            targets = _targets([age]) * len(subjects)
-        else:
-            targets = _targets(age)
-            _require_faces(len(targets), len(subjects))
+        targets = _targets(age)
+        if _is_one(age):
+            targets *= len(subjects)
+        _require_faces(len(targets), len(subjects))
         return self.engine.age_photo(picture, subjects, targets)
 
     def lifespan(self, photo: Photo, ages: Iterable[Age]) -> list[Image.Image]:
@@ -87,23 +88,28 @@ class Ager:
         ages: Iterable[Age] = (0, 100),
         seconds: float = 8.0,
         fps: int = 25,
+        size: int = 512,
         **look: Any,
     ) -> Path:
         """Write a film (.mp4, .gif, .webp) of the largest face through two or more ages, and back.
 
         Args:
-            look: other fields of `work.inference.films.Film`, e.g. size=512, easing="pauses", back=False.
+            size: pixels of the face, an even number.
+            look: other fields of `FilmOptions`, e.g. easing="pauses", back=False, caption=True.
 
         Returns:
             The path that was written.
         """
-        from work.inference.films import Film
+        from work.configs.film_options import FilmOptions
+        from work.inference.films import check_name, make_film
 
+        asked = {"target_age": _joined(ages), "seconds": seconds, "fps": fps, "film_size": size}
+        options = FilmOptions(**{**asked, **look})
+        path = check_name(Path(path), options)
         subject = self._largest(photo)
-        stations = [self.engine.years(subject, target) for target in _targets(ages)]
+        stations = [self.engine.years(subject, target) for target in options.ages]
         draw = self.engine.model.frames(subject.encoded, stations)
-        film = Film(draw, stations, count=round(seconds * fps), fps=fps, **look)
-        return film.write(Path(path))
+        return make_film(draw, stations, options, [subject.face]).write(path)
 
     def video(
         self,
@@ -127,11 +133,9 @@ class Ager:
         from work.configs.video_options import VideoOptions
         from work.video.film import age_film
 
-        ages = [age] if isinstance(age, (int, float, str)) else age
         chosen = self.options.plain(ModelChoice)
         chosen["smallest"] = self.options.smallest
-        target = ",".join(str(each) for each in ages) or None
-        options = VideoOptions(**{**chosen, "target_age": target, **more})
+        options = VideoOptions(**{**chosen, "target_age": _joined(age), **more})
         return age_film(Path(film), Path(path), options, self.engine.model)
 
     def _largest(self, photo: Photo) -> Subject:
@@ -175,14 +179,23 @@ def _open(photo: Photo) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _targets(ages: Iterable[Age]) -> list[Any]:
-    from work.configs.target_age import Target
+def _is_one(age: Any) -> bool:
+    return isinstance(age, (Real, str))  # NumPy's numbers are Real too
 
-    return [Target(str(age)) for age in ages]
+
+def _joined(ages: Any) -> str:
+    """Ages as they are typed on a command line."""
+    return str(ages) if _is_one(ages) else ",".join(str(age) for age in ages)
+
+
+def _targets(ages: Union[Age, Iterable[Age]]) -> list[Any]:
+    from work.configs.target_age import targets
+
+    return targets(_joined(ages))
 
 
 def _require_faces(targets: int, faces: int) -> None:
     from work.errors import UserError
 
     if targets > faces:
-        raise UserError(f"{targets} target ages for {faces} faces")
+        raise UserError(f"{targets} target ages for {faces} face{'s' if faces > 1 else ''}")

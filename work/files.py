@@ -169,3 +169,11 @@ def check_folder(folder: Union[str, Path], needed: int = 0) -> None:
 def size_of(paths: Iterable[Path]) -> int:
     """Bytes of all files together; those that are not there are left out."""
     return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def refuse_replacing(originals: Iterable[Path], results: Iterable[Path], noun: str) -> None:
+    """Raise UserError if a result would be written over one of the originals, called `noun`: "photos"."""
+    kept = {path.resolve() for path in originals}
+    for out in results:
+        if out.resolve() in kept:
+            raise UserError(f"{out} is one of the {noun} and would be replaced; choose another OUT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import paddle
 import pytest
 from PIL import Image
 
@@ -99,3 +100,59 @@ def test_one_age_for_each_face(folder, capsys):
     assert age(folder / "me.png", folder / "no.png", "--target_age", "1,2,3", "--per_face") == 2
     assert "3 target ages for 2 faces" in capsys.readouterr().err
     assert not (folder / "no.png").exists()
+
+
+def test_a_folder_inside_the_folder_is_continued(folder, capsys):
+    words = (folder / "holiday", folder / "holiday" / "older", "--target_age", "70")
+    assert age(*words) == 0
+    assert age(*words, "--skip_existing") == 0
+    assert "2 skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["holiday", "folder.jpg"], "is a folder: OUT is a folder"),
+        (["me.png", "taken.heic"], "taken.png is there already"),
+        (["", "out.png"], "a file name is empty"),
+        (["me.png", "out.png", "--seed", "-1"], "--seed lies between"),
+    ],
+)
+def test_names_and_numbers_that_cannot_be_meant(folder, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(folder)
+    (folder / "taken.png").write_bytes(b"precious")
+    before = sorted(folder.rglob("*"))
+    try:
+        assert age(*words) == 2
+    except SystemExit as stopped:
+        assert stopped.code == 2
+    assert said in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+    assert (folder / "taken.png").read_bytes() == b"precious"
+
+
+def test_an_age_that_the_model_refuses_ends_that_photo_alone(folder, capsys, monkeypatch):
+    """Here the second photo's person is 20, so that -15 years are too few."""
+    own = {60: 40.0, 90: 20.0}
+
+    def transform(self, encoded, target_ages, resize=False):
+        self.require_age(float(target_ages))
+        return paddle.concat(encoded)
+
+    def ages(self, encoded):
+        return [own[round(float((face.mean() + 1) * 127.5))] for face in encoded]
+
+    for name, value in (("youngest", 15.0), ("transform", transform), ("ages", ages)):
+        monkeypatch.setattr(Brightener, name, value)
+    for name, level in (("b", 90), ("c", 60)):
+        Image.new("RGB", (140, 100), (level,) * 3).save(folder / "holiday" / f"{name}.png")
+    assert age(folder / "holiday", folder / "out", "--target_age=-15") == 1
+    said = capsys.readouterr()
+    assert "b.png: target age 5: --model direct makes people of 15 and older" in said.err
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.png", "c.png"]
+
+
+def test_faces_without_a_target_age_are_named(folder, capsys):
+    assert age(folder / "me.png", folder / "one.png", "--target_age", "90", "--per_face") == 0
+    said = capsys.readouterr()
+    assert "1 without a target age" in said.out + said.err

@@ -114,3 +114,14 @@ def test_the_crop_knows_where_the_photo_ends(portraits, detector):
     for x, y in ((5, 3), (32, 20), (60, 14), (2, 40), (31, 13), (31, 16)):
         at = corner + (across - corner) * (x + 0.5) / 64 + (down - corner) * (y + 0.5) / 64
         assert valid[y, x] == ((at >= 0).all() and (at < wide.size).all()), (x, y)
+
+
+@pytest.mark.parametrize("words", [["me.webp", "me.webp"], [".", ".", "--format=webp"]])
+def test_photos_are_not_replaced_by_films(model, tmp_path, capsys, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (64, 64)).save("me.webp")
+    before = (tmp_path / "me.webp").read_bytes()
+    assert film(*words) == 2
+    assert film("--interpolate", "me.webp", "me.webp", "me.webp") == 2
+    assert capsys.readouterr().err.count("is one of the photos and would be replaced") == 2
+    assert (tmp_path / "me.webp").read_bytes() == before

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import paddle
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.unit.toy_ager import Brightener, TwoFaces
-from work import Ager
+from work import Ager, save_image
 from work.configs.target_age import Target
 from work.errors import UserError
 from work.faces.align import crop_matrix
@@ -83,6 +83,29 @@ def test_a_lifespan_and_a_film(ager, photo, tmp_path):
     out = ager.film(photo, tmp_path / "me.gif", ages=(0, 100), seconds=0.8, fps=10, size=16)
     with Image.open(out) as film:
         assert film.n_frames == 8 and film.size == (16, 16)
+    for wrong in ({"ages": (50,)}, {"seconds": 0}, {"size": 101}, {"fps": 0}, {"easing": "soft"}):
+        with pytest.raises(UserError, match="--"):
+            ager.film(photo, out, **wrong)
+
+
+def test_numbers_of_numpy_are_ages_too(ager, photo):
+    same = np.asarray(ager.photo(photo, 70))
+    for age in (np.int64(70), np.float32(70), [np.int64(70), 70.0]):
+        assert (np.asarray(ager.photo(photo, age)) == same).all()
+    assert len(ager.lifespan(photo, np.arange(20, 80, 20))) == 3
+    with pytest.raises(UserError, match="is empty"):
+        ager.photo(photo, [])
+
+
+def test_pictures_are_written_with_their_photos_profile(ager, photo, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo.save(tmp_path / "me.png", icc_profile=profile)
+    for name, picture in (
+        ("whole", ager.photo(tmp_path / "me.png", 70)),
+        ("face", ager.lifespan(tmp_path / "me.png", [70])[0]),
+    ):
+        with Image.open(save_image(picture, tmp_path / f"{name}.jpg")) as written:
+            assert written.info["icc_profile"] == profile
 
 
 def test_only_the_last_photos_are_remembered(ager, photo):

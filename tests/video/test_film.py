@@ -82,7 +82,7 @@ def test_people_are_shown_and_chosen_by_number(model, tmp_path, capsys):
     assert age(old, tmp_path / "new.mp4", "--person=2=70") == 2
     assert "--person 2: people have the numbers 1 to 1" in capsys.readouterr().err
     assert age(old, tmp_path / "new.mp4", "--target_age=70,20") == 2
-    assert "2 target ages for 1 people" in capsys.readouterr().err
+    assert "2 target ages for 1 person" in capsys.readouterr().err
     assert left_over(tmp_path, "old.mp4", "people.png") == set()
 
 
@@ -94,8 +94,11 @@ def test_targets_are_for_everybody_or_by_place_or_by_number():
     chosen = VideoOptions(person="2=70, 1=+10")
     assert chosen.target_of(1).text == "+10" and chosen.target_of(3) is None
     assert VideoOptions(person="2=70", target_age="20").target_of(1).text == "20"
-    with pytest.raises(UserError, match="type numbers and ages, e.g. 2=70,1="):
-        VideoOptions(person="two=70")
+    for wrong in ("two=70", "²=70"):
+        with pytest.raises(UserError, match="type numbers and ages, e.g. 2=70,1="):
+            VideoOptions(person=wrong)
+    with pytest.raises(UserError, match="--person abc: type 0 to 100 years"):
+        VideoOptions(person="1=abc")
 
 
 def test_what_is_no_film_or_only_half_of_one_is_refused_in_a_line(model, tmp_path, capsys):
@@ -110,6 +113,14 @@ def test_what_is_no_film_or_only_half_of_one_is_refused_in_a_line(model, tmp_pat
     assert age(tmp_path / "none.mp4", new) == 2
     assert age(old, tmp_path / "new.avi") == 2
     assert age(old, old) == 2
+    for report in (old, new):
+        assert age(old, new, "--report", report) == 2
+        assert "--report" in capsys.readouterr().err
+    assert age(old, new, "--seconds=inf") == 2
+    Image.new("RGB", (64, 64)).save(tmp_path / "photo.jpg")
+    assert age(tmp_path / "photo.jpg", new) == 2
+    assert "not a format of films" in capsys.readouterr().err
+    (tmp_path / "photo.jpg").unlink()
     assert left_over(tmp_path, "old.mp4", "half.mp4", "text.mp4") == set()
 
 
@@ -117,6 +128,15 @@ def test_frames_over_4k_are_refused(model, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(probe, "MOST_PIXELS", 160 * 119)
     assert age(film(tmp_path / "old.mp4", sound=False), tmp_path / "new.mp4") == 2
     assert "frames of 160 x 120 px are too large" in capsys.readouterr().err
+
+
+def test_an_age_too_young_is_refused_before_the_film_is_read(model, tmp_path, capsys, monkeypatch):
+    model.youngest = 15.0
+    monkeypatch.setattr(passes.Passes, "watch", None)
+    old = film(tmp_path / "old.mp4", sound=False)
+    for words in (["--target_age=8"], ["--person=1=8"]):
+        assert age(old, tmp_path / "new.mp4", *words) == 2
+        assert capsys.readouterr().err.count("target age 8: --model direct makes people of 15") == 1
 
 
 def test_models_that_draw_whole_faces_are_refused(model, tmp_path, capsys):

@@ -8,17 +8,25 @@ import socket
 import string
 import sys
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.unit.toy_ager import Brightener, TwoFaces
+from work.configs.video_options import VideoOptions
+from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, read_image
 from work.errors import run
 from work.faces.aligned import AlignedFace
+from work.inference import photos as photo_flow
 from work.scripts import web
+from work.web import films
 from work.web.compare import show_message
 from work.web.films import place_in_photo
+from work.web.problems import Problem
 from work.web.sessions import Sessions
 from work.web.studio import Studio
 from work.web.texts import LANGUAGES, TEXTS, preferred, text
@@ -113,17 +121,50 @@ def test_of_several_faces_the_largest_is_chosen(tmp_path, monkeypatch):
     assert (session.which, session.name, len(session.faces)) == (1, "us", 3)
 
 
-def test_a_port_that_is_taken_is_named(monkeypatch, capfd):
-    pytest.importorskip("gradio", reason="the web page needs requirements-web.txt")
-    monkeypatch.setattr("work.web.studio.Studio.__init__", lambda self, options: None)
-    monkeypatch.setattr("work.web.studio.Studio.refines", False)
-    monkeypatch.setattr("work.web.studio.Studio.recasts", False)
+def test_a_port_that_is_taken_is_named(capfd):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         assert run(lambda: web.main([f"--port={port}"])) == 2
     assert f"--port {port}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["::1", "nonsense.invalid", "192.0.2.1"])
+def test_a_host_that_is_not_here_is_named_at_once(host, capfd):
+    assert run(lambda: web.main([f"--host={host}"])) == 2
+    said = capfd.readouterr()
+    assert f"--host {host}: " in said.err and "starting" not in said.out
+
+
+def test_a_transparent_photo_stays_transparent(tmp_path, monkeypatch):
+    path = tmp_path / "cut.png"
+    Image.new("RGBA", (140, 100), (60, 60, 60, 128)).save(path)
+    monkeypatch.setattr(photo_flow, "load_model", lambda options: Brightener())
+    monkeypatch.setattr(photo_flow, "FaceDetector", TwoFaces)
+    studio, session = Studio(WebOptions()), Sessions(tmp_path, 1).get("me")
+    studio.open_photo(session, path, lambda share, key: None)
+    files, _ = studio.age(session, "draft", 70, lambda share, key: None)
+    with Image.open(files["pasted"]) as photo:
+        assert photo.mode == "RGBA" and photo.getchannel("A").getextrema() == (128, 128)
+
+
+def test_of_a_film_that_does_not_tell_its_length_the_beginning_is_taken(tmp_path, monkeypatch):
+    asked = []
+
+    def age_film(clip, out, options, model, follow):
+        asked.append(options.seconds)
+        return {"changed": 1}
+
+    monkeypatch.setattr(films, "probe", lambda clip: SimpleNamespace(seconds=0.0))
+    monkeypatch.setattr(films, "age_film", age_film)
+    options, say, model = VideoOptions(target_age="12"), lambda share, key: None, Brightener()
+    words = (tmp_path / "in.webm", tmp_path / "out.mp4", 30.0, say, Event())
+    films.recast_film(model, options, *words)
+    assert asked == [30.0]
+    model.youngest = 15.0
+    with pytest.raises(Problem, match="too_young_for_film"):
+        films.recast_film(model, options, *words)
 
 
 def test_without_gradio_the_error_says_what_to_install(monkeypatch, capfd):

@@ -97,13 +97,23 @@ def parse(
             names = f.metadata["usage"]
             usage += f" {names}"
             parser.add_argument(
-                f.name, nargs="*", type=Path, metavar=names.split()[0], help=f.metadata["text"]
+                f.name,
+                nargs="*",
+                type=_file_name,
+                metavar=names.split()[0],
+                help=f.metadata["text"],
             )
             words = _with_values(words, cls)
     parser.usage = usage
     add_flags(parser, cls)
     found = vars(parser.parse_intermixed_args(_with_negative_values(words, cls)))
     return cls(**found, typed=frozenset(found) & _kinds(cls).keys())
+
+
+def _file_name(text: str) -> Path:
+    if not text:  # an unset variable of a shell; Path would take it for the current folder
+        raise argparse.ArgumentTypeError("a file name is empty")
+    return Path(text)
 
 
 def add_flags(parser: argparse.ArgumentParser, cls: type[Options]) -> None:

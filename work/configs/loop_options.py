@@ -66,6 +66,7 @@ class LoopFlags(RunOptions):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, smallest in LEAST.items():
             value = getattr(self, name)
             require(value is None or value >= smallest, f"--{name} is at least {smallest}")

@@ -24,6 +24,9 @@ class RunOptions(Options):
     device: str = option("auto", "where to compute: auto, cpu, gpu, gpu:1, ...")
     seed: int = option(0, "seed of all random draws")
 
+    def __post_init__(self) -> None:
+        require(0 <= self.seed < 2**32, "--seed lies between 0 and 4294967295")
+
 
 @dataclass
 class ModelOptions(Options):
@@ -104,6 +107,7 @@ class ModelChoice(ModelOptions, RunOptions):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(
             self.quality in STEPS,
             f"--quality {self.quality}: one of {', '.join(STEPS)} (of JPEG files: --jpeg_quality)",
@@ -193,7 +197,7 @@ class TestOptions(ModelChoice):
             return None
         layers = [layer.strip() for layer in self.latent_mask.split(",") if layer.strip()]
         require(
-            bool(layers) and all(map(str.isdigit, layers)),
+            bool(layers) and all(map(str.isdecimal, layers)),
             f"--latent_mask {self.latent_mask}: e.g. 8,9,10",
         )
         return [int(layer) for layer in layers]

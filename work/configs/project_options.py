@@ -71,7 +71,7 @@ class ProjectorOptions(RunOptions):
             ends = part.strip().split("-")
             require(
                 len(ends) <= 2
-                and all(end.isdigit() for end in ends)
+                and all(end.isdecimal() for end in ends)
                 and int(ends[0]) <= int(ends[-1]),
                 f"--latent_level {self.latent_level}: e.g. 0-7 or 0,1,2",
             )

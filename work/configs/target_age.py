@@ -16,6 +16,7 @@ class Target:
     """
 
     text: str
+    flag: str = "--target_age"  # by which it was typed
 
     def __post_init__(self) -> None:
         try:
@@ -24,7 +25,7 @@ class Target:
             years = float("nan")
         low = -100 if self.relative else 0
         if not low <= years <= 100:
-            raise UserError(f"--target_age {self.text}: type 0 to 100 years, or +20, -15")
+            raise UserError(f"{self.flag} {self.text}: type 0 to 100 years, or +20, -15")
 
     @property
     def relative(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -49,8 +50,8 @@ class VideoOptions(ModelChoice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.start >= 0, "--start is at least 0")
-        require(self.seconds >= 0, "--seconds is at least 0")
+        require(0 <= self.start < math.inf, "--start is at least 0")
+        require(0 <= self.seconds < math.inf, "--seconds is at least 0")
         require(0 <= self.crf <= 51, "--crf lies between 0 and 51")
         require(self.smallest >= 1, "--smallest is at least 1")
         require(self.codec in FILM_CODECS, f"--codec {self.codec}: one of {', '.join(FILM_CODECS)}")
@@ -72,9 +73,13 @@ class VideoOptions(ModelChoice):
             number, _, age = part.strip().partition("=")
             if part.strip():
                 typed = f"--person {self.person}: type numbers and ages, e.g. 2=70,1=+10"
-                require(number.isdigit() and bool(age), typed)
-                found[int(number)] = Target(age.strip())
+                require(number.isdecimal() and bool(age), typed)
+                found[int(number)] = Target(age.strip(), "--person")
         return found
+
+    @property
+    def all_targets(self) -> list[Target]:
+        return [*self.targets, *self.by_number.values()]
 
     def target_of(self, number: int) -> Optional[Target]:
         """The target of the person with this number, from 1; None: stays as he or she is."""

@@ -27,7 +27,7 @@ READABLE = {
 # The content decides, not the suffix. Pillow knows more formats, one of which (PostScript) is a program to run.
 FORMATS = "JPEG MPO PNG BMP DIB WEBP TIFF PPM GIF HEIF AVIF".split()
 WRITABLE = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe"), "JPEG"),
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     **{".png": "PNG", ".bmp": "BMP", ".webp": "WEBP", ".ppm": "PPM"},
 }
@@ -147,7 +147,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def save_image(image: Image.Image, path: str | Path, quality: int = 95) -> Path:
     """Write a picture whole or not at all; the suffix picks the format.
 
-    JPEG is written at full colour resolution. A suffix that is not written (.heic, none, ...) becomes PNG.
+    What `read_image` noted in `info` goes with it: colour profile, EXIF, and transparency where the format has it. JPEG
+    is written at full colour resolution. A suffix that is not written (.heic, none, ...) becomes PNG.
 
     Args:
         quality: of JPEG and WebP, 1 to 100.

@@ -43,6 +43,12 @@ def kept_info(original: Image.Image, upright: Image.Image) -> dict[Any, Any]:
     return info
 
 
+def give_profile(picture: Image.Image, photo: Image.Image) -> Image.Image:
+    """The picture, with the colour profile of the photo that it was made of."""
+    picture.info.update({k: v for k, v in photo.info.items() if k == "icc_profile"})
+    return picture
+
+
 def kept_exif(original: Image.Image, size: tuple[int, int]) -> bytes:
     """The EXIF to write beside upright pixels of `size`; b"" if there is none or it is damaged."""
     try:

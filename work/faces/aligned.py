@@ -12,6 +12,7 @@ import paddle
 from PIL import Image
 
 from work.datasets.images import ImageError, read_image
+from work.datasets.photo_info import give_profile
 from work.datasets.transforms import to_input
 from work.faces.align import crop_matrix, cut, ffhq_quad
 from work.faces.detect import FaceDetector
@@ -40,7 +41,7 @@ class AlignedFace:
     def picture(self, size: int) -> Image.Image:
         """The face, RGB, size x size."""
         if self.quad is not None:
-            return cut(self.photo, self.quad, size).image
+            return give_profile(cut(self.photo, self.quad, size).image, self.photo)
         return self.photo.resize((size, size), Image.Resampling.BILINEAR)
 
     def corners(self) -> np.ndarray:

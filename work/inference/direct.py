@@ -57,6 +57,7 @@ class DirectModel(AgeingModel):
 
     composites = True
     additive = True
+    youngest = YOUNGEST
     scalable = True
 
     def __init__(
@@ -110,11 +111,7 @@ class DirectModel(AgeingModel):
             UserError: a target age below YOUNGEST.
         """
         targets = [float(age) for age in target_ages.numpy()]
-        if min(targets) < YOUNGEST:
-            raise UserError(
-                f"target age {min(targets):g}: --model direct makes people of {YOUNGEST:g} and older; "
-                "--model embedded makes children, in photos alone"
-            )
+        self.require_age(min(targets))
         asked = [self.nominal.at(face.age, target) for face, target in zip(encoded, targets)]
         images = paddle.concat([self.draw(*pair) for pair in zip(encoded, asked)])
         return F.avg_pool2d(images, self.output_size // SMALL) if resize else images

@@ -18,7 +18,7 @@ from work.datasets.transforms import to_picture
 from work.datasets.video import CODECS, check_film_name, find_ffmpeg, play_back, write_film
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, FaceReader
-from work.files import check_folder
+from work.files import check_folder, refuse_replacing
 from work.inference.film_paths import interpolate, place_frames
 from work.inference.load import load_model
 from work.inference.model import AgeingModel, Frames, invert_each
@@ -99,9 +99,15 @@ class Film:
         return write_film(frames, path, self.fps)
 
 
-def make_film(draw: Frames, stations: Sequence[float], options: FilmOptions) -> Film:
-    """A film as the options of a command line describe it."""
-    return Film(
+def make_film(
+    draw: Frames,
+    stations: Sequence[float],
+    options: FilmOptions,
+    left: Sequence[AlignedFace] = (),
+    right: Sequence[AlignedFace] = (),
+) -> Film:
+    """A film as the options of a command line describe it; `left` and `right` are shown with `--side_by_side`."""
+    film = Film(
         draw,
         stations,
         options.frames,
@@ -111,6 +117,11 @@ def make_film(draw: Frames, stations: Sequence[float], options: FilmOptions) -> 
         options.film_size,
         options.batch_size,
     )
+    if options.side_by_side:
+        film.left, film.right = ([f.picture(film.size) for f in faces] for faces in (left, right))
+    if options.caption:
+        film.caption = lambda age: f"age {age:.0f}"
+    return film
 
 
 def write_caption(picture: Image.Image, text: str) -> None:
@@ -153,12 +164,7 @@ def film_ages(source: Path, target: Path, options: FilmOptions) -> int:
         except ImageError as error:
             report.failed.append(error)
             continue
-        film = make_film(model.frames(encoded, stations), stations, options)
-        if options.side_by_side:
-            film.left = [face.picture(options.film_size)]
-        if options.caption:
-            film.caption = lambda age: f"age {age:.0f}"
-        film.write(name)
+        make_film(model.frames(encoded, stations), stations, options, [face]).write(name)
         report.done += 1
     return report.finish(target)
 
@@ -167,11 +173,13 @@ def _name_films(source: Path, target: Path, options: FilmOptions) -> dict[Path, 
     """The film of each photo."""
     paths = find_images(source)
     if source.is_file() and target.suffix and not target.is_dir():
+        refuse_replacing(paths, [target], "photos")
         return {source: check_name(target, options)}
     if source.is_dir() and target.suffix.lower() in CODECS:
         raise UserError(f"{source} is a folder: OUT is a folder for its films, not {target}")
     suffix = f".{options.format or 'mp4'}"
     names = result_names(paths, source, suffix)
+    refuse_replacing(paths, [target / name for name in names], "photos")
     return {path: target / name for path, name in zip(paths, names)}
 
 
@@ -209,14 +217,13 @@ def film_between(sources: list[Path], target: Path, options: FilmOptions) -> int
             f"--{min(typed)} is for ageing films; --interpolate knows no ages or photos"
         )
     target = check_name(target, options)
+    refuse_replacing(sources, [target], "photos")
     check_folder(target.parent)
     find_ffmpeg()
     read = FaceReader(options.no_crop)
     faces = [read(path) for path in sources]
-    film = make_film(draw_between(load_model(options), faces), [0.0, 1.0], options)
-    if options.side_by_side:
-        film.left, film.right = ([face.picture(options.film_size)] for face in faces)
-    film.write(target)
+    draw = draw_between(load_model(options), faces)
+    make_film(draw, [0.0, 1.0], options, faces[:1], faces[1:]).write(target)
     print(f"film written to {target}")
     return 0
 

@@ -34,6 +34,7 @@ class AgeingModel(ABC):
         additive: the pictures are the photo with a difference added to it; see NewFace.
         seamless: they are the photo itself at their borders, so they can be put back without a mask.
         scalable: the change can be made weaker or stronger, see `--strength`.
+        youngest: years; target ages below are refused.
         refines: faces are learned by gradient steps, whose number is the caller's choice between speed and likeness.
     """
 
@@ -45,6 +46,15 @@ class AgeingModel(ABC):
     seamless: bool = False
     scalable: bool = False
     refines: bool = False
+    youngest: float = 0.0
+
+    def require_age(self, years: float) -> None:
+        """Raises UserError if this target age is one that the model does not draw."""
+        if years < self.youngest:
+            raise UserError(
+                f"target age {years:.3g}: --model direct makes people of {self.youngest:g} and older; "
+                "--model embedded makes children, in photos alone"
+            )
 
     @abstractmethod
     def encode(

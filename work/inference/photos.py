@@ -15,14 +15,22 @@ from PIL import Image
 from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
 from work.datasets.folders import free_name, result_names
-from work.datasets.images import ImageError, find_images, read_image, save_image, writable_name
+from work.datasets.images import (
+    READABLE,
+    ImageError,
+    find_images,
+    read_image,
+    save_image,
+    writable_name,
+)
+from work.datasets.photo_info import give_profile
 from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.align import ffhq_quad
 from work.faces.aligned import AlignedFace
 from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
-from work.files import check_folder, size_of
+from work.files import check_folder, refuse_replacing, size_of
 from work.inference.load import load_model
 from work.inference.steps import LearnThenDraw, OnStep, ignore_progress, within
 from work.progress import progress, say
@@ -73,13 +81,13 @@ class PhotoAger:
         """The face at a target age, ready to be put back."""
         model, encoded = self.model.drawn_by(subject.encoded, [years], on_step)
         pictures = model.transform(encoded, paddle.full([1], float(years)))
-        picture = to_picture(pictures[0].numpy(), rounded=True)
+        picture = _as_photo(pictures, subject.face.photo)
         return NewFace(picture, subject.face.corners(), model.additive, model.seamless)
 
     def draw(self, subject: Subject, years: float) -> Image.Image:
         """The face alone at a target age: a square of the model's size, whichever of its networks draws it."""
         pictures = self.model.transform(subject.encoded, paddle.full([1], float(years)))
-        return to_picture(pictures[0].numpy(), rounded=True)
+        return _as_photo(pictures, subject.face.photo)
 
     def years(self, subject: Subject, target: Target) -> float:
         """A typed target age in years, for this person."""
@@ -91,6 +99,11 @@ class PhotoAger:
         """The photo with each face at its target, in the same order; faces without a target stay."""
         new = [self.age(s, self.years(s, target)) for s, target in zip(subjects, targets)]
         return paste(photo, new)
+
+
+def _as_photo(pictures: paddle.Tensor, photo: Image.Image) -> Image.Image:
+    """The first of some pictures, with the photo's colour profile."""
+    return give_profile(to_picture(pictures[0].numpy(), rounded=True), photo)
 
 
 def age_photos(source: Path, target: Optional[Path], options: PhotoOptions) -> int:
@@ -123,21 +136,36 @@ def name_results(source: Path, target: Optional[Path], options: PhotoOptions) ->
     """The photos below `source` and where each one's result goes.
 
     Raises:
-        UserError: a photo would be replaced by a result.
+        UserError: a photo, or a file whose name was not typed, would be replaced by a result; OUT has a picture's name,
+            but is to be a folder.
     """
     paths = find_images(source)
     target = target or _name_beside(source, options)
+    if source.is_dir():
+        if target.suffix.lower() in READABLE and not target.is_dir():
+            raise UserError(f"{source} is a folder: OUT is a folder for its photos, not {target}")
+        paths = _without_results(paths, source, target)
     if source.is_file() and target.suffix and not target.is_dir():
+        written = writable_name(target)
+        if written != target and os.path.lexists(written) and not options.skip_existing:
+            raise UserError(f"{target.suffix} is not written, and {written} is there already")
         names = {source: target}
     else:
         names = {path: target / name for path, name in zip(paths, result_names(paths, source))}
-    photos = {path.resolve() for path in paths}
-    for out in itertools.chain.from_iterable(
-        result_paths(name, options) for name in names.values()
-    ):
-        if out.resolve() in photos:
-            raise UserError(f"{out} is one of the photos and would be replaced; choose another OUT")
+    outs = itertools.chain.from_iterable(result_paths(name, options) for name in names.values())
+    refuse_replacing(paths, outs, "photos")
     return names
+
+
+def _without_results(paths: list[Path], source: Path, target: Path) -> list[Path]:
+    """The photos below a folder, but for those of an earlier run into a folder in it."""
+    inside, whole = target.resolve(), source.resolve()
+    if whole not in inside.parents:
+        return paths
+    found = [path for path in paths if inside not in path.resolve().parents]
+    if not found:
+        raise UserError(f"no image in {source} but those in {target}")
+    return found
 
 
 def _name_beside(source: Path, options: PhotoOptions) -> Path:
@@ -185,11 +213,16 @@ def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> list[
         for i, face in enumerate(faces)
     ]
     ages = ", ".join(f"{subject.age:.0f}" for subject in subjects)
-    say(f"{path}: {found}, estimated at {ages} years")
+    stay = count - len(targets) if options.per_face else 0
+    unasked = f"; {stay} without a target age" if stay > 0 else ""
+    say(f"{path}: {found}, estimated at {ages} years{unasked}")
     written = []
     for out, target in zip(outs, targets):
         chosen = targets if options.per_face else [target] * count
-        aged = ager.age_photo(photo, subjects, chosen)
+        try:
+            aged = ager.age_photo(photo, subjects, chosen)
+        except UserError as error:  # an age that the model does not draw
+            raise ImageError(path, str(error)) from error
         written.append(save_image(aged, out, options.jpeg_quality))
         work.draw()
     return written

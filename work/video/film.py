@@ -49,7 +49,7 @@ def age_film(
     Raises:
         UserError: no such film, a damaged one, a model that is not additive, a person who is not there.
     """
-    _check_names(path, out, options.people)
+    _check_names(path, out, options)
     source = Source(path, probe(path, options.start), options.start, options.seconds)
     check_folder(out.parent, 0 if options.people else 2 * size_of([path]))  # parts, and the film
     if options.report:
@@ -57,6 +57,9 @@ def age_film(
     model = (model or load_model(options)).per_frame
     if not model.additive:
         raise UserError(ONE_PASS)
+    for target in () if options.people else options.all_targets:
+        if not target.relative:
+            model.require_age(float(target.text))
     passes = Passes(source, options, model, follow)
     tracker = passes.watch()
     people = find_people(tracker.finish())
@@ -79,13 +82,16 @@ def age_film(
     return report
 
 
-def _check_names(path: Path, out: Path, sheet: bool) -> None:
+def _check_names(path: Path, out: Path, options: VideoOptions) -> None:
+    sheet = options.people
     if sheet and writable_name(out) != out:
         raise UserError(f"{out}: the contact sheet of --people is a picture, e.g. people.png")
     if not sheet and out.suffix.lower() not in CONTAINERS:
         raise UserError(f"{out}: films are written as {', '.join(CONTAINERS)}")
     if path.resolve() == out.resolve():
         raise UserError(f"{out}: is the film itself; choose another name")
+    if options.report and Path(options.report).resolve() in (path.resolve(), out.resolve()):
+        raise UserError(f"--report {options.report}: is the film itself; choose another name")
 
 
 def choose(people: Sequence[Person], options: VideoOptions) -> dict[int, Target]:
@@ -102,7 +108,8 @@ def choose(people: Sequence[Person], options: VideoOptions) -> dict[int, Target]
             f"--person {wrong[0]}: people have the numbers 1 to {len(people)}; --people shows them"
         )
     if len(options.targets) > max(1, len(people)):
-        raise UserError(f"{len(options.targets)} target ages for {len(people)} people")
+        count = f"{len(people)} people" if len(people) > 1 else "1 person"
+        raise UserError(f"{len(options.targets)} target ages for {count}")
     found = {person.number: options.target_of(person.number) for person in people}
     return {number: target for number, target in found.items() if target is not None}
 

@@ -82,7 +82,10 @@ def probe(path: Path, start: float = 0.0) -> FilmInfo:
     if frame is None:
         if start and run.returncode == 0:
             raise UserError(f"--start {start:g}: {path} ends before that")
-        raise UserError(f"{path}: is no film that ffmpeg can read: {last_error(text)}")
+        reason = last_error(text)
+        if "not on whitelist" in reason:
+            reason = "not a format of films (mp4, mov, mkv, webm, avi, ...)"
+        raise UserError(f"{path}: is no film that ffmpeg can read: {reason}")
     return _checked(path, text, frame)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -91,8 +92,11 @@ def recast_film(
         stopped: set by a visitor who does not want it any more.
 
     Raises:
-        Problem: it is no film, is damaged, is too long, shows nobody, or was stopped.
+        Problem: the age is one of a child, it is no film, is damaged, is too long, shows nobody, or was stopped.
     """
+    years = float(options.targets[0].text)
+    if years < model.youngest:
+        raise Problem("too_young_for_film", youngest=model.youngest)
     say(0.0, "reading_film")
     try:
         length = probe(clip).seconds
@@ -100,6 +104,8 @@ def recast_film(
         raise Problem("unreadable_film", reason=_without(clip, error)) from error
     if length > limit:
         raise Problem("film_too_long", limit=limit, seconds=length)
+    if not length:  # a browser's recording does not tell it: its beginning is taken
+        options = replace(options, seconds=limit)
     passes = iter([(0.0, FOUND, "finding"), (FOUND, 1.0, "recasting")])
 
     def follow(total: Optional[float] = None, unit: str = "", label: str = "") -> Progress[None]:

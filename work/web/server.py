@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -37,6 +39,7 @@ def serve(options: WebOptions) -> int:
 
 
 def _serve(options: WebOptions, root: Path) -> int:
+    _check_address(options.host, options.port)
     print("starting the page", flush=True)
     _prepare_gradio(root)
     from work.web.page import Page
@@ -62,6 +65,26 @@ def _serve(options: WebOptions, root: Path) -> int:
     finally:
         blocks.close(verbose=False)
         worker.close()
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raise UserError, before anything is loaded, if nothing can listen there."""
+    if ":" in host:
+        raise UserError(f"--host {host}: only names and IPv4 addresses are supported")
+    try:
+        address = socket.gethostbyname(host)
+    except OSError as error:
+        raise UserError(f"--host {host}: there is no such address ({error.strerror})") from error
+    try:
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((address, port))
+    except OSError as error:
+        here = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+        typed = host if here == "--host" else port
+        raise UserError(
+            f"{here} {typed}: cannot listen on {host}:{port} ({error.strerror}); type another one"
+        ) from error
 
 
 def _prepare_gradio(root: Path) -> None:

@@ -133,11 +133,12 @@ class Studio:
         new = self.ager.age(subject, years, learning(say, self._word(quality)))
         say(0.9, "pasting")
         photo = paste(subject.face.photo, [new])
+        suffix = ".png" if "rgba" in photo.info else ".jpg"  # JPEG has no transparency
         name, before = f"{session.name}_{years:g}", subject.face.picture(DRAWN)
         files = {
             "face": save_image(new.image, session.result(f"{name}_face.jpg")),
             "face_before": save_image(before, session.result("face.jpg")),
-            "pasted": save_image(photo, session.result(f"{name}.jpg")),
+            "pasted": save_image(photo, session.result(f"{name}{suffix}")),
         }
         for key, whole in (("preview", photo), ("preview_before", subject.face.photo.copy())):
             whole.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)

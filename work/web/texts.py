@@ -98,6 +98,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "**This film is too long:** it has {seconds:.0f} seconds, at most {limit:g} are taken.",
         "zh": "**视频太长：** 共 {seconds:.0f} 秒，上限为 {limit:g} 秒。",
     },
+    "too_young_for_film": {
+        "en": "**In films people can be {youngest:g} or older.** Move the age slider.",
+        "zh": "**视频中的目标年龄至少为 {youngest:g} 岁。** 请移动年龄滑块。",
+    },
     "nobody_in_film": {
         "en": "**Nobody in this film can be changed.** Faces must be at least {smallest:g} pixels wide and look "
         "towards the camera.",
