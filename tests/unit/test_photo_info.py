@@ -100,8 +100,9 @@ def test_a_tiffs_own_layout_is_not_taken_for_exif(tmp_path):
         assert read_image(save_image(photo, tmp_path / name)).size == (160, 120)
 
 
-def test_exif_that_jpeg_cannot_hold_loses_the_makers_notes(tmp_path):
-    exif = camera_exif(maker=bytes(MAX_EXIF))
+@pytest.mark.parametrize("notes", [bytes(MAX_EXIF), b"a preview: " + THUMBNAIL])
+def test_the_makers_notes_stay_behind(tmp_path, notes):
+    exif = camera_exif(maker=notes)
     Image.fromarray(PIXELS).save(tmp_path / "a.png", exif=exif)
     out = save_image(read_image(tmp_path / "a.png"), tmp_path / "b.jpg")
     with Image.open(out) as image:

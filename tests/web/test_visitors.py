@@ -91,6 +91,17 @@ def test_what_nobody_claims_is_deleted_after_a_minute(tmp_path):
     assert fresh.exists() and taken.exists() and result.exists() and not late.parent.exists()
 
 
+def test_who_was_idle_for_an_hour_is_closed_though_nobody_else_comes(tmp_path):
+    sessions = Sessions(tmp_path, limit=3)
+    session, path = sessions.get("me"), upload(tmp_path, "a")
+    session.take("photo", path)
+    sessions.sweep()
+    assert path.exists() and sessions.open
+    session.used -= IDLE + 1
+    sessions.sweep()
+    assert not path.exists() and not sessions.open
+
+
 SERVE = """
 import time
 from work.web.private import make_private_folder

@@ -1,7 +1,7 @@
 """What travels with a photo beside its RGB pixels, in `image.info`: EXIF, colour profile, transparency.
 
 icc_profile  bytes, if it describes the RGB pixels
-exif         bytes, without what is no longer true: orientation, thumbnail, layout of the pixels
+exif         bytes, without what is no longer true: orientation, thumbnail, maker's notes, layout of the pixels
 rgba         the photo before it was laid on white, if anything of it is transparent
 """
 
@@ -23,7 +23,10 @@ KEPT_TAGS = {
     *(0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F),  # title, comment, author, ... of Windows
 }
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
-MAKER_NOTE, INTEROPERABILITY = 0x927C, 0xA005  # the second is a place in the old file
+MAKER_NOTE, INTEROPERABILITY = (
+    0x927C,
+    0xA005,
+)  # may hold a preview of the old face; a place in the old file
 SIDES = {0xA002: 0, 0xA003: 1}  # tag: index into the size
 
 
@@ -57,14 +60,12 @@ def kept_exif(original: Image.Image, size: tuple[int, int]) -> bytes:
             kept[tag] = found[tag]
         for tag in (EXIF_IFD, GPS_IFD):
             values = dict(found.get_ifd(tag))
-            values.pop(INTEROPERABILITY, None)
+            for dropped in (MAKER_NOTE, INTEROPERABILITY):
+                values.pop(dropped, None)
             values.update({side: size[i] for side, i in SIDES.items() if side in values})
             if values:
                 kept[tag] = values
         data = kept.tobytes() if len(kept) else b""
-        if len(data) > MAX_EXIF and EXIF_IFD in kept:
-            kept[EXIF_IFD].pop(MAKER_NOTE, None)
-            data = kept.tobytes()
         return data if len(data) <= MAX_EXIF else b""
     except Exception:  # Pillow's parser raises nearly anything on damaged EXIF
         return b""

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import numpy as np
 
 from work.errors import UserError
-from work.files import atomic_write
+from work.files import atomic_write, flush
 from work.progress import say
 from work.video.join import join
 from work.video.probe import Source
@@ -117,6 +117,7 @@ class FilmParts:
         if self.writer is not None:
             writer, self.writer = self.writer, None
             writer.__exit__(None, None, None)
+            flush(self.path)
             self.done.append(self.now)
             known = {"made_of": self.made_of, "parts": [asdict(part) for part in self.done]}
             with atomic_write(self.folder / INDEX) as temporary:

@@ -106,20 +106,24 @@ class Sessions:
 
     def get(self, key: str) -> Session:
         """The visitor's session, made on first use; idle ones are closed on the way."""
-        now = time.monotonic()
         with self.lock:
-            others = sorted((s.used, k) for k, s in self.open.items() if k != key)
-            surplus = max(0, len(others) + 1 - MOST)
-            late = [k for i, (used, k) in enumerate(others) if i < surplus or now - used > IDLE]
-            closed = [self.open.pop(k) for k in late]
+            closed = self._late(key)
             if key not in self.open:
                 folder = self.root / secrets.token_hex(16)
                 self.open[key] = Session(folder, self.shared)
             session = self.open[key]
-            session.used = now
+            session.used = time.monotonic()
         for old in closed:
             old.close()
         return session
+
+    def _late(self, key: Optional[str] = None) -> list[Session]:
+        """Take out those that were idle for too long or are too many, but never `key`'s."""
+        now = time.monotonic()
+        others = sorted((s.used, k) for k, s in self.open.items() if k != key)
+        surplus = max(0, len(others) + 1 - MOST)
+        late = [k for i, (used, k) in enumerate(others) if i < surplus or now - used > IDLE]
+        return [self.open.pop(k) for k in late]
 
     def make_room(self, session: Session) -> None:
         """Free the memory of those unused longest, so that with this one at most `limit` hold photos."""
@@ -137,7 +141,10 @@ class Sessions:
             session.close()
 
     def sweep(self) -> None:
-        """Delete what belongs to no visitor."""
+        """Close idle visitors, and delete what belongs to none."""
         with self.lock:
+            closed = self._late()
             kept = {session.folder for session in self.open.values()}
+        for old in closed:
+            old.close()
         self.shared.sweep(kept)

@@ -1,7 +1,7 @@
 """Nominal ages: what to ask the re-ageing network for, so that a photo looks as old as wanted.
 
 Trained on pairs, the network predicts the mean of what is possible, so its changes are too small: asked for 50, it
-makes somebody of 20 look 35. It is therefore asked for a nominal age, from a table that was fitted to photos for each
+makes somebody of 20 look 33. It is therefore asked for a nominal age, from a table that was fitted to photos for each
 own and wanted age. Where even the youngest or oldest age it knows is not enough, its difference is scaled up.
 """
 
