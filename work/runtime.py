@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import random
+import re
 import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 from work.errors import UserError
 from work.signals import take_from_paddle
@@ -15,6 +20,16 @@ def cpu_count() -> int:
     """Cores that this process may use; ranks on one machine share its cores."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, (found or 1) // local_ranks())
+
+
+@cache
+def cpu_name() -> str:
+    """The CPU's model, as the system tells it."""
+    with suppress(OSError):
+        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
 
 
 def local_ranks() -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from unittest.mock import Mock
 
+import numpy as np
 import paddle
 import pytest
 
@@ -75,3 +76,22 @@ def test_an_engine_without_graphs_of_the_network_is_named(capsys):
     assert first_usable("another", engines("one"), lambda engine: engine.NAME) is None
     said = "note: Paddle computes instead of another: it has no graphs of this network\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_damaged_graph_is_built_anew(tmp_path):
+    pytest.importorskip("openvino", reason="needs requirements-cpu.txt")
+
+    def graph(ops, x):
+        return ops.add(x, ops.constant(np.arange(3000, dtype=np.float32)[None]))
+
+    def build():
+        openvino_engine.build("g", {"x": (1, 3000)}, graph, tmp_path)
+
+    build()
+    weights = tmp_path / "g.bin"
+    weights.write_bytes(weights.read_bytes()[:-40])
+    with pytest.raises(EngineUnavailable, match="its g cannot be loaded"):
+        openvino_engine.load("g", tmp_path, "fp32", cached=False)
+    build()
+    run = openvino_engine.load("g", tmp_path, "fp32", cached=False)
+    assert run(np.zeros((1, 3000), np.float32))[0, -1] == 2999

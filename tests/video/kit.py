@@ -12,6 +12,11 @@ from PIL import Image
 from work.datasets.video import find_ffmpeg, write_film
 from work.faces.detect import FoundFaces
 from work.inference.model import AgeingModel
+from work.video import parts
+from work.video.join import try_container
+from work.video.parts import FilmParts
+from work.video.probe import Source, probe
+from work.video.reader import FilmReader
 from work.video.track import Track
 
 FACE = np.array([[28, 34], [48, 34], [38, 46], [30, 56], [46, 56]], float)  # landmarks
@@ -124,3 +129,21 @@ def plain(shot: int, first: int, count: int, x: float = 50.0) -> Track:
     found.samples = [Image.new("RGB", (256, 256))]
     found.end()
     return found
+
+
+def through(old, new, start: float = 0.0, seconds: float = 0.0) -> list[np.ndarray]:
+    """Read a film and write what was read, in parts; the frames."""
+    source, seen = Source(old, probe(old, start), start, seconds), []
+    folder = parts.folder_of(new)
+    folder.mkdir()
+    try_container(new, source)
+    with (
+        FilmReader(old, source.info, start, seconds) as reader,
+        FilmParts(folder, source, {}) as film_parts,
+    ):
+        for time, frame in reader:
+            film_parts.add(time, frame, False)
+            seen.append(frame)
+        film_parts.join(new)
+    folder.rmdir()
+    return seen

@@ -205,6 +205,12 @@ def test_parts_of_another_run_are_not_taken(model, tmp_path, monkeypatch, capsys
         assert age(old, new, "--target_age=100") == 130
     assert age(old, new, "--target_age=60", "--resume") == 2
     assert "made with other options or of another film" in capsys.readouterr().err
+    with monkeypatch.context() as changed:  # as if the package had been updated
+        changed.setattr(passes, "PACKAGE_FOLDER", tmp_path)
+        (tmp_path / "reaging.pdparams").touch()
+        assert age(old, new, "--target_age=100", "--resume") == 2
+    (tmp_path / "reaging.pdparams").unlink()
+    assert "made with other options or of another film" in capsys.readouterr().err
     index = tmp_path / ".new.mp4.parts" / "parts.json"
     index.write_text("{}")
     assert age(old, new, "--target_age=100", "--resume") == 2

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.video.kit import ffmpeg, film, frames, times_of
+from tests.video.kit import ffmpeg, film, frames, through, times_of
 from work.errors import UserError
 from work.video import parts
-from work.video.join import try_container
-from work.video.parts import FilmParts
-from work.video.probe import Source, probe
+from work.video.probe import probe
 from work.video.reader import FilmReader
 
 SUBTITLES = "1\n00:00:00,100 --> 00:00:00,500\nHello\n"
@@ -19,21 +17,6 @@ SUBTITLES = "1\n00:00:00,100 --> 00:00:00,500\nHello\n"
 @pytest.fixture(autouse=True)
 def short_parts(monkeypatch):
     monkeypatch.setattr(parts, "LENGTH", 7)
-
-
-def through(old, new) -> list[np.ndarray]:
-    """Read a film and write what was read, in parts; the frames."""
-    source, seen = Source(old, probe(old)), []
-    folder = parts.folder_of(new)
-    folder.mkdir()
-    try_container(new, source)
-    with FilmReader(old, source.info) as reader, FilmParts(folder, source, {}) as film_parts:
-        for time, frame in reader:
-            film_parts.add(time, frame, False)
-            seen.append(frame)
-        film_parts.join(new)
-    folder.rmdir()
-    return seen
 
 
 def video_line(path) -> str:

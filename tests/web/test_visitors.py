@@ -8,11 +8,15 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from work.faces.aligned import AlignedFace
+from work.web.actions import Actions
 from work.web.private import remove_dead_folders
 from work.web.sessions import IDLE, RESULTS, Sessions
+from work.web.studio import Studio
 from work.web.worker import EACH, Busy, Worker
 
 
@@ -164,3 +168,17 @@ def test_a_full_queue_and_a_greedy_visitor_are_turned_away():
         worker.submit("c", go.wait)
     go.set()
     worker.close()
+
+
+def test_a_face_is_chosen_though_the_photo_was_freed(tmp_path, monkeypatch):
+    studio, session = Studio.__new__(Studio), Sessions(tmp_path, limit=3).get("me")
+    session.take("photo", upload(tmp_path, "a"))
+    photo = Image.new("RGB", (300, 100))
+    corners = np.array([[0.0, 0.0], [0.0, 50.0], [50.0, 50.0], [50.0, 0.0]])
+    faces = [AlignedFace(photo, corners + [x, 0]) for x in (0, 100, 200)]
+    monkeypatch.setattr(studio, "_read", lambda path: photo)
+    monkeypatch.setattr(studio, "_find", lambda photo: faces)
+    monkeypatch.setattr(Actions, "_drafted", lambda self, session, *_: session.which)
+    studio.open_photo(session, tmp_path / "a.jpg", lambda share, key: None)
+    session.rest()
+    assert Actions(studio).choose(session, lambda share, key: None, 2, "draft", 70) == 2

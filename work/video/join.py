@@ -30,6 +30,8 @@ def join(listing: Path, out: Path, source: Source, first: int) -> None:
     pictures = [*shift, *LOCAL, "-f", "concat", "-i", f"file:{listing}"]
     words = [*pictures, *input_words(source.path, source.start, source.seconds)]
     words += [*_streams(out, source.info), "-c:v", "copy", "-map_metadata", "1"]
+    if source.start:  # else sound from the key frame before it would come along
+        words += ["-copypriorss:a", "0"]
     if out.suffix.lower() != ".mkv":
         words += ["-video_track_timescale", str(source.info.ticks), "-movflags", "+faststart"]
     _run(words, out)

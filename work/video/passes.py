@@ -20,6 +20,7 @@ from work.errors import UserError
 from work.faces.aligned import AlignedFace, stack
 from work.faces.detect import FaceDetector, FoundFaces
 from work.inference.model import AgeingModel
+from work.installation import PACKAGE_FOLDER
 from work.loading import load_network
 from work.locks import lock_folder
 from work.progress import Progress, progress
@@ -122,11 +123,10 @@ class Passes:
     def _made_of(self) -> dict[str, Any]:
         """What decides what the frames look like."""
         chosen = self.options.plain()
-        files = {"film": self.source.path, "weights": Path(self.options.checkpoint_path or "")}
-        for name, path in files.items():
-            if path.is_file():
-                found = path.stat()
-                chosen[name] = [found.st_size, found.st_mtime_ns]
+        weights = Path(self.options.checkpoint_path or PACKAGE_FOLDER)
+        files = sorted(weights.glob("*.pdparams")) if weights.is_dir() else [weights]
+        states = [path.stat() for path in (self.source.path, *files)]
+        chosen["files"] = [[state.st_size, state.st_mtime_ns] for state in states]
         for name in ("paths", "people", "report", "resume"):
             chosen.pop(name, None)
         return chosen

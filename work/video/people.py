@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Optional
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -93,15 +94,18 @@ def in_order(groups: Sequence[list[Track]]) -> list[list[Track]]:
     """The groups as people count them; see `find_people`."""
     starts = sorted({track.first for group in groups for track in group})
 
-    def place(group: list[Track], frame: int):
+    def at(group: list[Track], frame: int) -> Optional[Track]:
+        return next((track for track in group if track.first <= frame <= track.last), None)
+
+    def place(group: list[Track], frame: int) -> tuple[int, float]:
         """A key to sort by: first those seen at the frame, from left to right, then others by first appearance."""
-        for track in group:
-            if track.first <= frame <= track.last:
-                return (-1, float(track.landmarks()[frame - track.first, :, 0].mean()))
+        track = at(group, frame)
+        if track:
+            return (-1, float(track.landmarks()[frame - track.first, :, 0].mean()))
         return (min(track.first for track in group), 0.0)
 
     def seen(frame: int) -> int:
-        return sum(place(group, frame)[0] == -1 for group in groups)
+        return sum(at(group, frame) is not None for group in groups)
 
     best = max(starts, key=lambda frame: (seen(frame), -frame), default=0)
     return sorted(groups, key=lambda group: place(group, best))

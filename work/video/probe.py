@@ -16,6 +16,7 @@ MOST_PIXELS = 4096 * 2304  # of a frame: 4K in both its shapes
 LOCAL = ("-protocol_whitelist", "file,pipe")
 FORMATS = "mov matroska webm avi mpegts mpeg flv asf ogg gif yuv4mpegpipe mpegvideo m4v h264 hevc dv mxf nut ivf"
 TAGS = ("color_range", "color_space", "color_primaries", "color_trc")
+UNCONVERTED = ("ycgco", "ycgco-re", "ycgco-ro", "ictcp", "ipt-c2")
 TEXTS = ("subrip", "ass", "ssa", "webvtt", "mov_text", "text")  # subtitles that are text
 
 
@@ -28,7 +29,8 @@ class FilmInfo:
         aspect: of a pixel, as "1/1".
         fps: frames per second, on average.
         seconds: of the whole file.
-        ticks: the film's times are whole numbers of 1 / ticks seconds.
+        ticks: the film's times are whole numbers of 1 / ticks seconds,
+        step: and multiples of this many ticks: 1001 where 24000 / 1001 frames are shown per second.
         colours: those of TAGS that the film has, e.g. color_space=bt709.
         subtitles: the codec of each subtitle track.
     """
@@ -41,6 +43,7 @@ class FilmInfo:
     ticks: int
     colours: dict[str, str] = field(default_factory=dict)
     subtitles: tuple[str, ...] = ()
+    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def input_words(path: Path, start: float = 0.0, seconds: float = 0.0) -> list[st
     part = ["-ss", str(start)] if start else []
     part += ["-t", str(seconds)] if seconds else []
     formats = ["-format_whitelist", FORMATS.replace(" ", ",")]
-    return [*LOCAL, *formats, *part, "-i", f"file:{path}"]
+    # In some formats ffmpeg begins to count at the first stream that is used: let it be the same one each time.
+    return [*LOCAL, *formats, "-discard", "none", *part, "-i", f"file:{path}"]
 
 
 def probe(path: Path, start: float = 0.0) -> FilmInfo:
@@ -104,9 +108,10 @@ def _checked(path: Path, text: str, frame: re.Match) -> FilmInfo:
         aspect if aspect != "0/1" else "1/1",
         fps or 25.0,
         _duration(text),
-        round(int(ticks[2]) / int(ticks[1])) if ticks else 90000,
-        _colours(text),
+        int(ticks[2]) if ticks else 90000,
+        _colours(path, text),
         tuple(re.findall(r"Stream #0.*Subtitle: (\w+)", text)),
+        int(ticks[1]) if ticks else 1,
     )
 
 
@@ -115,11 +120,15 @@ def _duration(text: str) -> float:
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
 
 
-def _colours(text: str) -> dict[str, str]:
-    """The tags of the decoded frame; what is unknown or ffmpeg's own RGB stays out."""
+def _colours(path: Path, text: str) -> dict[str, str]:
+    """The tags of the decoded frame, without unknown ones; those of HD television for a film in RGB."""
     line = re.search(r"color_range:.*", text)
     found = dict(re.findall(r"(\w+):(\S+)", line[0])) if line else {}
-    unsaid = ("unknown", "unspecified", "reserved", "gbr")
+    if found.get("color_space") in UNCONVERTED:
+        raise UserError(f"{path}: ffmpeg cannot convert colours in {found['color_space']}")
+    if found.get("color_space") == "gbr":
+        found.update(color_space="bt709", color_range="tv")
+    unsaid = ("unknown", "unspecified", "reserved")
     return {tag: found[tag] for tag in TAGS if found.get(tag, "unknown") not in unsaid}
 
 

@@ -118,7 +118,7 @@ class FilmReader:
             line = raw.decode(errors="replace")
             found = TIME.search(line)
             if found:
-                self.times.put(int(found[1]))
+                self.times.put(int(found[1]) * self.info.step)
             elif "[error]" in line or "[fatal]" in line:
                 self.lines = [*self.lines, line][-KEPT:]
         self.times.put(None)

@@ -14,6 +14,7 @@ from work.datasets.images import open_image
 from work.faces.align import ffhq_quad
 from work.video.motion import moved
 
+FAR = 48  # frames beyond the nearest detection at which another's weight is below 1e-7
 CALM = 8.0  # frames: the deviation of the Gaussian over which detected landmarks are averaged
 FADE = 5  # frames: how far a fade reaches to both sides
 # Where the nose is between the eyes (0.5: frontal): no effect below the first, all of it above the second.
@@ -101,11 +102,12 @@ class Track:
         )
         calm = []
         for number, matrix in enumerate(self.motion, self.first):
-            distance = np.abs(at - number)
-            weight = np.exp(
-                -0.5 * ((distance - distance.min()) * (distance + distance.min())) / CALM**2
-            )
-            calm.append(moved(matrix, np.tensordot(weight / weight.sum(), still, 1)))
+            after = int(np.searchsorted(at, number))
+            nearest = np.abs(at[max(0, after - 1) : after + 1] - number).min()
+            low, high = np.searchsorted(at, [number - nearest - FAR, number + nearest + FAR + 1])
+            distance = np.abs(at[low:high] - number)
+            weight = np.exp(-0.5 * ((distance - nearest) * (distance + nearest)) / CALM**2)
+            calm.append(moved(matrix, np.tensordot(weight / weight.sum(), still[low:high], 1)))
         return np.stack(calm)
 
     def strengths(self, landmarks: np.ndarray, smallest: float) -> np.ndarray:

@@ -70,7 +70,7 @@ class FilmWriter:
         )
         self.thread = threading.Thread(target=self._carry, daemon=True)
         self.thread.start()
-        self._put(_header(self.width, self.height))
+        self._put(_header(self.width, self.height, self.info.fps))
         return self
 
     def add(self, time: int, frame: np.ndarray) -> None:
@@ -155,11 +155,15 @@ def _number(value: int) -> bytes:
     return struct.pack(">Q", value)
 
 
-def _header(width: int, height: int) -> bytes:
-    """What comes before the clusters; the segment's length is not known."""
+def _header(width: int, height: int, fps: float) -> bytes:
+    """What comes before the clusters; the segment's length is not known.
+
+    `fps` says how long the last frame is shown, and how fast a decoder has to be.
+    """
     video = _element("b0", _number(width)) + _element("ba", _number(height))
     video += _element("2eb524", b"RGB\x18")
     track = _element("d7", _number(1)) + _element("73c5", _number(1)) + _element("83", _number(1))
+    track += _element("23e383", _number(round(1e9 / fps)))  # nanoseconds of a frame
     track += _element("86", b"V_UNCOMPRESSED") + _element("e0", video)
     scale = _element("1549a966", _element("2ad7b1", _number(1000)))
     segment = bytes.fromhex("18538067 01ffffffffffffff")

@@ -37,6 +37,7 @@ class Actions:
 
     def choose(self, session: Session, say: Say, which: int, quality: str, years: float) -> Shown:
         """Another face of the photo: its draft."""
+        self.studio.recall(session, say)
         session.which = which if which < max(1, len(session.faces)) else session.which
         return self._drafted(session, quality, years, say)
 
@@ -87,7 +88,6 @@ class Actions:
         self, session: Session, say: Say, clip: Optional[Path], years: float
     ) -> Optional[Shown]:
         """The visitor's film with its people at another age."""
-        session.stopped.clear()
         if clip is None:
             raise Problem("need_film")
         film = self.studio.recast(session, clip, years, say)

@@ -104,8 +104,8 @@ def recast_film(
         raise Problem("unreadable_film", reason=_without(clip, error)) from error
     if length > limit:
         raise Problem("film_too_long", limit=limit, seconds=length)
-    if not length:  # a browser's recording does not tell it: its beginning is taken
-        options = replace(options, seconds=limit)
+    # What a browser records does not tell its length, and others may lie: no more than this is read.
+    options = replace(options, seconds=limit)
     passes = iter([(0.0, FOUND, "finding"), (FOUND, 1.0, "recasting")])
 
     def follow(total: Optional[float] = None, unit: str = "", label: str = "") -> Progress[None]:

@@ -103,6 +103,8 @@ class Page:
                 self._take(session, key, value) if key in UPLOADS else value
                 for key, value in zip(sent, values)
             )
+            if "clip" in sent:  # not when its turn comes: it may be stopped while it waits
+                session.stopped.clear()
             async for message, changed in self.waiting.follow(
                 session, visitor(request), work, values, place
             ):

@@ -99,7 +99,7 @@ class Studio:
         Raises:
             Problem: there is no photo.
         """
-        self._recall(session, say)
+        self.recall(session, say)
         key = session.which, self.own_quality(quality)
         if key not in session.subjects:
             face = session.faces[session.which]
@@ -113,7 +113,7 @@ class Studio:
         """What is said while a face is learned."""
         return "drafting" if quality == DRAFT and self.refines else "learning"
 
-    def _recall(self, session: Session, say: Say) -> None:
+    def recall(self, session: Session, say: Say) -> None:
         """Read the photo again if its memory was needed for others. Raises Problem if there is none."""
         if session.photo is None:
             which, path = session.which, session.uploads.get("photo")
@@ -197,7 +197,7 @@ class Studio:
         Raises:
             Problem: the reference is unreadable, too large or without a face.
         """
-        self._recall(session, say)
+        self.recall(session, say)
         if session.reference is None or session.reference[0] != reference:
             say(0.05, "looking")
             session.reference = reference, self._style(reference, quality, say)

@@ -21,6 +21,7 @@ from work.downloads import cache_folder, sha256_of
 from work.files import atomic_write
 from work.inference.engines.engine import Engine, EngineUnavailable, Run
 from work.progress import progress, say
+from work.runtime import cpu_name
 
 # A graph is used up to this root-mean-square error against Paddle, relative to Paddle's output.
 # bf16 keeps 8 bits: about 1 % was measured for the encoder and 2 to 3 % for the decoder.
@@ -134,7 +135,9 @@ class Checks:
             self.errors = json.loads(self.path.read_text())
 
     def key(self, name: str, precision: str) -> str:
-        return f"{name} {precision} {self.version}"
+        return (
+            f"{name} {precision} {self.version} {cpu_name()}"  # the cache may be shared by machines
+        )
 
     def missing(self, precisions: Mapping[str, str]) -> bool:
         """Whether one of these graphs, by name and precision, has not been measured yet."""

@@ -9,6 +9,7 @@ from typing import Any, Callable
 import numpy as np
 
 from work import runtime
+from work.files import flush
 from work.inference.engines.engine import EngineUnavailable, NotInstalled, Run, Shapes
 from work.inference.engines.ops import GradientOps
 from work.locks import one_at_a_time
@@ -58,7 +59,11 @@ def _write(name: str, inputs: Shapes, graph: Callable[..., Any], folder: Path) -
         node.output(0).get_tensor().set_names({x})
     result = graph(ops, *nodes)
     unfinished = folder / f"unfinished-{name}.xml"
-    ov.save_model(ov.Model([result], nodes, name), unfinished, compress_to_fp16=False)
+    try:
+        ov.save_model(ov.Model([result], nodes, name), unfinished, compress_to_fp16=False)
+    except RuntimeError as error:  # a full disk, for OpenVINO
+        raise EngineUnavailable(f"its graphs cannot be kept: {_reason(error)}") from error
+    flush(unfinished.with_suffix(".bin"))
     unfinished.with_suffix(".bin").replace(folder / f"{name}.bin")
     unfinished.replace(folder / f"{name}.xml")  # last: where it is, both are whole
 
@@ -93,7 +98,17 @@ def _compile(name: str, folder: Path, precision: str, cached: bool) -> Run:
     }
     if cached:  # the weights stay in the .bin file, mapped into memory
         settings.update(CACHE_DIR=str(folder / "compiled"), CACHE_MODE="OPTIMIZE_SIZE")
-    compiled = ov.Core().compile_model(str(folder / f"{name}.xml"), "CPU", settings)
+    graph = folder / f"{name}.xml"
+    try:
+        compiled = ov.Core().compile_model(str(graph), "CPU", settings)
+    except RuntimeError as error:
+        graph.unlink(missing_ok=True)  # so that it is built anew
+        raise EngineUnavailable(f"its {name} cannot be loaded: {_reason(error)}") from error
     if precision == "bf16" and compiled.get_property("INFERENCE_PRECISION_HINT") != ov.Type.bf16:
         raise EngineUnavailable("this CPU does not compute in bf16")
     return lambda *inputs: compiled(inputs)[0]
+
+
+def _reason(error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no reason given"

@@ -114,6 +114,9 @@ def _on_engine(
     @cache
     def at(size: int) -> Reager:
         name = names[size]
+        if name not in runs:
+            folder.mkdir(parents=True, exist_ok=True)  # the cache may have been cleared meanwhile
+            engine.build(name, inputs_of(size), partial(graph_of, net, size), folder)
         return Graph(runs.get(name) or engine.load(name, folder, precision))
 
     return at, partial(at_size, Graph(runs[MATTE]))
