@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.golden_weights import save_light_sam, save_tiny_sam
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_works():
+    """Processes of tests inherit it; shells let those that they start in the background ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -156,3 +156,11 @@ def test_faces_without_a_target_age_are_named(folder, capsys):
     assert age(folder / "me.png", folder / "one.png", "--target_age", "90", "--per_face") == 0
     said = capsys.readouterr()
     assert "1 without a target age" in said.out + said.err
+
+
+def test_the_quality_of_jpeg(folder, capsys):
+    Image.effect_noise((140, 100), 60).convert("RGB").save(folder / "noise.png")
+    for quality in (20, 95):
+        words = ["--target_age=70", f"--jpeg_quality={quality}"]
+        assert age(folder / "noise.png", folder / f"{quality}.jpg", *words) == 0
+    assert 2 * (folder / "20.jpg").stat().st_size < (folder / "95.jpg").stat().st_size

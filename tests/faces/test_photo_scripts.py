@@ -15,6 +15,9 @@ from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
 from work.datasets.images import read_image, save_image
 from work.errors import UserError
+from work.faces.align import align
+from work.faces.detect import FaceDetector
+from work.metrics import id_similarity
 from work.scripts import align_all_parallel, calc_age_error, calc_all, calc_losses_on_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +69,11 @@ def test_align_all_faces(folder, tmp_path):
     arguments = ["--root_path", str(folder / "both.png"), "--out_path", str(out)]
     assert align_all_parallel.main([*arguments, "--all_faces", "--output_size", "64"]) == 0
     assert crops(out) == ["both_0.png", "both_1.png"]
+    photo = read_image(folder / "both.png")
+    found = FaceDetector()(photo)
+    for number, points in enumerate(found.landmarks[:2]):
+        crop = np.asarray(align(photo, points, 64).image)
+        assert np.array_equal(np.asarray(read_image(out / f"both_{number}.png")), crop)
 
 
 def test_losses_and_ages_of_result_folders(folder, tmp_path, capsys):
@@ -103,6 +111,21 @@ def test_all_metrics_in_one_table(folder, tmp_path, fetched, capsys):
     flat = [f"--data_path={tmp_path / 'inference_results' / '20'}", f"--gt_path={folder}"]
     assert calc_all.main([*flat, *networks]) == 0
     assert "no age error" in capsys.readouterr().out
+
+
+def test_identity_scores_tell_people_apart(fetched, portraits, tmp_path):
+    for name in ("mtcnn", "dlib_face"):
+        fetched(name)
+    for number in (1, 2):
+        save_image(portraits[number], tmp_path / "gt" / f"{number}.png")
+        save_image(portraits[1], tmp_path / "results" / "20" / f"{number}.png")
+    folders = tmp_path / "results", tmp_path / "gt"
+    found = id_similarity.measure(*folders, 1, "dlib", "cpu").values["20"]
+    assert found["1.png"] == 0 and 0.6 < found["2.png"] < 1.5
+    embedder = id_similarity.FaceEmbedder.__new__(id_similarity.FaceEmbedder)
+    embedder.network = "curricularface"
+    cosine = embedder.compare(np.float32([0.6, 0.8]), np.float32([0.8, 0.6]))
+    assert cosine == pytest.approx(0.96)
 
 
 def test_target_ages():

@@ -16,10 +16,13 @@ from work.faces.aligned import AlignedFace
 from work.faces.paste import NewFace, paste
 from work.inference import direct, load
 from work.inference.direct import OLDEST, SIZE, SMALL, YOUNGEST, DirectModel
+from work.inference.skin_tone import cheek_luma
 from work.models.checkpoint import save_checkpoint
 from work.models.reaging.nominal import NominalAges
 from work.models.reaging.unet import ReagingNet
 from work.scripts.age_photo import main
+
+KEEP_TONE = direct.keep_tone
 
 
 @pytest.fixture(autouse=True)
@@ -197,3 +200,24 @@ def test_small_faces_of_films_are_drawn_small():
     picture = aged(small, 60.0)
     assert picture.shape == (1, 3, SMALL, SMALL)
     assert np.allclose(picture, aged(ager, 60.0)[:, :, ::2, ::2], atol=1e-6)
+
+
+def test_skin_keeps_its_tone(monkeypatch):
+    class Darker(paddle.nn.Layer):
+        def forward(self, faces, own, target):
+            return paddle.full_like(faces, -0.3)
+
+    monkeypatch.setattr(direct, "keep_tone", KEEP_TONE)
+    everywhere = lambda pictures: paddle.ones([len(pictures), 1, *pictures.shape[2:]])  # noqa: E731
+    ager = model(net_at=lambda size: Darker(), matte=everywhere)
+    encoded = ager.encode([face((150, 120, 100))])
+    after = cheek_luma(ager.transform(encoded, paddle.full([1], 70.0)))
+    assert float(after) == pytest.approx(float(cheek_luma(encoded[0].photo)), rel=0.05)
+
+
+def test_hair_that_only_the_aged_head_has_is_shown():
+    mattes = iter([paddle.zeros([1, 1, SIZE, SIZE]), paddle.ones([1, 1, SIZE, SIZE])])
+    ager = model(matte=lambda pictures: next(mattes))
+    encoded = ager.encode([face()])
+    change = ager.transform(encoded, paddle.full([1], 70.0)) - encoded[0].photo
+    assert float(change.abs().max()) > 0.1

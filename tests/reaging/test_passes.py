@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import paddle
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tests.reaging.kit import TinyNet, tiny_judges
 from work.models.reaging.reaging import Reaging
 from work.training.reaging.faces import CROP, PHOTO, WHOLE
-from work.training.reaging.passes import Faces, ReagingPasses, Weights
+from work.training.reaging.passes import Faces, ReagingPasses, Weights, to_faces
 
 SIDE = 64
 
@@ -104,3 +106,35 @@ def test_a_step_is_the_same_for_the_same_draws_only(net):
     faces = batch([WHOLE, PHOTO], [20, 30], [60, 70])
     losses = [float(run(net, faces, seed=seed).terms["loss"]) for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]  # other looks, another window for the judge
+
+
+class Noter:
+    """A network that changes nothing and notes the ages that it is asked for; its judge sees brightness."""
+
+    freeze_judge = staticmethod(lambda frozen: None)
+    judge = staticmethod(lambda pictures, ages: pictures.mean([1, 2, 3]))
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, pictures, own, target):
+        self.asked.append((own.tolist(), target.tolist()))
+        return pictures * 1
+
+
+def test_the_network_is_asked_from_own_to_target_and_the_judge_knows_real_from_made():
+    net = Noter()
+    grey = [paddle.full([2, 3, SIDE, SIDE], value) for value in (-0.5, 0.5)]
+    ages = (paddle.to_tensor(x) for x in ([20.0, 40.0], [60.0, 80.0]))
+    terms = run(net, Faces(*grey, *ages, [WHOLE, PHOTO])).terms
+    assert net.asked == [([20, 40], [60, 80]), ([80], [40])]  # the photo also comes back
+    assert float(terms["gan"]) == pytest.approx(1.5**2)  # made faces (-0.5) should look real (1)
+    assert float(terms["judge"]) == pytest.approx((0.5**2 + 0.5**2) / 2)
+
+
+def test_sources_are_the_first_pictures_of_the_pairs():
+    samples = [SimpleNamespace(own=20.0, target=60.0, kind=WHOLE)]
+    pictures = np.stack([np.full((1, 3, 8, 8), v, np.float32) for v in (-0.5, 0.5)], axis=1)
+    faces = to_faces(pictures, samples)
+    assert float(faces.sources.mean()) == -0.5 and float(faces.companions.mean()) == 0.5
+    assert faces.own.tolist() == [20] and faces.target.tolist() == [60]

@@ -136,3 +136,20 @@ def test_importing_the_package_does_not_import_paddle():
     code = "import sys; from work import Ager; Ager(refine=0); print('paddle' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_small_faces_are_left_out_and_the_largest_is_chosen(ager, photo, monkeypatch):
+    def small_and_large(self, photo):
+        found = TwoFaces.__call__(self, photo)
+        middle = found.landmarks[1].mean(axis=0)
+        found.landmarks[1] = middle + 0.6 * (found.landmarks[1] - middle)  # the one on the left
+        found.boxes[1] = [20, 32, 44, 68]
+        return found
+
+    detector = type("SmallAndLarge", (), {"__call__": small_and_large})
+    monkeypatch.setattr(photo_flow, "FaceDetector", detector)
+    assert len(Ager().ages(photo)) == 1  # 24 px are below the 32 of --smallest
+    assert len(Ager(smallest=20).ages(photo)) == 2
+    assert Ager(smallest=20)._largest(photo).face.corners()[0, 0] > 40
+    one = np.asarray(Ager(smallest=20, largest=True).photo(photo, 100))
+    assert (one[:, :40] == 60).all() and one[:, 80:].max() == 255

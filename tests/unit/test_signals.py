@@ -103,7 +103,10 @@ def stop(
     while until and not list(until.glob("*.png")) and process.poll() is None:
         time.sleep(0.05)
     (os.killpg if group else os.kill)(process.pid, number)
-    error = process.communicate(timeout=60)[1]
+    try:
+        error = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
     return process.returncode, error
 
 

@@ -8,14 +8,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.video.kit import OneFace, Warmer, decoded, ffmpeg, film, frames, sound_of, times_of
+from tests.video.kit import (
+    OneFace,
+    Warmer,
+    decoded,
+    ffmpeg,
+    film,
+    frames,
+    plain,
+    sound_of,
+    times_of,
+)
 from work import Ager
+from work.configs.target_age import Target
 from work.configs.video_options import VideoOptions
 from work.errors import UserError, run
 from work.inference import photos
 from work.scripts import age_video
 from work.video import film as film_flow
 from work.video import parts, passes, probe
+from work.video.people import Person
 
 
 class Embedding:
@@ -243,3 +255,14 @@ def test_ager_makes_films(model, tmp_path, monkeypatch):
     report = Ager(smallest=20).video(old, tmp_path / "new.mp4", "+30", crf=25)
     assert report["changed"] == 20 and (tmp_path / "new.mp4").is_file()
     assert set(model.own) == {40.0}
+
+
+def test_each_person_is_changed_from_the_age_in_each_shot(monkeypatch):
+    asked = []
+    monkeypatch.setattr(film_flow, "_try", lambda *_: None)
+    monkeypatch.setattr(film_flow, "prepare", lambda track, model, *ages: asked.append(ages[:2]))
+    shots = [plain(0, 0, 5), plain(1, 5, 5)]
+    one = Person(1, shots, {0: 30.0, 1: 34.0})
+    two = Person(2, [plain(0, 0, 5, 90.0)], {0: 60.0})
+    film_flow._aged_tracks([one, two], {1: Target("+20"), 2: Target("70")}, Warmer(), 32)
+    assert asked == [(30.0, 52.0), (34.0, 52.0), (60.0, 70.0)]  # the person is 32 in all
