@@ -15,7 +15,7 @@ from work.training.cyclegan.losses import (
     least_squares,
     mismatch_loss,
 )
-from work.training.cyclegan.passes import CyclePasses, Weights
+from work.training.cyclegan.passes import CyclePasses, Side, Weights
 from work.training.cyclegan.plans import GroupPlanner, Plan, YearsPlanner, batch_positions
 from work.training.cyclegan.pool import ImagePool
 
@@ -224,3 +224,24 @@ def test_a_way_back_that_is_left_out_takes_nothing_and_counts_more_later(recipe)
         losses[cycle] = float(outcome.terms["loss_older"])
         assert ("cycle_older" in outcome.terms) == (outcome.recovered is not None) == (cycle > 0)
     assert losses[4.0] - losses[0.0] == pytest.approx(4 * (losses[1.0] - losses[0.0]), rel=1e-3)
+
+
+def test_discriminators_know_real_from_made_and_the_way_back_is_as_long(recipe):
+    plan = Plan([], np.array([20, -10], np.float32), np.array([60, 30], np.float32))
+    faces, asked = pictures(4, 64), []
+    real_back = Side.back
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Side, "back", lambda side, *_: asked.append(side) or real_back(side, *_))
+        passes = CyclePasses(recipe.net, Weights(mismatch=0), brightness, pool_size=0)
+        terms = passes(faces, plan, lambda loss: None).terms
+    net, older = recipe.net, asked[0]
+    ages, years = brightness(faces[:1]), tensor(20)
+    made = net.older(faces[:1], ages, years)
+    fake, real = net.judge_older(made, tensor(60)), net.judge_older(faces[2:3], tensor(60))
+    assert float(terms["gan_older"]) == pytest.approx(float(((fake - 1) ** 2).mean()), rel=1e-4)
+    judged = float((((real - 1) ** 2).mean() + (fake**2).mean()) / 2)
+    assert float(terms["judge_older"]) == pytest.approx(judged, rel=1e-4)
+    back = net.younger(made, ages + years, -years)
+    assert np.allclose(real_back(older, net.younger, made), back, atol=1e-6)
+    away = float((back - faces[:1]).abs().mean())
+    assert float(terms["cycle_older"]) == pytest.approx(away, rel=1e-4)

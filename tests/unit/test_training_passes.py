@@ -88,3 +88,15 @@ def test_the_learning_rate_is_the_one_that_was_typed(tmp_path):
     assert moved
     for name in moved:
         assert np.abs(fast[name]).max() == pytest.approx(2 * np.abs(slow[name]).max(), rel=0.02)
+
+
+def test_accumulated_batches_count_as_one_larger_batch(tmp_path):
+    data, found = faces(tmp_path / "data"), {}
+    for name, flags in (("one", ["--batch_size=2"]), ("two", ["--batch_size=1", "--grad_accum=2"])):
+        words = [*SMALL, *data, *PSP_FLAGS, "--freeze_batch_norm", "--max_steps=1", *flags]
+        assert train(*words, "--learning_rate=0.1", f"--exp_dir={tmp_path / name}") == 0
+        found[name] = arrays(tmp_path / name / "checkpoints" / "last.pdopt")
+    moments = [key for key in found["one"] if key.endswith(".exp_avg")]
+    assert moments
+    for key in moments:
+        np.testing.assert_allclose(found["two"][key], found["one"][key], rtol=1e-3, atol=1e-7)

@@ -105,7 +105,7 @@ class CycleRecipe:
     def _passes(self, net: CycleGAN) -> CyclePasses:
         options = self.options
         names = ("cycle", "identity", "l1", "age", "mismatch")
-        weights = Weights(*(getattr(options, f"{name}_lambda") for name in names))
+        weights = Weights(**{name: getattr(options, f"{name}_lambda") for name in names})
         estimate = self._estimator() if self.conditioned else None
         return CyclePasses(net, weights, estimate, options.pool_size, options.age_looks)
 
