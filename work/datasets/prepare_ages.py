@@ -28,7 +28,7 @@ def prepare_ages(
     table: Optional[Path] = None,
     seed: int = 0,
 ) -> Prepared:
-    """Write every image whose age is known into `out`/train or `out`/test, with a table `ages.csv` in each.
+    """Write every image into `out`/train or `out`/test, with a table `ages.csv` in each of those whose age is known.
 
     Prints how many faces each group has. All else is as in `prepare`.
 
