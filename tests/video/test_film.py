@@ -15,19 +15,15 @@ from tests.video.kit import (
     ffmpeg,
     film,
     frames,
-    plain,
     sound_of,
     times_of,
 )
 from work import Ager
-from work.configs.target_age import Target
-from work.configs.video_options import VideoOptions
-from work.errors import UserError, run
+from work.errors import run
 from work.inference import photos
 from work.scripts import age_video
 from work.video import film as film_flow
 from work.video import parts, passes, probe
-from work.video.people import Person
 
 
 class Embedding:
@@ -96,21 +92,6 @@ def test_people_are_shown_and_chosen_by_number(model, tmp_path, capsys):
     assert age(old, tmp_path / "new.mp4", "--target_age=70,20") == 2
     assert "2 target ages for 1 person" in capsys.readouterr().err
     assert left_over(tmp_path, "old.mp4", "people.png") == set()
-
-
-def test_targets_are_for_everybody_or_by_place_or_by_number():
-    everybody = VideoOptions(target_age="+20")
-    assert [everybody.target_of(n).text for n in (1, 7)] == ["+20", "+20"]
-    listed = VideoOptions(target_age="70,30")
-    assert listed.target_of(2).text == "30" and listed.target_of(3) is None
-    chosen = VideoOptions(person="2=70, 1=+10")
-    assert chosen.target_of(1).text == "+10" and chosen.target_of(3) is None
-    assert VideoOptions(person="2=70", target_age="20").target_of(1).text == "20"
-    for wrong in ("two=70", "²=70"):
-        with pytest.raises(UserError, match="type numbers and ages, e.g. 2=70,1="):
-            VideoOptions(person=wrong)
-    with pytest.raises(UserError, match="--person abc: type 0 to 100 years"):
-        VideoOptions(person="1=abc")
 
 
 def test_what_is_no_film_or_only_half_of_one_is_refused_in_a_line(model, tmp_path, capsys):
@@ -255,14 +236,3 @@ def test_ager_makes_films(model, tmp_path, monkeypatch):
     report = Ager(smallest=20).video(old, tmp_path / "new.mp4", "+30", crf=25)
     assert report["changed"] == 20 and (tmp_path / "new.mp4").is_file()
     assert set(model.own) == {40.0}
-
-
-def test_each_person_is_changed_from_the_age_in_each_shot(monkeypatch):
-    asked = []
-    monkeypatch.setattr(film_flow, "_try", lambda *_: None)
-    monkeypatch.setattr(film_flow, "prepare", lambda track, model, *ages: asked.append(ages[:2]))
-    shots = [plain(0, 0, 5), plain(1, 5, 5)]
-    one = Person(1, shots, {0: 30.0, 1: 34.0})
-    two = Person(2, [plain(0, 0, 5, 90.0)], {0: 60.0})
-    film_flow._aged_tracks([one, two], {1: Target("+20"), 2: Target("70")}, Warmer(), 32)
-    assert asked == [(30.0, 52.0), (34.0, 52.0), (60.0, 70.0)]  # the person is 32 in all

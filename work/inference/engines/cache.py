@@ -135,9 +135,8 @@ class Checks:
             self.errors = json.loads(self.path.read_text())
 
     def key(self, name: str, precision: str) -> str:
-        return (
-            f"{name} {precision} {self.version} {cpu_name()}"  # the cache may be shared by machines
-        )
+        # The CPU too: several machines may share the cache.
+        return f"{name} {precision} {self.version} {cpu_name()}"
 
     def missing(self, precisions: Mapping[str, str]) -> bool:
         """Whether one of these graphs, by name and precision, has not been measured yet."""
