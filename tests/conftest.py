@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.golden_weights import save_light_sam, save_tiny_sam
+
+# The workers of pytest-xdist share the cores, as ranks on one machine do.
+os.environ.setdefault("PADDLE_LOCAL_SIZE", os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "paddle_sam.ipynb"
+# Every cell runs, on fewer ages, frames and steps than it shows.
+SHORTER = {
+    "AGES = [5, 20, 40, 60, 80]": "AGES = [5, 70]",
+    "seconds=2, fps=12": "seconds=1, fps=8",
+    "STEPS, BATCH, TARGETS = 32,": "STEPS, BATCH, TARGETS = 18,",
+}
 
 
 def test_outputs_are_stripped():
@@ -37,6 +43,9 @@ def test_it_runs_from_top_to_bottom():
     nbformat = pytest.importorskip("nbformat", reason="needs requirements-test.txt")
     nbclient = pytest.importorskip("nbclient", reason="needs requirements-test.txt")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
+    for written, shorter in SHORTER.items():
+        (cell,) = [cell for cell in notebook.cells if written in cell.source]
+        cell.source = cell.source.replace(written, shorter)
     where = {"metadata": {"path": str(ROOT)}}
     patient = {"timeout": 900, "startup_timeout": 300, "kernel_name": "python3"}
     nbclient.NotebookClient(notebook, resources=where, **patient).execute()

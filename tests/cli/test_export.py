@@ -32,10 +32,10 @@ def call(*flags):
 
 
 @pytest.mark.parametrize("title", FORMATS)
-def test_the_example_of_each_format(title, tiny_sam, tmp_path, monkeypatch, capsys):
+def test_the_example_of_each_format(title, light_sam, tmp_path, monkeypatch, capsys):
     chosen = FORMATS[title]
     out = tmp_path / "served"
-    assert call(f"--checkpoint_path={tiny_sam}", f"--out={out}", f"--format={chosen}") == 0
+    assert call(f"--checkpoint_path={light_sam}", f"--out={out}", f"--format={chosen}") == 0
     said, shown = capsys.readouterr()
     lines = said.splitlines()
     assert "1/1 format in " in shown  # seconds at the end
@@ -48,7 +48,7 @@ def test_the_example_of_each_format(title, tiny_sam, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(EXAMPLES[title], names)
-    net = load_psp(read_checkpoint(tiny_sam), ModelOptions(), "tiny")
+    net = load_psp(read_checkpoint(light_sam), ModelOptions(), "light")
     values = paddle.to_tensor(to_input(face)[None])
     with paddle.no_grad():
         inputs = paddle.concat([values, paddle.full([1, 1, 256, 256], 0.7)], axis=1)
@@ -57,20 +57,20 @@ def test_the_example_of_each_format(title, tiny_sam, tmp_path, monkeypatch, caps
     assert abs(names["image"] - expected).max() < 0.55  # rounding takes 0.5
 
 
-def test_a_wrong_graph_is_named(tiny_sam, tmp_path, monkeypatch, capsys):
+def test_a_wrong_graph_is_named(light_sam, tmp_path, monkeypatch, capsys):
     def wrong(name, part, folder):
         shape = {"w_plus": (1, 4, 512), "start": (1, 4, 512), "image": (1, 3, 8, 8)}[part.output]
         return lambda *inputs: np.ones(shape, np.float32)
 
     monkeypatch.setitem(exporting.FORMATS, "onnx", wrong)
-    flags = (f"--checkpoint_path={tiny_sam}", f"--out={tmp_path / 'served'}", "--format=onnx")
+    flags = (f"--checkpoint_path={light_sam}", f"--out={tmp_path / 'served'}", "--format=onnx")
     assert call(*flags) == 2
     assert "differs from Paddle: start, encoder, generator" in capsys.readouterr().err
 
 
-def test_a_missing_package_is_said(tiny_sam, tmp_path, monkeypatch, capsys):
+def test_a_missing_package_is_said(light_sam, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
-    flags = (f"--checkpoint_path={tiny_sam}", f"--out={tmp_path / 'served'}", "--format=onnx")
+    flags = (f"--checkpoint_path={light_sam}", f"--out={tmp_path / 'served'}", "--format=onnx")
     assert call(*flags) == 2
     assert "onnx is not installed (pip install onnx" in capsys.readouterr().err
 

@@ -74,7 +74,7 @@ def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_wrong_graph_is_not_used(tiny_sam, home, monkeypatch, capsys):
+def test_a_wrong_graph_is_not_used(light_sam, home, monkeypatch, capsys):
     real = paddle_engine.load
 
     def wrong(*args):
@@ -82,15 +82,14 @@ def test_a_wrong_graph_is_not_used(tiny_sam, home, monkeypatch, capsys):
         return lambda x: run(x) * 1.01
 
     monkeypatch.setattr(paddle_engine, "load", wrong)
-    monkeypatch.setattr(paddle_engine, "version", lambda: "another version")
-    model = load(tiny_sam, engine="paddle-inference")
+    model = load(light_sam, engine="paddle-inference")
     assert type(model.net.encoder).__name__ != "Graph"
     assert "note: Paddle computes instead of paddle-inference: its" in capsys.readouterr().err
 
 
-def test_a_graph_that_remembers_fails_the_check(tiny_sam, tmp_path):
+def test_a_graph_that_remembers_fails_the_check(light_sam, tmp_path):
     """With a constant kept from its first input a graph is right once; Paddle 3.3 does this to computed weights."""
-    net = load_psp(read_checkpoint(tiny_sam), TestOptions(), "tiny")
+    net = load_psp(read_checkpoint(light_sam), TestOptions(), "light")
 
     def remembers(x, kept=[]):  # noqa: B006
         kept.append(net.decode(paddle.to_tensor(x)).numpy())
@@ -103,9 +102,9 @@ def test_a_graph_that_remembers_fails_the_check(tiny_sam, tmp_path):
 
 
 @pytest.mark.parametrize(("choice", "says"), [("auto", False), ("openvino", True)])
-def test_without_engines_paddle_computes(tiny_sam, monkeypatch, capsys, choice, says):
+def test_without_engines_paddle_computes(light_sam, monkeypatch, capsys, choice, says):
     use_only("paddle", monkeypatch)
-    assert type(load(tiny_sam, engine=choice).net.encoder).__name__ != "Graph"
+    assert type(load(light_sam, engine=choice).net.encoder).__name__ != "Graph"
     assert ("openvino is not installed" in capsys.readouterr().err) == says
 
 
