@@ -13,7 +13,7 @@ from convert_weights.architectures import Entry, Shape
 from convert_weights.reader import Source, Tensor
 from convert_weights.rules import DROP_FIR, DROPS, KINDS, Rule
 from convert_weights.tensors import BadFile
-from convert_weights.unwrap import OFFICIAL, OWN, Contents, shorten, unwrap
+from convert_weights.unwrap import OFFICIAL, Contents, shorten, unwrap
 
 # What upsampling by 2 after the separable filter [1, 3, 3, 1] stores: unit sum times 2 x 2.
 FIR = (np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64 * 4).astype(np.float32)
@@ -199,6 +199,3 @@ def _check_latent(kind: str, latent: Optional[Tensor], entries: Sequence[Entry])
     if tuple(latent.shape) not in allowed or latent.dtype not in FLOATS:
         return [f"latent_avg has shape {list(latent.shape)} instead of {list(allowed[-1])}"]
     return []
-
-
-__all__ = ["Converted", "FIR", "Item", "OWN", "Plan", "make_plan", "paddle_entries"]

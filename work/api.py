@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from work.inference.model import AgeingModel
     from work.inference.photos import PhotoAger, Subject
 
     Photo = Union[str, Path, Image.Image, np.ndarray]
 Age = Union[int, float, str]
 
 REMEMBERED = 4  # photos whose faces stay in memory
+PHOTO_FILES = {
+    "paths",
+    "target_age",
+    "per_face",
+    "skip_existing",
+    "jpeg_quality",
+}  # options of age_photo.py alone
 
 
 class Ager:
@@ -34,8 +42,9 @@ class Ager:
     photo take a fraction of the time.
 
     Args:
-        checkpoint_path: weights of SAM or pSp; the package's own models by default.
-        options: fields of `PhotoOptions`, e.g. device="gpu", quality="draft", blend="generator", largest=True.
+        checkpoint_path: weights of SAM, or of another model that knows ages; the package's own models by default.
+        options: how the model is chosen and runs, as typed after `age_photo.py`, e.g. device="gpu", quality="draft",
+            blend="generator"; and which faces are aged: `largest`, `smallest`.
 
     Raises:
         UserError: an option, a photo or weights that cannot be used; one line that says what to do.
@@ -44,19 +53,26 @@ class Ager:
     def __init__(self, checkpoint_path: Union[str, Path, None] = None, **options: Any):
         from work.configs.photo_options import PhotoOptions
 
+        useless = PHOTO_FILES & options.keys()
+        if useless:
+            raise TypeError(f"Ager takes no {min(useless)}: its methods get photos and ages")
         path = None if checkpoint_path is None else str(checkpoint_path)
         self.options = PhotoOptions(checkpoint_path=path, **options)
-        self._engine: Optional[PhotoAger] = None
+        self._loaded: Optional[PhotoAger] = None
         self._known: OrderedDict[str, list[Subject]] = OrderedDict()
 
     @property
-    def engine(self) -> PhotoAger:
-        """The loaded model and face detector behind this object."""
-        if self._engine is None:
+    def model(self) -> AgeingModel:
+        """The loaded model behind this object."""
+        return self._ager.model
+
+    @property
+    def _ager(self) -> PhotoAger:
+        if self._loaded is None:
             from work.inference.photos import PhotoAger
 
-            self._engine = PhotoAger(self.options)
-        return self._engine
+            self._loaded = PhotoAger(self.options)
+        return self._loaded
 
     def ages(self, photo: Photo) -> list[float]:
         """The estimated ages in years of the photo's faces, from left to right."""
@@ -71,14 +87,14 @@ class Ager:
         picture = _open(photo)
         subjects = self._learn(picture)
         targets = _targets(age)
-        if _is_one(age):
+        if _is_one(age) and len(targets) == 1:
             targets *= len(subjects)
         _require_faces(len(targets), len(subjects))
-        return self.engine.age_photo(picture, subjects, targets)
+        return self._ager.age_photo(picture, subjects, targets)
 
     def lifespan(self, photo: Photo, ages: Iterable[Age]) -> list[Image.Image]:
         """The largest face at some ages, as square RGB PIL images: 1024 px, or as large as the chosen model draws."""
-        subject, ager = self._largest(photo), self.engine
+        subject, ager = self._largest(photo), self._ager
         return [ager.draw(subject, ager.years(subject, target)) for target in _targets(ages)]
 
     def film(
@@ -101,21 +117,21 @@ class Ager:
             The path that was written.
         """
         from work.configs.film_options import FilmOptions
-        from work.inference.films import check_name, make_film
+        from work.inference.films import check_name, find_stations, make_film
 
         asked = {"target_age": _joined(ages), "seconds": seconds, "fps": fps, "film_size": size}
         options = FilmOptions(**{**asked, **look})
         path = check_name(Path(path), options)
         subject = self._largest(photo)
-        stations = [self.engine.years(subject, target) for target in options.ages]
-        draw = self.engine.model.frames(subject.encoded, stations)
+        stations = find_stations(self.model, subject.encoded, options)
+        draw = self.model.frames(subject.encoded, stations)
         return make_film(draw, stations, options, [subject.face]).write(path)
 
     def video(
         self,
         film: Union[str, Path],
         path: Union[str, Path],
-        age: Union[Age, Sequence[Age]] = 70,
+        age: Union[Age, Sequence[Age], None] = None,
         **more: Any,
     ) -> dict[str, Any]:
         """Age the people of a film and write it (.mp4, .mov, .mkv), sound included.
@@ -123,7 +139,8 @@ class Ager:
         Needs a model that adds a difference to each frame in one pass: `Ager()`, `Ager(method=...)`.
 
         Args:
-            age: one for everybody, or a list with one per person, from left to right.
+            age: one for everybody, or a list with one per person, from left to right. By default 70, or with `person`
+                nobody else changes.
             more: other fields of `VideoOptions`, e.g. start=5.0, seconds=10.0, crf=20, person="2=70".
 
         Returns:
@@ -135,8 +152,9 @@ class Ager:
 
         chosen = self.options.plain(ModelChoice)
         chosen["smallest"] = self.options.smallest
-        options = VideoOptions(**{**chosen, "target_age": _joined(age), **more})
-        return age_film(Path(film), Path(path), options, self.engine.model)
+        target = None if age is None else _joined(age)
+        options = VideoOptions(**{**chosen, "target_age": target, **more})
+        return age_film(Path(film), Path(path), options, self.model)
 
     def _largest(self, photo: Photo) -> Subject:
         def size(subject: Subject) -> float:
@@ -151,10 +169,10 @@ class Ager:
 
         key = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
         if key not in self._known:
-            faces = self.engine.find(picture)
+            faces = self._ager.find(picture)
             if not faces:
-                raise UserError(f"no face of {self.options.smallest:g} px or more found")
-            self._known[key] = [self.engine.learn(face) for face in faces]
+                raise UserError(self._ager.no_face(picture))
+            self._known[key] = [self._ager.learn(face) for face in faces]
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)

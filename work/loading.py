@@ -66,13 +66,11 @@ def open_model(path: Union[str, Path]) -> Checkpoint:
     return checkpoint
 
 
-def load_network(
-    name: str, checkpoint: Optional[Checkpoint] = None, source: Union[str, Path, None] = None
-) -> Any:
+def load_network(name: str, checkpoint: Optional[Checkpoint] = None) -> Any:
     """One of NETWORKS with its weights, in evaluation mode and without gradients of its own.
 
     Args:
-        checkpoint: other weights than the known ones; `source` names their file in errors.
+        checkpoint: other weights than the known ones.
 
     Raises:
         UserError: weights that cannot be fetched, or that do not fit.
@@ -83,7 +81,7 @@ def load_network(
             network = NETWORKS[name]()
     else:
         network = NETWORKS[name]()
-    load_state(network, checkpoint.state_dict, source or name)
+    load_state(network, checkpoint.state_dict, name)
     return freeze(network)
 
 

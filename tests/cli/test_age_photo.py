@@ -148,7 +148,7 @@ def test_an_age_that_the_model_refuses_ends_that_photo_alone(folder, capsys, mon
         Image.new("RGB", (140, 100), (level,) * 3).save(folder / "holiday" / f"{name}.png")
     assert age(folder / "holiday", folder / "out", "--target_age=-15") == 1
     said = capsys.readouterr()
-    assert "b.png: target age 5: --model direct makes people of 15 and older" in said.err
+    assert "b.png: target age 5: this model makes people of 15 and older" in said.err
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.png", "c.png"]
 
 

@@ -28,6 +28,11 @@ def lines(text):
     return {line.split()[1]: line.split()[0] for line in text.splitlines()}
 
 
+def test_a_machine_without_git_is_no_failure(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert machine.package() == "a clone at an unknown commit"
+
+
 def test_without_weights_and_internet_it_says_what_it_could_not_try(no_weights, capsys):
     assert check_install.main(["--device", "cpu", "--offline"]) == 0
     out = capsys.readouterr().out

@@ -14,6 +14,7 @@ from work.errors import run
 from work.faces.align import ffhq_quad
 from work.faces.aligned import AlignedFace, FaceReader
 from work.inference import films
+from work.inference.model import AgeRefused
 from work.scripts import lifespan_video
 
 
@@ -53,6 +54,26 @@ def test_a_folder_of_films(model, photos, tmp_path, capsys):
     names = sorted(path.name for path in (tmp_path / "films").iterdir())
     assert names == ["a.webp", "b.webp", "c.webp"]
     assert len(decoded(tmp_path / "films/b.webp")) == 5
+
+
+def test_a_face_that_the_model_refuses_is_named_and_the_films_below_are_no_photos(
+    model, photos, tmp_path, capsys, monkeypatch
+):
+    def draw(ages):
+        raise AgeRefused("too young")
+
+    real, drawn = model.frames, iter([draw])
+    monkeypatch.setattr(model, "frames", lambda *args: next(drawn, None) or real(*args))
+    flags = ("--target_age=10,90", "--seconds=0.4", "--format=webp")
+    assert film(photos, photos / "films", *flags) == 1
+    assert "a.png: too young" in capsys.readouterr().err
+    assert film(photos, photos / "films", *flags) == 1
+    assert "3 films done" in capsys.readouterr().out
+    assert sorted(path.name for path in (photos / "films").rglob("*")) == [
+        "a.webp",
+        "b.webp",
+        "c.webp",
+    ]
 
 
 def test_from_one_face_to_another(model, photos, tmp_path):

@@ -114,6 +114,7 @@ def test_an_interrupted_projection_goes_on(
         (("a.png", "--latent_level=4"), "layers 0 to 3"),
         (("a.png", "--ckpt=missing.pdparams"), "missing.pdparams"),
         (("a.png", "--target_age=200"), "--target_age 200"),
+        (("a.png", "--seed=-1"), "--seed lies"),
     ],
 )
 def test_project_names_mistakes_in_one_line(

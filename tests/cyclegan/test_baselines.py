@@ -14,6 +14,7 @@ from work.faces.align import UTKFACE_TEMPLATE, align
 from work.faces.aligned import AlignedFace
 from work.inference.baselines import OUTPUT, Choice, choose, crop_box, load_baseline
 from work.inference.load import load_model
+from work.models.age_v1 import AgeV1
 from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.models.cyclegan.cyclegan import CycleGAN
 from work.models.cyclegan.generators import KIND
@@ -207,3 +208,29 @@ def test_the_script_adds_years(tmp_path, face, capsys):
     assert run(lambda: main([*flags.split(), "--years=20", "--target_age=70"])) == 2
     assert "type one of them" in capsys.readouterr().err
     assert run(lambda: main([*flags.split(), "--method=group-gan", "--years=20"])) == 2
+    assert run(lambda: main([*flags.split(), "--strength=0.5", "--years=20"])) == 2
+    assert "--strength 0.5 is for the direct model" in capsys.readouterr().err
+
+
+def test_faces_that_a_method_refuses_are_left_out_and_named(tmp_path, face, capsys, monkeypatch):
+    from work.scripts.inference_cyclegan import main
+
+    (tmp_path / "faces").mkdir()
+    for name in "abc":
+        face.photo.save(tmp_path / "faces" / f"{name}.png")
+    ages = iter([30.0, 10.0, 50.0, 30.0, 50.0])  # those that stay are encoded again
+    monkeypatch.setattr(
+        AgeV1,
+        "predict_chip_age",
+        lambda self, faces: paddle.to_tensor([next(ages) for _ in faces]),
+    )
+    save(tmp_path / "g.pdparams", ["20-40_40-60"], bias=0.1)
+    flags = f"--data_path={tmp_path / 'faces'} --exp_dir={tmp_path / 'out'} --checkpoint_path={tmp_path / 'g.pdparams'}"
+    flags += " --method=group-gan --target_age=45 --test_batch_size=3"
+    assert run(lambda: main(flags.split())) == 1
+    said = capsys.readouterr()
+    assert "b.png: " in said.err and "2 images done" in said.out
+    written = sorted(
+        path.name for path in (tmp_path / "out" / "inference_results" / "45").iterdir()
+    )
+    assert written == ["a.png", "c.png"]

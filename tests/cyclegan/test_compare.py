@@ -79,6 +79,23 @@ def test_methods_and_other_peoples_results_are_one_table(tmp_path, capsys):
     assert float(rows["theirs"]["LPIPS"]) > 0.05
     assert float(rows["fa-gan"]["s"]) > 0 and rows["theirs"]["s"] == "-"
     assert Image.open(out / "comparison.jpg").width > 2 * 192
+    # The pictures of this run stay, and do not count among those of other photos.
+    (tmp_path / "photos" / "a.png").rename(tmp_path / "photos" / "b.png")
+    assert compare(*flags) == 0
+    with open(out / "comparison.csv", newline="") as file:
+        assert [row["faces"] for row in csv.DictReader(file)] == ["1"]
+
+
+def test_a_face_that_a_method_refuses_is_named(tmp_path, capsys):
+    save(tmp_path / "g.pdparams", ["20-40_40-60"])
+    (tmp_path / "photos").mkdir()
+    Image.open(PHOTO).save(tmp_path / "photos" / "a.png")
+    flags = [f"--data_path={tmp_path / 'photos'}", f"--exp_dir={tmp_path}", "--methods=group-gan"]
+    flags += [f"--baselines_path={tmp_path / 'g.pdparams'}", "--target_age=30", "--num_threads=1"]
+    assert compare(*flags) == 1
+    said = capsys.readouterr()
+    assert "not judged: a.png: group-gan: no network leads from" in said.err
+    assert "group-gan" in said.out
 
 
 @pytest.mark.parametrize(

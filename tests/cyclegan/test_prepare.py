@@ -87,6 +87,14 @@ def test_more_held_out_than_there_are(people, tmp_path, capsys):
     assert "60+ has 3 faces" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("out, flag", [("PEOPLE/out", ""), ("out", "--seed=-1")])
+def test_results_lie_elsewhere_and_seeds_are_not_negative(out, flag, people, tmp_path, capsys):
+    flags = ["--age_groups=coarse", f"--data_path={people}"]
+    flags.append(f"--out_path={tmp_path / out.replace('PEOPLE', str(people))}")
+    assert prepare(*flags, *filter(None, [flag])) == 2
+    assert ("--seed" if flag else "--out_path lies outside") in capsys.readouterr().err
+
+
 def test_holding_out_needs_groups(people, tmp_path, capsys):
     assert prepare(f"--data_path={people}", f"--out_path={tmp_path / 'out'}", "--hold_out=3") == 2
     assert "--age_groups" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import paddle
 import pytest
 
 from work.configs.age_groups import parse_groups
+from work.datasets.training import batch_positions
 from work.errors import UserError
 from work.models.cyclegan.cyclegan import CycleGAN
 from work.training.cyclegan.losses import (
@@ -16,7 +17,7 @@ from work.training.cyclegan.losses import (
     mismatch_loss,
 )
 from work.training.cyclegan.passes import CyclePasses, Side, Weights
-from work.training.cyclegan.plans import GroupPlanner, Plan, YearsPlanner, batch_positions
+from work.training.cyclegan.plans import GroupPlanner, Plan, YearsPlanner
 from work.training.cyclegan.pool import ImagePool
 
 

@@ -180,3 +180,16 @@ def test_weights_of_another_method_are_refused(data, tmp_path, capsys):
     flags = [*SMALL, *data, "--method=group-gan", f"--checkpoint_path={tmp_path / 'fa.pdparams'}"]
     assert train(*flags, f"--exp_dir={tmp_path / 'run'}", "--max_steps=1") == 2
     assert "holds fa_gan weights; group_gan is trained here" in capsys.readouterr().err
+
+
+def test_a_face_that_cannot_be_read_is_replaced_by_one_about_as_old(data):
+    from work.configs.cyclegan_options import CycleGANOptions
+    from work.training.ranks import Ranks
+
+    root = dict(flag[2:].split("=") for flag in data)
+    options = CycleGANOptions(**root, groups="20-40,60+", size=64, only="20-40_60+")
+    recipe = CycleRecipe(options, Ranks())
+    ages = np.array([int(path.name.split("_")[0]) for path in recipe.train_faces.paths])
+    assert (np.diff(ages) >= 0).all()  # the next one in this order takes its place
+    young, old = recipe.planners[0].groups
+    assert set(ages[young]) == {25, 38} and set(ages[old]) == {62, 75}

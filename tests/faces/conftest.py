@@ -36,7 +36,8 @@ def detector(fetched):
     from work.runtime import setup
 
     setup("cpu")
-    return FaceDetector(fetched("mtcnn"))
+    fetched("mtcnn")
+    return FaceDetector()
 
 
 @pytest.fixture(scope="session")

@@ -106,4 +106,4 @@ def test_smallest_face_can_be_chosen(detector, fetched, portraits):
 
     small = portraits[1].resize((56, 69), Image.Resampling.LANCZOS)  # the face has 30 x 40 px
     assert len(detector(small)) == 1
-    assert len(FaceDetector(fetched("mtcnn"), smallest=60)(small)) == 0
+    assert len(FaceDetector(smallest=60)(small)) == 0

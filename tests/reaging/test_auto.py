@@ -27,9 +27,9 @@ class Children(AgeingModel):
     def __init__(self):
         self.learned = 0
 
-    def encode(self, faces, w_plus=None, steps=None, on_step=None):
+    def encode(self, faces, w_plus=None, steps=None, on_share=None):
         self.learned += len(faces)
-        on_step(1.0)
+        on_share(1.0)
         return [f"{steps} steps" for _ in faces]
 
     def ages(self, encoded):

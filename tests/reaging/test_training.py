@@ -122,6 +122,7 @@ def test_a_dry_run_prints_the_options_and_makes_nothing(data, tmp_path, capsys):
         (["--train_root=PEOPLE", "--whole_share=2"], "--whole_share lies between"),
         (["--train_root=PEOPLE", "--gan_lambda=-1"], "--gan_lambda"),
         (["--train_root=LONE"], "--test_every"),
+        (["--train_root=PEOPLE", "--photos_root=ONE", "--batch_size=2"], "2 that is no photo"),
     ],
 )
 def test_what_cannot_work_is_one_line_and_code_2(flags, reason, data, tmp_path, capsys):

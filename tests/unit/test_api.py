@@ -38,7 +38,7 @@ def test_a_photo_is_aged_by_path_picture_or_array(ager, photo, tmp_path):
     assert aged.shape == (100, 140, 3) and aged.max() == 255 and (aged == 60).mean() > 0.2
     for same in (str(tmp_path / "me.png"), tmp_path / "me.png", np.asarray(photo)):
         assert (np.asarray(ager.photo(same, 100)) == aged).all()
-    assert ager.engine.model.learned == 2  # each face once
+    assert ager.model.learned == 2  # each face once
 
 
 def test_a_picture_is_turned_as_its_exif_says(ager):
@@ -58,6 +58,7 @@ def test_ages_may_be_relative_and_one_for_each_face(ager, photo):
     assert left[:, :55].max() == 255 and (left[:, 90:] == 60).all()
     with pytest.raises(UserError, match="3 target ages for 2 faces"):
         ager.photo(photo, [1, 2, 3])
+    assert (np.asarray(ager.photo(photo, "100,+10")) != np.asarray(ager.photo(photo, 100))).any()
     with pytest.raises(UserError, match="--target_age 130"):
         ager.photo(photo, 130)
     with pytest.raises(UserError, match="uint8"):
@@ -112,9 +113,52 @@ def test_only_the_last_photos_are_remembered(ager, photo):
     for level in range(6):
         ager.ages(Image.new("RGB", photo.size, (level, 0, 0)))
     ager.ages(Image.new("RGB", photo.size, (5, 0, 0)))
-    assert ager.engine.model.learned == 12
+    assert ager.model.learned == 12
     ager.ages(Image.new("RGB", photo.size, (0, 0, 0)))
-    assert ager.engine.model.learned == 14
+    assert ager.model.learned == 14
+
+
+def test_who_was_not_asked_for_stays_in_a_film(ager, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "work.video.film.age_film", lambda film, path, options, model: asked.append(options)
+    )
+    ager.video("a.mp4", "b.mp4")
+    ager.video("a.mp4", "b.mp4", person="2=60")
+    ager.video("a.mp4", "b.mp4", 30, person="2=60")
+    found = [[options.target_of(number) for number in (1, 2)] for options in asked]
+    assert [[t and t.text for t in two] for two in found] == [
+        ["70", "70"],
+        [None, "60"],
+        ["30", "60"],
+    ]
+
+
+def test_a_film_of_one_age_is_refused(ager, photo, tmp_path):
+    with pytest.raises(UserError, match="is one age for this face"):
+        ager.film(photo, tmp_path / "film.gif", ["+0", "40"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_that_would_do_nothing_are_refused():
+    with pytest.raises(TypeError, match="takes no target_age"):
+        Ager(target_age=30)
+
+
+def test_a_model_that_knows_no_ages_is_refused(ager, photo, monkeypatch):
+    monkeypatch.setattr(Brightener, "knows_age", False)
+    with pytest.raises(UserError, match="is a pSp checkpoint, which knows no ages"):
+        ager.photo(photo, 70)
+
+
+@pytest.mark.parametrize("options, looked_for", [({}, None), ({"smallest": 10}, 10)])
+def test_the_detector_looks_for_faces_as_small_as_asked(ager, options, looked_for):
+    finder = Ager(**options)._ager
+    assert finder.detector.smallest == looked_for
+    assert (
+        finder.no_face(Image.new("RGB", (9, 9)))
+        == f"no face of {looked_for or 32} px or more found"
+    )
 
 
 def test_a_model_without_a_generator_says_so():
@@ -146,7 +190,7 @@ def test_small_faces_are_left_out_and_the_largest_is_chosen(ager, photo, monkeyp
         found.boxes[1] = [20, 32, 44, 68]
         return found
 
-    detector = type("SmallAndLarge", (), {"__call__": small_and_large})
+    detector = type("SmallAndLarge", (TwoFaces,), {"__call__": small_and_large})
     monkeypatch.setattr(photo_flow, "FaceDetector", detector)
     assert len(Ager().ages(photo)) == 1  # 24 px are below the 32 of --smallest
     assert len(Ager(smallest=20).ages(photo)) == 2

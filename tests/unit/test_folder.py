@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from work.datasets.folders import ImageFolder, Writer, result_names
+from work.datasets.folders import ImageFolder, Writer, result_names, without_results
 from work.datasets.images import read_image
 from work.datasets.transforms import to_input, to_picture
 from work.errors import UserError
@@ -70,6 +70,15 @@ def test_results_of_another_kind_never_overwrite_each_other():
     names = [str(name) for name in result_names(PATHS, Path("r"), ".mp4")]
     assert names[:2] == ["r/a_jpg.mp4", "r/a_png.mp4"] and names[4] == "r/sub/a.mp4"
     assert len({name.lower() for name in names}) == len(PATHS)
+
+
+def test_results_within_a_folder_are_not_its_images(tmp_path):
+    photos, results = tmp_path / "photos", tmp_path / "photos" / "crops"
+    paths = [photos / "a.jpg", results / "a.jpg", photos / "crops_of_mine" / "b.jpg"]
+    assert without_results(paths, photos, results) == [paths[0], paths[2]]
+    assert without_results(paths, photos, tmp_path / "crops") == paths
+    with pytest.raises(UserError, match="no image in .* but those in"):
+        without_results(paths[1:2], photos, results)
 
 
 def test_exit_codes_and_summary(tmp_path, capsys):

@@ -42,6 +42,17 @@ def test_folders_of_ages_are_told_from_others(tmp_path):
     ]
 
 
+def test_relative_ages_have_partners_but_no_target(tmp_path):
+    names = ("+20/a.png", "-5.5/a.png", "0/a.png", "05000/b.png", "69000/b.png", "101/b.png")
+    results = list_results(touch(tmp_path / "data", *names), touch(tmp_path / "truth", "a.jpg"))
+    assert {r.age: r.has_target for r in results if r.partner} == {
+        "+20": False,
+        "-5.5": False,
+        "0": True,
+    }
+    assert {r.name for r in results if not r.age} == {"05000/b.png", "69000/b.png", "101/b.png"}
+
+
 def test_partners_are_found_whatever_their_suffix(tmp_path):
     data = touch(tmp_path / "data", "a.png", "a.jpg", "b.png", "c.png", "d.png")
     truth = touch(tmp_path / "truth", "a.png", "a.jpg", "b.jpg", "b.webp", "c.tif")

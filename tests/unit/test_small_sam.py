@@ -28,7 +28,9 @@ from work.training.sam_passes import Passes
 
 LIGHT = "--encoder_type=LightStyleEncoder --stylegan_weights=mobile_stylegan --renders_share=0.5"
 PSP_FLAGS = f"--dataset_type=ffhq_encode --start_from_latent_avg {LIGHT} --code_lambda=0.1"
-SAM_FLAGS = f"--dataset_type=ffhq_aging --start_from_encoded_w_plus {LIGHT} --cycle_lambda=1"
+SAM_FLAGS = (
+    f"--dataset_type=ffhq_aging --start_from_encoded_w_plus {LIGHT} --cycle_lambda=1 --l2_lambda=1"
+)
 
 
 class TinyGenerator(paddle.nn.Layer):
@@ -185,6 +187,7 @@ def test_a_run_resumes_bit_for_bit(flags, term, tiny, tmp_path):
     "text, named",
     [
         (PSP_FLAGS + " --renders_share=1", "--renders_share lies"),
+        (PSP_FLAGS + " --renders_share=0.25 --batch_size=2", "of a batch of 2 that is no face"),
         (PSP_FLAGS + " --renders_share=0.9 --batch_size=2", "needs a face of the folder"),
         ("--dataset_type=ffhq_encode --renders_share=0.5", "--start_from_latent_avg"),
         (SAM_FLAGS + " --code_lambda=1", "--code_lambda"),

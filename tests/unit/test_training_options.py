@@ -88,6 +88,14 @@ def test_bfloat16_on_a_cpu_that_cannot(monkeypatch):
         Precision("O1", "bfloat16", gpu=False)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "--cycle_lambda=1 --l2_lambda_aging=1 --lpips_lambda_aging=1"]
+)
+def test_a_run_that_would_learn_nothing_is_refused(text):
+    with pytest.raises(UserError, match="no loss is switched on"):
+        networks.build_objective(options(text))
+
+
 def test_missing_weights_name_the_file_and_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr("work.models.pretrained.PACKAGE_FOLDER", tmp_path)
     monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path))

@@ -45,6 +45,12 @@ def test_an_untouched_run_resumes(copy):
     assert train("--resume", copy, "--max_steps=3") == 0
 
 
+def test_a_run_goes_on_in_its_own_folder_only(copy, tmp_path, capfd):
+    assert train("--resume", copy, f"--exp_dir={tmp_path / 'other'}", "--max_steps=3") == 2
+    assert "leave --exp_dir out" in capfd.readouterr().err
+    assert train("--resume", copy, f"--exp_dir={copy}", "--max_steps=2") == 0
+
+
 OPTIONS = {
     "a list": (lambda text: "[1, 2]", "opt.json: options by name are expected, not a list"),
     "a word for a number": (

@@ -18,7 +18,7 @@ class Brightener(AgeingModel):
     def __init__(self):
         self.learned = 0
 
-    def encode(self, faces, w_plus=None, steps=None, on_step=None):
+    def encode(self, faces, w_plus=None, steps=None, on_share=None):
         self.learned += len(faces)
         return [face.tensor(self.output_size) for face in faces]
 
@@ -31,6 +31,12 @@ class Brightener(AgeingModel):
 
 class TwoFaces:
     """A detector that finds the same two faces everywhere."""
+
+    def __init__(self, smallest=None):
+        self.smallest = smallest
+
+    def smallest_in(self, photo):
+        return self.smallest or 20.0
 
     def __call__(self, photo):
         first = np.array([[20, 40], [40, 40], [30, 50], [22, 62], [38, 62]], float)

@@ -32,7 +32,7 @@ class Warmer(AgeingModel):
     def __init__(self):
         self.own: list[float] = []
 
-    def encode(self, faces, w_plus=None, steps=None, on_step=None):
+    def encode(self, faces, w_plus=None, steps=None, on_share=None):
         return self.encode_known(faces, [40.0] * len(faces))
 
     def encode_known(self, faces, ages):
@@ -57,6 +57,9 @@ class OneFace:
 
     def __init__(self, **_: object):
         pass
+
+    def smallest_in(self, picture: Image.Image) -> float:
+        return 20.0
 
     def __call__(self, picture: Image.Image) -> FoundFaces:
         rows, columns = np.nonzero(np.asarray(picture)[..., 1] > 120)

@@ -129,7 +129,7 @@ def test_an_age_too_young_is_refused_before_the_film_is_read(model, tmp_path, ca
     old = film(tmp_path / "old.mp4", sound=False)
     for words in (["--target_age=8"], ["--person=1=8"]):
         assert age(old, tmp_path / "new.mp4", *words) == 2
-        assert capsys.readouterr().err.count("target age 8: --model direct makes people of 15") == 1
+        assert capsys.readouterr().err.count("target age 8: this model makes people of 15") == 1
 
 
 def test_models_that_draw_whole_faces_are_refused(model, tmp_path, capsys):

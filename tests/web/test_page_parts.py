@@ -12,14 +12,16 @@ from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
+import paddle
 import pytest
 from PIL import Image
 
 from tests.unit.toy_ager import Brightener, TwoFaces
+from work.configs.options import STEPS
 from work.configs.video_options import VideoOptions
 from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, read_image
-from work.errors import run
+from work.errors import UserError, run
 from work.faces.aligned import AlignedFace
 from work.inference import photos as photo_flow
 from work.scripts import web
@@ -137,11 +139,39 @@ def test_a_host_that_is_not_here_is_named_at_once(host, capfd):
     assert f"--host {host}: " in said.err and "starting" not in said.out
 
 
-def test_a_transparent_photo_stays_transparent(tmp_path, monkeypatch):
-    path = tmp_path / "cut.png"
-    Image.new("RGBA", (140, 100), (60, 60, 60, 128)).save(path)
+@pytest.fixture
+def toy(monkeypatch):
+    """The page's model and detector are toys."""
     monkeypatch.setattr(photo_flow, "load_model", lambda options: Brightener())
     monkeypatch.setattr(photo_flow, "FaceDetector", TwoFaces)
+
+
+def test_a_model_that_draws_no_children_is_refused(toy, monkeypatch):
+    monkeypatch.setattr(Brightener, "youngest", 15.0)
+    with pytest.raises(UserError, match="exp/reaging: the page shows children too"):
+        Studio(WebOptions(checkpoint_path="exp/reaging"))
+
+
+def test_a_style_is_learned_again_at_another_quality(toy, tmp_path, monkeypatch):
+    for name, value in (("n_styles", 2), ("refines", True)):
+        monkeypatch.setattr(Brightener, name, value)
+    for name in ("codes", "render"):
+        monkeypatch.setattr(Brightener, name, lambda *_: paddle.zeros([1, 3, 32, 32]))
+    learned = []
+    monkeypatch.setattr(Brightener, "invert", lambda self, face, steps, told: learned.append(steps))
+    monkeypatch.setattr("work.web.studio.mix_styles", lambda codes, *_: codes)
+    studio, session = Studio(WebOptions()), Sessions(tmp_path, 1).get("me")
+    path = tmp_path / "a.png"
+    Image.new("RGB", (140, 100)).save(path)
+    studio.open_photo(session, path, lambda share, key: None)
+    for quality in ("draft", "draft", "best"):
+        studio.mix(session, quality, path, 70, "fine", 1.0, lambda share, key: None)
+    assert learned == [STEPS["draft"], STEPS["best"]]
+
+
+def test_a_transparent_photo_stays_transparent(toy, tmp_path):
+    path = tmp_path / "cut.png"
+    Image.new("RGBA", (140, 100), (60, 60, 60, 128)).save(path)
     studio, session = Studio(WebOptions()), Sessions(tmp_path, 1).get("me")
     studio.open_photo(session, path, lambda share, key: None)
     files, _ = studio.age(session, "draft", 70, lambda share, key: None)

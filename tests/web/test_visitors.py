@@ -35,8 +35,8 @@ def test_a_session_takes_its_files_with_it(tmp_path):
     session.take("photo", second)
     assert not first.parent.exists() and second.exists()
     session.take("reference", style)
-    session.result("aged.jpg").write_bytes(b"result")
-    sessions.get("other").result("aged.jpg").write_bytes(b"result")
+    session.result("age", "aged.jpg").write_bytes(b"result")
+    sessions.get("other").result("age", "aged.jpg").write_bytes(b"result")
     sessions.close("me")
     sessions.close("never came")
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -77,8 +77,10 @@ def test_a_photo_that_two_visitors_sent_stays_until_both_have_left(tmp_path):
 def test_results_do_not_pile_up(tmp_path):
     session = Sessions(tmp_path, limit=3).get("a")
     for _ in range(RESULTS + 3):
-        session.result("aged.jpg").write_bytes(b"result")
+        session.result("age", "aged.jpg").write_bytes(b"result")
     assert len(list(tmp_path.rglob("aged.jpg"))) == RESULTS
+    session.result("film", "film.mp4").write_bytes(b"result")
+    assert len(list(tmp_path.rglob("aged.jpg"))) == RESULTS  # each tab has its own
 
 
 def test_what_nobody_claims_is_deleted_after_a_minute(tmp_path):
@@ -86,7 +88,7 @@ def test_what_nobody_claims_is_deleted_after_a_minute(tmp_path):
     fresh, late, taken = (upload(tmp_path, name) for name in "abc")
     session = sessions.get("me")
     session.take("photo", taken)
-    result = session.result("aged.jpg")
+    result = session.result("age", "aged.jpg")
     result.write_bytes(b"result")
     for path in (late, taken, result):
         for part in (path, path.parent):

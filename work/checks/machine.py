@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 
 import paddle
@@ -34,13 +35,12 @@ def package() -> str:
     """The version of this package: the commit in a clone, else the wheel's."""
     if not is_checkout():
         return f"paddle-sam {metadata.version('paddle-sam')}"
-    done = subprocess.run(
-        ["git", "-C", os.path.dirname(__file__), "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return f"a clone at {done.stdout.strip() or 'an unknown commit'}"
+    commit = ""
+    with suppress(OSError):  # git itself may be missing
+        command = ["git", "-C", os.path.dirname(__file__), "describe", "--always", "--dirty"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        commit = done.stdout.strip()
+    return f"a clone at {commit or 'an unknown commit'}"
 
 
 def versions() -> str:

@@ -105,6 +105,10 @@ def resolve(options: RunFlags) -> RunFlags:
         )
         return options
     folder = Path(options.resume)
+    require(
+        "exp_dir" not in options.typed or Path(options.exp_dir) == folder,
+        f"--resume {folder} goes on in that folder; leave --exp_dir out",
+    )
     source = folder / "opt.json"
     try:
         read = json.loads(source.read_text(encoding="utf-8"))

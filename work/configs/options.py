@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Optional
 
@@ -201,3 +202,8 @@ class TestOptions(ModelChoice):
             f"--latent_mask {self.latent_mask}: e.g. 8,9,10",
         )
         return [int(layer) for layer in layers]
+
+
+def check_smallest(pixels: float) -> None:
+    """Raise UserError unless faces so wide can be looked for: a photo is enlarged until they fill a window of 12 px."""
+    require(8 <= pixels < math.inf, f"--smallest {pixels:g}: at least 8 pixels")

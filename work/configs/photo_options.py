@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from work.configs.flags import file_names, option, require
-from work.configs.options import BLENDS, ModelChoice
+from work.configs.options import BLENDS, ModelChoice, check_smallest
 from work.configs.target_age import Target, targets
 
 
@@ -29,7 +29,11 @@ class PhotoOptions(ModelChoice):
     )
     skip_existing: bool = option(False, "leave out photos whose results are there already")
     largest: bool = option(False, "age only the largest face")
-    smallest: float = option(32, "skip faces narrower than this many pixels")
+    smallest: float = option(
+        32,
+        "skip faces narrower than this many pixels",
+        shown="32, or 1.5 % of the longer side of larger photos",
+    )
     blend: Optional[str] = option(
         "composite", "keep detail of the photo, or show the generator's face", choices=BLENDS
     )
@@ -38,6 +42,7 @@ class PhotoOptions(ModelChoice):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(1 <= self.jpeg_quality <= 100, "--jpeg_quality lies between 1 and 100")
+        check_smallest(self.smallest)
         self.targets  # noqa: B018  (checks what was typed)
 
     @property

@@ -52,6 +52,7 @@ class ProjectorOptions(RunOptions):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.step >= 1, "--step is at least 1")
         require(
             0 < self.final_lr <= self.start_lr, "--final_lr lies above 0, and not above --start_lr"

@@ -28,7 +28,7 @@ class ReagingOptions(LoopFlags):
         0.25, "share of the rendered faces that are shown whole; the others are crops"
     )
     test_every: int = option(
-        9, "every so many people and photos are kept aside for validation (without --test_root)"
+        9, "every so many photos, and without --test_root people, are kept aside for validation"
     )
     size: int = option(256, "pixels of a side in training; a crop is taken at the scale of 512")
     ndf: int = option(32, "channels of the discriminator's first layer")
@@ -71,7 +71,16 @@ class ReagingOptions(LoopFlags):
             require(getattr(self, f"{name}_lambda") >= 0, f"--{name}_lambda is 0 or more")
         for name in ("photos_share", "whole_share"):
             require(0 <= getattr(self, name) <= 1, f"--{name} lies between 0 and 1")
+        require(
+            not (self.photos_root and self.photos_share) or self.photos > 0,
+            f"--photos_share {self.photos_share}: of a batch of {self.batch_size} that is no photo",
+        )
         require(self.test_every >= 2, "--test_every is at least 2")
         require(self.ndf >= 1 and self.looks >= 1, "--ndf and --looks are at least 1")
         require(self.clip > 0 and self.judge_rate > 0, "--clip and --judge_rate are above 0")
         require(self.amp != "O2", "--amp O2 is not for this network; O1 is")
+
+    @property
+    def photos(self) -> int:
+        """How many faces of a batch are photos, if there are any."""
+        return round(self.photos_share * self.batch_size)

@@ -66,10 +66,15 @@ class TrainOptions(EncoderFlags, LoopFlags, LossFlags, ModelFlags):
 
 
 def _check_renders(options: TrainOptions) -> None:
-    require(0 <= options.renders_share < 1, "--renders_share lies between 0 and 1")
+    share, size = options.renders_share, options.batch_size
+    require(0 <= share < 1, "--renders_share lies between 0 and 1")
+    require(
+        options.renders > 0 or share == 0,
+        f"--renders_share {share}: of a batch of {size} that is no face",
+    )
     require(
         options.renders < options.batch_size,
-        f"--renders_share {options.renders_share}: a batch of {options.batch_size} needs a face of the folder too",
+        f"--renders_share {share}: a batch of {size} needs a face of the folder too",
     )
     require(
         not options.renders or options.dataset_type in ("ffhq_aging", "ffhq_encode"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from work.configs.flags import file_names, option, require
-from work.configs.options import ModelChoice
+from work.configs.options import ModelChoice, check_smallest
 from work.configs.target_age import Target, targets
 
 FILM_CODECS = ("h264", "hevc")
@@ -53,7 +53,7 @@ class VideoOptions(ModelChoice):
         require(0 <= self.start < math.inf, "--start is at least 0")
         require(0 <= self.seconds < math.inf, "--seconds is at least 0")
         require(0 <= self.crf <= 51, "--crf lies between 0 and 51")
-        require(self.smallest >= 1, "--smallest is at least 1")
+        check_smallest(self.smallest)
         require(self.codec in FILM_CODECS, f"--codec {self.codec}: one of {', '.join(FILM_CODECS)}")
         self.targets  # noqa: B018  (checks what was typed)
         self.by_number  # noqa: B018

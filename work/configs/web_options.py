@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from work.configs.flags import option, require
-from work.configs.options import BLENDS, ModelChoice
+from work.configs.options import BLENDS, ModelChoice, check_smallest
 from work.configs.photo_options import PhotoOptions
 from work.configs.video_options import VideoOptions
 
@@ -35,6 +35,7 @@ class WebOptions(ModelChoice):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.model != "direct", "--model direct: the page shows children too; it cannot")
+        check_smallest(self.smallest)
         require(0 < self.port < 65536, f"--port {self.port}: 1 to 65535")
         require(self.max_upload_mb >= 1, "--max_upload_mb is at least 1")
         require(self.max_film_mb >= 1, "--max_film_mb is at least 1")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from work import runtime
 from work.datasets.images import ImageError, find_images, save_image, writable_name
+from work.errors import UserError
 from work.progress import Progress, progress
 from work.report import Report
 
@@ -106,6 +107,21 @@ class ImageFolder:
         assert self._bar is not None
         self._before, self._handed_out = self._bar.done, len(names)
         return names
+
+
+def without_results(paths: list[Path], source: Path, target: Path) -> list[Path]:
+    """The images below a folder, but for the results of an earlier run in a folder `target` within it.
+
+    Raises:
+        UserError: there are no others.
+    """
+    inside, whole = target.resolve(), source.resolve()
+    if whole not in inside.parents:
+        return paths
+    found = [path for path in paths if inside not in path.resolve().parents]
+    if not found:
+        raise UserError(f"no image in {source} but those in {target}")
+    return found
 
 
 def result_names(paths: list[Path], root: Path, suffix: str | None = None) -> list[Path]:

@@ -22,7 +22,7 @@ from work.datasets.transforms import to_input
 from work.errors import UserError
 
 # First number after the seed of each kind of draw, so that no two kinds share their numbers.
-ORDER, FLIPS, AGES, NOISE, WEIGHTS, INPUTS, RENDERS = range(7)
+ORDER, FLIPS, AGES, NOISE, WEIGHTS, INPUTS, RENDERS, POOLS = range(8)
 AHEAD = 4  # batches that are read before they are asked for
 
 
@@ -106,9 +106,15 @@ def training_keys(
     """The faces of every batch of this rank, without end: each batch of all ranks is a slice of the stream."""
     batch = first_batch
     while True:
-        start = (batch * world + rank) * batch_size
-        yield [draw_face(count, seed, position) for position in range(start, start + batch_size)]
+        positions = batch_positions(batch, batch_size, rank, world)
+        yield [draw_face(count, seed, position) for position in positions]
         batch += 1
+
+
+def batch_positions(batch: int, size: int, rank: int = 0, world: int = 1) -> range:
+    """The positions that one rank reads in a batch."""
+    start = (batch * world + rank) * size
+    return range(start, start + size)
 
 
 def validation_keys(count: int, batch_size: int) -> list[list[tuple[int, bool]]]:

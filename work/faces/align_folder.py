@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from work.datasets.folders import result_names
+from work.datasets.folders import result_names, without_results
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.errors import shown
 from work.files import atomic_write, check_folder
@@ -55,7 +55,7 @@ def align_folder(
     Returns:
         The exit code: 0, 1 if photos were without a face or unreadable, 2 if nothing could be aligned.
     """
-    paths = find_images(root)
+    paths = without_results(find_images(root), root, out)
     check_folder(out)
     names = result_names(paths, root)
     jobs = [CropJob(path, out / name, size, all_faces) for path, name in zip(paths, names)]

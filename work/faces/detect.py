@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import paddle
@@ -14,9 +13,9 @@ from PIL import Image
 from work.faces.boxes import areas, corrected, evened, squared, suppressed
 from work.faces.picture import SMALLEST, WINDOW, Picture, roomy, rotated, rotated_points
 from work.loading import load_network
-from work.models.checkpoint import read_checkpoint
 from work.models.mtcnn import MTCNN
 
+SMALLEST_SHARE = 0.015  # of an image's longer side, that a face is wide at least
 STEP = 0.709  # from one level of the pyramid to the next: half the area
 THRESHOLDS = np.log([0.6 / 0.4, 0.7 / 0.3, 0.9 / 0.1])  # of P(face) after each network, as log-odds
 # A tilted face is found, but its landmarks are right only when upright.
@@ -48,16 +47,12 @@ class FaceDetector:
     """MTCNN on the current device.
 
     Args:
-        weights: a checkpoint of kind "mtcnn"; by default the known one, fetched on first use.
         smallest: smallest face in pixels; by default 20, or 1.5 % of a large image's longer side.
         turn: where nothing certain is found, look at the image turned by 90, 180 and 270 degrees too.
     """
 
-    def __init__(
-        self, weights: str | Path | None = None, smallest: float | None = None, turn: bool = True
-    ):
-        checkpoint = None if weights is None else read_checkpoint(weights)
-        self.networks: MTCNN = load_network("mtcnn", checkpoint, weights)
+    def __init__(self, smallest: float | None = None, turn: bool = True):
+        self.networks: MTCNN = load_network("mtcnn")
         self.smallest, self.turn = smallest, turn
 
     def __call__(self, image: Image.Image) -> FoundFaces:
@@ -77,10 +72,12 @@ class FaceDetector:
                         found[i] = faces
         return found
 
+    def smallest_in(self, image: Image.Image) -> float:
+        """The width in pixels of the smallest faces that are looked for in an image."""
+        return self.smallest or max(SMALLEST, SMALLEST_SHARE * max(image.size))
+
     def _detect(self, images: Sequence[Image.Image], turns: int) -> list[FoundFaces]:
-        pictures = [
-            Picture(i, self.smallest or max(SMALLEST, 0.015 * max(i.size)), turns) for i in images
-        ]
+        pictures = [Picture(image, self.smallest_in(image), turns) for image in images]
         if not pictures:
             return []
         with paddle.no_grad():

@@ -16,7 +16,7 @@ from work.faces.aligned import AlignedFace
 from work.inference.direct import SIZE, YOUNGEST, DirectModel, SeenFace
 from work.inference.embedded.model import EmbeddedModel
 from work.inference.model import AgeingModel, Frames
-from work.inference.steps import OnStep, ignore_progress
+from work.inference.shares import OnShare, ignore_progress
 
 
 @dataclass
@@ -59,7 +59,7 @@ class AutoModel(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = ignore_progress,
+        on_share: OnShare = ignore_progress,
     ) -> list[EitherFace]:
         """See AgeingModel; what the embedded model has to learn waits until it is needed."""
         codes = [None] * len(faces) if w_plus is None else list(w_plus.split(len(faces)))
@@ -84,17 +84,17 @@ class AutoModel(AgeingModel):
         return self.direct
 
     def drawn_by(
-        self, encoded: list[EitherFace], ages: Sequence[float], on_step: OnStep = ignore_progress
+        self, encoded: list[EitherFace], ages: Sequence[float], on_share: OnShare = ignore_progress
     ) -> tuple[AgeingModel, Any]:
         """See AgeingModel; the direct model if neither the ages nor one of the faces are a child's."""
         if min([*ages, *self.ages(encoded)]) >= YOUNGEST:
             return self.direct, [face.seen for face in encoded]
-        return self.children, self._learned(encoded, on_step)
+        return self.children, self._learned(encoded, on_share)
 
-    def _learned(self, encoded: list[EitherFace], on_step: OnStep = ignore_progress) -> list[Any]:
+    def _learned(self, encoded: list[EitherFace], on_share: OnShare = ignore_progress) -> list[Any]:
         for face in encoded:
             if not face.learned:
-                face.learned = self.children.encode([face.face], face.w_plus, face.steps, on_step)
+                face.learned = self.children.encode([face.face], face.w_plus, face.steps, on_share)
         return [face.learned[0] for face in encoded]
 
     @paddle.no_grad()
@@ -131,10 +131,10 @@ class AutoModel(AgeingModel):
         return self.children.render(w_plus, resize)
 
     def invert(
-        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = ignore_progress
+        self, faces: Tensor, steps: Optional[int] = None, on_share: OnShare = ignore_progress
     ) -> Tensor:
         """See AgeingModel."""
-        return self.children.invert(faces, steps, on_step)
+        return self.children.invert(faces, steps, on_share)
 
     def random_codes(self, n: int) -> Tensor:
         """See AgeingModel."""

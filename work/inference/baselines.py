@@ -21,8 +21,8 @@ from work.faces.align import UTKFACE_TEMPLATE, ffhq_quad
 from work.faces.aligned import AlignedFace, stack
 from work.faces.head_mask import border_mask
 from work.inference.composite import is_grey, without_colours
-from work.inference.model import AgeingModel
-from work.inference.steps import OnStep, ignore_progress
+from work.inference.model import AgeingModel, AgeRefused
+from work.inference.shares import OnShare, ignore_progress
 from work.installation import PACKAGE_FOLDER
 from work.loading import load_network
 from work.models.checkpoint import Checkpoint
@@ -69,17 +69,17 @@ def choose(
         runs: those that were trained: "fa", and "20-40_60+" for a pair of groups.
 
     Raises:
-        UserError: an age outside all groups, or a pair that was not trained.
+        AgeRefused: an age outside all groups, or a pair that was not trained.
     """
     direction = "older" if target >= age else "younger"
     if method == "fa-gan" or (method == "f-gan" and abs(target - age) < FAR):
         return Choice(FA, direction)
     try:
         ends = [group_of(years, groups) for years in (age, target)]
-    except UserError:
+    except UserError as error:
         if method == "f-gan":
             return Choice(FA, direction)
-        raise
+        raise AgeRefused(str(error)) from error
     young, old = sorted(ends, key=lambda group: group.low)
     run = f"{young.name}_{old.name}"
     if young != old and run in runs:
@@ -89,7 +89,7 @@ def choose(
     if young == old:
         return Choice(None, direction)
     trained = ", ".join(name for name in runs if name != FA)
-    raise UserError(
+    raise AgeRefused(
         f"no network leads from {ends[0].name} to {ends[1].name}; trained are {trained}"
     )
 
@@ -128,7 +128,7 @@ class Baseline(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = ignore_progress,
+        on_share: OnShare = ignore_progress,
     ) -> BaselineFaces:
         """See AgeingModel; there are no codes."""
         encoded = self.encode_known(faces, [])
@@ -150,6 +150,10 @@ class Baseline(AgeingModel):
     def ages(self, encoded: BaselineFaces) -> list[float]:
         """See AgeingModel; by the age network that the training asked."""
         return encoded.ages
+
+    def require_change(self, encoded: BaselineFaces, which: int, years: float) -> None:
+        """See AgeingModel."""
+        choose(self.method, encoded.ages[which], years, self.groups, self.runs)
 
     @paddle.no_grad()
     def transform(

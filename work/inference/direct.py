@@ -17,8 +17,8 @@ from work.inference.composite import is_grey, without_colours
 from work.inference.embedded.person_reader import load_person_reader, read_fitted
 from work.inference.engines.reaging import fast_networks
 from work.inference.model import AgeingModel
+from work.inference.shares import OnShare, ignore_progress
 from work.inference.skin_tone import keep_tone
-from work.inference.steps import OnStep, ignore_progress
 from work.installation import PACKAGE_FOLDER, command
 from work.loading import load_network
 from work.models.reaging.nominal import OLDEST, YOUNGEST, NominalAges, read_nominal, split_nominal
@@ -79,7 +79,7 @@ class DirectModel(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = ignore_progress,
+        on_share: OnShare = ignore_progress,
     ) -> list[SeenFace]:
         """See AgeingModel; there are no codes, and nothing takes time."""
         return self.encode_known(faces, [self.read_age(face.tensor(SMALL)) for face in faces])

@@ -12,7 +12,7 @@ import paddle
 from PIL import Image, ImageDraw, ImageFont
 
 from work.configs.film_options import FilmOptions
-from work.datasets.folders import result_names
+from work.datasets.folders import result_names, without_results
 from work.datasets.images import ImageError, find_images
 from work.datasets.transforms import to_picture
 from work.datasets.video import CODECS, check_film_name, find_ffmpeg, play_back, write_film
@@ -21,7 +21,7 @@ from work.faces.aligned import AlignedFace, FaceReader
 from work.files import check_folder, refuse_replacing
 from work.inference.film_paths import interpolate, place_frames
 from work.inference.load import load_model
-from work.inference.model import AgeingModel, Frames, invert_each
+from work.inference.model import AgeingModel, AgeRefused, Frames, invert_each
 from work.progress import progress
 from work.report import Report
 
@@ -91,7 +91,7 @@ class Film:
         frames: Iterable[Image.Image] = self.frames()
         total = self.count
         if self.back:
-            frames, total = play_back(self.frames(), path.parent), self.count // 2 * 2
+            frames, total = play_back(frames, path.parent), self.count // 2 * 2
         if follow is None:
             frames = progress(frames, total=total, unit="frame", label=path.name)
         else:
@@ -153,19 +153,19 @@ def film_ages(source: Path, target: Path, options: FilmOptions) -> int:
     check_folder(first.parent)
     find_ffmpeg()
     model, read, report = load_model(options), FaceReader(options.no_crop), Report(noun="film")
-    if not model.knows_age:
-        raise UserError(f"{options.checkpoint_path} is a pSp checkpoint, which knows no ages")
+    model.require_ageing(options.checkpoint_path)
     for path, name in names.items():
         try:
             face = read(path)
             with progress(total=1, unit="face", label=f"learning {path.name}", leave=False) as bar:
-                encoded = model.encode([face], on_step=bar.reach)
-            stations = find_stations(model, encoded, path, options)
+                encoded = model.encode([face], on_share=bar.reach)
+            stations = find_stations(model, encoded, options)
+            make_film(model.frames(encoded, stations), stations, options, [face]).write(name)
+            report.done += 1
         except ImageError as error:
             report.failed.append(error)
-            continue
-        make_film(model.frames(encoded, stations), stations, options, [face]).write(name)
-        report.done += 1
+        except AgeRefused as error:
+            report.failed.append(ImageError(path, str(error)))
     return report.finish(target)
 
 
@@ -177,23 +177,22 @@ def _name_films(source: Path, target: Path, options: FilmOptions) -> dict[Path, 
         return {source: check_name(target, options)}
     if source.is_dir() and target.suffix.lower() in CODECS:
         raise UserError(f"{source} is a folder: OUT is a folder for its films, not {target}")
+    paths = without_results(paths, source, target)
     suffix = f".{options.format or 'mp4'}"
     names = result_names(paths, source, suffix)
     refuse_replacing(paths, [target / name for name in names], "photos")
     return {path: target / name for path, name in zip(paths, names)}
 
 
-def find_stations(
-    model: AgeingModel, encoded: Any, path: Path, options: FilmOptions
-) -> list[float]:
+def find_stations(model: AgeingModel, encoded: Any, options: FilmOptions) -> list[float]:
     """The ages in years that the film of one encoded face goes through.
 
     Raises:
-        ImageError: relative ages that come to one and the same.
+        AgeRefused: relative ages that come to one and the same.
     """
     found = [float(model.target_years(encoded, target)) for target in options.ages]
     if len(set(found)) < 2:
-        raise ImageError(path, f"--target_age {options.target_age} is one age for this face")
+        raise AgeRefused(f"--target_age {options.target_age} is one age for this face")
     return found
 
 

@@ -16,13 +16,14 @@ from PIL import Image
 from work.configs.options import TestOptions
 from work.datasets.degrade import lower_resolution
 from work.datasets.folders import ImageFolder
+from work.datasets.images import ImageError
 from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.aligned import ENCODED, AlignedFace, read_aligned
 from work.faces.detect import FaceDetector
 from work.files import check_folder
-from work.inference.model import AgeingModel
-from work.inference.steps import LearnThenDraw
+from work.inference.model import AgeingModel, AgeRefused
+from work.inference.shares import LearnThenDraw
 from work.progress import say
 from work.report import Report
 
@@ -49,6 +50,7 @@ class GridRun:
 
     def __init__(self, model: AgeingModel, options: TestOptions, draws: int):
         self.model, self.options = model, options
+        self.model.require_targets(options.ages)
         self.report, self.draws = Report(), draws
         self.size = 256 if options.resize_outputs else 1024  # px of a cell, as in the reference
         self.folder = ImageFolder(
@@ -74,8 +76,26 @@ class GridRun:
             if not names:
                 continue
             self.work = LearnThenDraw(self.folder.move, self.draws)
-            yield EncodedBatch(names, faces, self.model.encode(faces, on_step=self.work.learn))
-            self.report.done += len(names)
+            batch = EncodedBatch(names, faces, self.model.encode(faces, on_share=self.work.learn))
+            batch = self._without_refused(batch)
+            if batch.names:
+                yield batch
+                self.report.done += len(batch.names)
+
+    def _without_refused(self, batch: EncodedBatch) -> EncodedBatch:
+        """The faces that the model draws at all ages that were asked for; the others are reported."""
+        refused: dict[int, AgeRefused] = {}
+        for target in self.options.ages:
+            years = self.model.target_years(batch.encoded, target)
+            refused.update(self.model.refusals(batch.encoded, years))
+        if not refused:
+            return batch
+        self.report.failed += [
+            ImageError(batch.faces[i].path or batch.names[i], str(refused[i])) for i in refused
+        ]
+        kept = [i for i in range(len(batch.names)) if i not in refused]
+        names, faces = [batch.names[i] for i in kept], [batch.faces[i] for i in kept]
+        return EncodedBatch(names, faces, self.model.encode(faces) if kept else [])
 
     def _shows_face(self, face: AlignedFace) -> bool:
         """Whether a face is found in an input, at its usual size; a line names those in which none is."""

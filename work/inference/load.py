@@ -38,7 +38,10 @@ def load_model(options: ModelChoice) -> AgeingModel:
     """
     begin_early(options)
     runtime.setup(options.device, options.seed)
-    model = _load(options)
+    return _checked(_load(options), options)
+
+
+def _checked(model: AgeingModel, options: ModelChoice) -> AgeingModel:
     if options.strength != 1 and not model.scalable:
         raise UserError(f"--strength {options.strength:g} is for the direct model (--model direct)")
     return model
@@ -50,7 +53,7 @@ def _load(options: ModelChoice) -> AgeingModel:
         return _load_direct(source, options)
     folder = source is not None and source.is_dir()
     if options.method or folder:
-        return load_baseline_model(options)
+        return _load_baseline(options)
     if source is None:
         return _load_own(options)
     from work.inference.sam import load_sam
@@ -58,7 +61,7 @@ def _load(options: ModelChoice) -> AgeingModel:
 
     checkpoint = open_model(source)
     if checkpoint.kind == GANS:
-        return load_baseline_model(options)
+        return _load_baseline(options)
     if checkpoint.kind == REAGING:
         return _load_direct(source, options)
     return load_sam(checkpoint, with_saved(options, checkpoint.opts), source)
@@ -92,6 +95,10 @@ def load_baseline_model(options: ModelChoice) -> AgeingModel:
         UserError: a file that cannot be used, or lacks what `--method` needs.
     """
     runtime.setup(options.device, options.seed)
+    return _checked(_load_baseline(options), options)
+
+
+def _load_baseline(options: ModelChoice) -> AgeingModel:
     from work.inference.baselines import load_baseline
 
     path = options.checkpoint_path

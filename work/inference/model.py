@@ -13,11 +13,15 @@ from paddle import Tensor
 from work.configs.target_age import Target
 from work.errors import UserError
 from work.faces.aligned import AlignedFace
-from work.inference.steps import OnStep, ignore_progress, within
+from work.inference.shares import OnShare, ignore_progress, within
 from work.progress import progress
 
 Frames = Callable[[np.ndarray], Tensor]
 ONE_PASS = "films of people need a model that adds a difference to each frame in one pass: --model direct or --method"
+
+
+class AgeRefused(UserError):
+    """An age that the model does not draw: others, and other faces, may go."""
 
 
 class AgeingModel(ABC):
@@ -49,12 +53,37 @@ class AgeingModel(ABC):
     youngest: float = 0.0
 
     def require_age(self, years: float) -> None:
-        """Raises UserError if this target age is one that the model does not draw."""
+        """Raises AgeRefused if this target age is one that the model does not draw."""
         if years < self.youngest:
-            raise UserError(
-                f"target age {years:.3g}: --model direct makes people of {self.youngest:g} and older; "
+            raise AgeRefused(
+                f"target age {years:.3g}: this model makes people of {self.youngest:g} and older; "
                 "--model embedded makes children, in photos alone"
             )
+
+    def require_targets(self, targets: Sequence[Target]) -> None:
+        """Raises AgeRefused if one of these typed ages, relative ones aside, is one that the model does not draw."""
+        for target in targets:
+            if not target.relative:
+                self.require_age(float(target.text))
+
+    def require_ageing(self, source: Optional[str]) -> None:
+        """Raises UserError if the model, loaded from `source`, knows no ages at all."""
+        if not self.knows_age:
+            raise UserError(f"{source} is a pSp checkpoint, which knows no ages")
+
+    def refusals(self, encoded: Any, years: Tensor) -> dict[int, AgeRefused]:
+        """Those of N encoded faces that are not drawn at their target ages [N] in years, by number, and why."""
+        found = {}
+        for i, target in enumerate(years.numpy()):
+            try:
+                self.require_change(encoded, i, float(target))
+            except AgeRefused as error:
+                found[i] = error
+        return found
+
+    def require_change(self, encoded: Any, which: int, years: float) -> None:
+        """Raises AgeRefused if the model does not draw one of some encoded faces at this target age."""
+        self.require_age(years)
 
     @abstractmethod
     def encode(
@@ -62,7 +91,7 @@ class AgeingModel(ABC):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = ignore_progress,
+        on_share: OnShare = ignore_progress,
     ) -> Any:
         """All that does not depend on the target age, for N faces.
 
@@ -70,7 +99,7 @@ class AgeingModel(ABC):
             faces: the model takes from each as many pixels as it can use.
             w_plus: the faces' codes [N, n_styles, 512], where they are known already (the projector's).
             steps: gradient steps per face; the model's own number by default. Ignored by models that take none.
-            on_step: called with the share that is done; models that take no longer than a second may not call it.
+            on_share: called with the share that is done; models that take no longer than a second may not call it.
         """
 
     def encode_known(self, faces: Sequence[AlignedFace], ages: Sequence[float]) -> Any:
@@ -98,12 +127,12 @@ class AgeingModel(ABC):
         return self
 
     def drawn_by(
-        self, encoded: Any, ages: Sequence[float], on_step: OnStep = ignore_progress
+        self, encoded: Any, ages: Sequence[float], on_share: OnShare = ignore_progress
     ) -> tuple[AgeingModel, Any]:
         """The model that draws these ages in years (this one, or one that it chooses), and its encoding of the faces.
 
         Args:
-            on_step: as for `encode`; the chosen model may have to learn the faces first.
+            on_share: as for `encode`; the chosen model may have to learn the faces first.
         """
         return self, encoded
 
@@ -134,7 +163,7 @@ class AgeingModel(ABC):
         raise self._no_generator()
 
     def invert(
-        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = ignore_progress
+        self, faces: Tensor, steps: Optional[int] = None, on_share: OnShare = ignore_progress
     ) -> Tensor:
         """Faces [N, 3, 256, 256] in [-1, 1] -> their w_plus [N, n_styles, 512], without ageing; else as `encode`."""
         raise self._no_generator()
@@ -155,6 +184,6 @@ def invert_each(model: AgeingModel, faces: Sequence[AlignedFace]) -> list[Tensor
     codes = []
     with progress(total=len(faces), unit="face", label="inverting", leave=False) as bar:
         for i, face in enumerate(faces):
-            codes.append(model.invert(face.tensor(), on_step=within(bar.reach, i, i + 1)))
+            codes.append(model.invert(face.tensor(), on_share=within(bar.reach, i, i + 1)))
             bar.reach(i + 1)
     return codes

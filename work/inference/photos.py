@@ -14,7 +14,7 @@ from PIL import Image
 
 from work.configs.photo_options import PhotoOptions
 from work.configs.target_age import Target
-from work.datasets.folders import free_name, result_names
+from work.datasets.folders import free_name, result_names, without_results
 from work.datasets.images import (
     READABLE,
     ImageError,
@@ -32,7 +32,8 @@ from work.faces.detect import FaceDetector
 from work.faces.paste import NewFace, paste
 from work.files import check_folder, refuse_replacing, size_of
 from work.inference.load import load_model
-from work.inference.steps import LearnThenDraw, OnStep, ignore_progress, within
+from work.inference.model import AgeRefused
+from work.inference.shares import LearnThenDraw, OnShare, ignore_progress, within
 from work.progress import progress, say
 from work.report import Report
 
@@ -51,12 +52,22 @@ class PhotoAger:
 
     Args:
         options: `checkpoint_path` chooses SAM, otherwise `model` decides.
+
+    Raises:
+        UserError: the model knows no ages.
     """
 
     def __init__(self, options: PhotoOptions):
         self.options = options
         self.model = load_model(options)
-        self.detector = FaceDetector()
+        self.model.require_ageing(options.checkpoint_path)
+        default = options.smallest == PhotoOptions.smallest and "smallest" not in options.typed
+        self.detector = FaceDetector(smallest=None if default else options.smallest)
+
+    def no_face(self, photo: Image.Image) -> str:
+        """What is said where `find` finds nobody."""
+        least = max(self.options.smallest, self.detector.smallest_in(photo))
+        return f"no face of {least:.0f} px or more found"
 
     def find(self, photo: Image.Image) -> list[AlignedFace]:
         """The faces to age, from left to right; none if no face is found or all are too small."""
@@ -67,19 +78,19 @@ class PhotoAger:
         return [AlignedFace(photo, ffhq_quad(points), points) for points in chosen]
 
     def learn(
-        self, face: AlignedFace, steps: Optional[int] = None, on_step: OnStep = ignore_progress
+        self, face: AlignedFace, steps: Optional[int] = None, on_share: OnShare = ignore_progress
     ) -> Subject:
         """Encode a face: the slow part, which all target ages share.
 
         Args:
-            steps, on_step: see `AgeingModel.encode`.
+            steps, on_share: see `AgeingModel.encode`.
         """
-        encoded = self.model.encode([face], steps=steps, on_step=on_step)
+        encoded = self.model.encode([face], steps=steps, on_share=on_share)
         return Subject(face, self.model.ages(encoded)[0], encoded)
 
-    def age(self, subject: Subject, years: float, on_step: OnStep = ignore_progress) -> NewFace:
+    def age(self, subject: Subject, years: float, on_share: OnShare = ignore_progress) -> NewFace:
         """The face at a target age, ready to be put back."""
-        model, encoded = self.model.drawn_by(subject.encoded, [years], on_step)
+        model, encoded = self.model.drawn_by(subject.encoded, [years], on_share)
         pictures = model.transform(encoded, paddle.full([1], float(years)))
         picture = _as_photo(pictures, subject.face.photo)
         return NewFace(picture, subject.face.corners(), model.additive, model.seamless)
@@ -144,7 +155,7 @@ def name_results(source: Path, target: Optional[Path], options: PhotoOptions) ->
     if source.is_dir():
         if target.suffix.lower() in READABLE and not target.is_dir():
             raise UserError(f"{source} is a folder: OUT is a folder for its photos, not {target}")
-        paths = _without_results(paths, source, target)
+        paths = without_results(paths, source, target)
     if source.is_file() and target.suffix and not target.is_dir():
         written = writable_name(target)
         if written != target and os.path.lexists(written) and not options.skip_existing:
@@ -155,17 +166,6 @@ def name_results(source: Path, target: Optional[Path], options: PhotoOptions) ->
     outs = itertools.chain.from_iterable(result_paths(name, options) for name in names.values())
     refuse_replacing(paths, outs, "photos")
     return names
-
-
-def _without_results(paths: list[Path], source: Path, target: Path) -> list[Path]:
-    """The photos below a folder, but for those of an earlier run into a folder in it."""
-    inside, whole = target.resolve(), source.resolve()
-    if whole not in inside.parents:
-        return paths
-    found = [path for path in paths if inside not in path.resolve().parents]
-    if not found:
-        raise UserError(f"no image in {source} but those in {target}")
-    return found
 
 
 def _name_beside(source: Path, options: PhotoOptions) -> Path:
@@ -193,7 +193,7 @@ def _common_folder(written: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([path.parent for path in written])) if written else Path(".")
 
 
-def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> list[Path]:
+def _age_file(ager: PhotoAger, path: Path, name: Path, on_share: OnShare) -> list[Path]:
     """Age the faces of one file. Returns what was written; nothing if all of it was there already."""
     options, targets = ager.options, ager.options.targets
     outs = result_paths(name, options)
@@ -202,14 +202,14 @@ def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> list[
     photo = read_image(path)
     faces = ager.find(photo)
     if not faces:
-        raise ImageError(path, f"no face of {options.smallest:g} px or more found")
+        raise ImageError(path, ager.no_face(photo))
     count = len(faces)
     found = f"{count} face{'s' if count > 1 else ''}"
     if options.per_face and len(targets) > len(faces):
         raise ImageError(path, f"{len(targets)} target ages for {found}")
-    work = LearnThenDraw(on_step, len(outs))
+    work = LearnThenDraw(on_share, len(outs))
     subjects = [
-        ager.learn(face, on_step=within(work.learn, i / count, (i + 1) / count))
+        ager.learn(face, on_share=within(work.learn, i / count, (i + 1) / count))
         for i, face in enumerate(faces)
     ]
     ages = ", ".join(f"{subject.age:.0f}" for subject in subjects)
@@ -221,7 +221,7 @@ def _age_file(ager: PhotoAger, path: Path, name: Path, on_step: OnStep) -> list[
         chosen = targets if options.per_face else [target] * count
         try:
             aged = ager.age_photo(photo, subjects, chosen)
-        except UserError as error:  # an age that the model does not draw
+        except AgeRefused as error:
             raise ImageError(path, str(error)) from error
         written.append(save_image(aged, out, options.jpeg_quality))
         work.draw()

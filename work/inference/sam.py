@@ -18,7 +18,7 @@ from work.inference.composite import Composite, gates
 from work.inference.engines.sam import fast_sam
 from work.inference.film_paths import interpolate
 from work.inference.model import AgeingModel, Frames
-from work.inference.steps import OnStep, ignore_progress
+from work.inference.shares import OnShare, ignore_progress
 from work.loading import load_network, load_psp
 from work.models.checkpoint import Checkpoint
 from work.models.psp import PSP, add_age_channel, face_pool
@@ -70,18 +70,18 @@ class SAM(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = ignore_progress,
+        on_share: OnShare = ignore_progress,
     ) -> SAMFaces:
         """See AgeingModel; the frozen pSp encoder runs here, once per face for all its ages, in one step."""
-        inputs = stack(faces)
-        if w_plus is None:
+        inputs, start = stack(faces), w_plus
+        if start is None:
             with self._precision():
                 start = self.net.start_codes(inputs)
-        else:
-            start = w_plus
         encoded = SAMFaces(inputs, start)
         if self.composites:
-            inverted = self.render(self.invert(inputs) if w_plus is None else w_plus)
+            known = start if w_plus is not None or self.net.start_from_encoded_w_plus else None
+            w_plus = self.invert(inputs) if known is None else known.astype("float32")
+            inverted = self.render(w_plus)
             encoded.composite = Composite(stack(faces, self.output_size), inverted, self.matte)
         return encoded
 
@@ -138,7 +138,7 @@ class SAM(AgeingModel):
 
     @paddle.no_grad()
     def invert(
-        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = ignore_progress
+        self, faces: Tensor, steps: Optional[int] = None, on_share: OnShare = ignore_progress
     ) -> Tensor:
         """See AgeingModel; the frozen encoder's codes, or pSp's own."""
         if self.net.start_from_encoded_w_plus:

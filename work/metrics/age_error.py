@@ -69,7 +69,7 @@ def measure(data_path: Path, workers: int, network: str, device: str) -> Scores:
     Raises:
         UserError: there are no such folders.
     """
-    results = [result for result in list_results(data_path) if result.age]
+    results = [result for result in list_results(data_path) if result.has_target]
     if not results:
         raise UserError(
             f"{data_path}: no folders named after target ages (10, 20, ...), as inference.py writes them "

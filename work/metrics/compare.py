@@ -6,17 +6,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import paddle
 from PIL import Image, ImageDraw
 
+from work import runtime
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_picture
 from work.errors import UserError
 from work.faces.aligned import AlignedFace, FaceReader
-from work.inference.model import AgeingModel
+from work.inference.model import AgeingModel, AgeRefused
 from work.metrics import age_error, id_similarity, losses
 from work.metrics.report import Scores, table, write_csv, write_text
 from work.progress import progress
@@ -106,9 +106,14 @@ class Comparison:
         for number, (name, face) in enumerate(faces):
             began = time.perf_counter()
             encoded = model.encode([face])
-            pictures = [
-                model.transform(encoded, paddle.full([1], float(target))) for target in self.targets
-            ]
+            try:
+                pictures = [
+                    model.transform(encoded, paddle.full([1], float(target)))
+                    for target in self.targets
+                ]
+            except AgeRefused as error:
+                self.failed.append(ImageError(name, f"{method}: {error}"))
+                continue
             values = [picture[0].numpy() for picture in pictures]
             total += time.perf_counter() - began if number or len(self.faces) == 1 else 0.0
             for target, value in zip(self.targets, values):
@@ -143,23 +148,42 @@ class Comparison:
         own = self._own_ages(network, device)
         rows = []
         for method in methods:
-            folder, inputs = self.path(method), self.path(INPUTS)
-            ages = age_error.measure(folder, workers, network, device)
-            likeness = id_similarity.measure(folder, inputs, workers, "auto", device)
-            lpips = losses.measure("lpips", folder, inputs, 4, 2)
-            for scores in (ages, likeness, lpips):
-                self.failed += [ImageError(path, reason) for path, reason in scores.failed]
+            measured = self._measure(method, workers, network, device)
+            for scores in measured:
+                failed = [failure for failure in scores.failed if failure[0].name in own]
+                self.failed += [ImageError(path, reason) for path, reason in failed]
             for target in self.targets:
-                row = Row(method, target, len(list(self.path(method, target).glob("*.png"))))
-                fill_ages(row, ages.values.get(target, {}), own)
-                row.identity, row.lpips = (mean_at(scores, target) for scores in (likeness, lpips))
+                row = Row(method, target, self._count(method, target))
+                # Earlier runs may have left pictures of other photos.
+                ages, likeness, lpips = (
+                    {name: x for name, x in scores.values.get(target, {}).items() if name in own}
+                    for scores in measured
+                )
+                fill_ages(row, ages, own)
+                row.identity, row.lpips = mean_of(likeness), mean_of(lpips)
                 row.seconds = self.seconds.get(method, float("nan"))
                 rows.append(row)
         return rows
 
+    def _count(self, method: str, target: str) -> int:
+        return sum((self.path(method, target) / name).exists() for name in self.faces)
+
+    def _measure(self, method: str, workers: int, network: str, device: str) -> list[Scores]:
+        """Ages, identity and LPIPS of a method's pictures."""
+        if not any(self._count(method, target) for target in self.targets):
+            return [Scores("nothing")] * 3
+        folder, inputs = self.path(method), self.path(INPUTS)
+        return [
+            age_error.measure(folder, workers, network, device),
+            id_similarity.measure(folder, inputs, workers, "auto", device),
+            losses.measure("lpips", folder, inputs, 4, 2),
+        ]
+
     def _own_ages(self, network: str, device: str) -> dict[str, float]:
         estimator = age_error.AgeEstimator(age_error.choose_network(network), device)
-        return {name: estimator.age_of(face) for name, face in self.faces.items()}
+        own = {name: estimator.age_of(face) for name, face in self.faces.items()}
+        runtime.use_all_cores()  # the estimator, made for workers, has taken one
+        return own
 
     def write(self, rows: Sequence[Row], notes: str) -> None:
         """Print the table and leave it as text and CSV; draw the grid."""
@@ -204,7 +228,6 @@ def fill_ages(row: Row, found: Mapping[str, float], own: Mapping[str, float]) ->
         row.right_way = float(right[far].mean())
 
 
-def mean_at(scores: Scores, target: str) -> float:
-    """The mean score at a target age; nan if there is none."""
-    values: Optional[Mapping[str, float]] = scores.values.get(target)
+def mean_of(values: Mapping[str, float]) -> float:
+    """The mean of some scores by name; nan if there is none."""
     return float(np.mean(list(values.values()))) if values else float("nan")

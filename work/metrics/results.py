@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class Result:
     """One picture to judge.
 
     Attributes:
-        age: the name of its folder, a target age in years; "" in a flat folder.
+        age: the name of its folder, a target age in years, relative with a sign; "" in a flat folder.
         name: its path below that folder.
         partner: the picture to compare it with, if there is one.
     """
@@ -27,10 +28,16 @@ class Result:
     name: str
     partner: Path | None = None
 
+    @property
+    def has_target(self) -> bool:
+        """Whether it is known how old the face should be."""
+        return self.age != "" and self.age[0] not in "+-"
+
 
 def is_age(name: str) -> bool:
-    """Whether a folder's name is a target age, such as 30 or 62.5."""
-    return name.replace(".", "", 1).isdigit()
+    """Whether a folder's name is a target age, such as 30, 62.5 or +20; those of FFHQ, such as 05000, are none."""
+    number = re.fullmatch(r"[+-]?(0|[1-9]\d*)(\.\d+)?", name)
+    return number is not None and abs(float(name)) <= 100
 
 
 def list_results(data_path: str | Path, gt_path: str | Path | None = None) -> list[Result]:

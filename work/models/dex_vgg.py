@@ -15,7 +15,7 @@ BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 class DexVGG(nn.Layer):
     """Faces to the logits of the ages 0..100."""
 
-    def __init__(self, classes: int = 101):
+    def __init__(self):
         super().__init__()
         channels = 3
         for b, block in enumerate(BLOCKS, 1):
@@ -24,7 +24,7 @@ class DexVGG(nn.Layer):
                 channels = out
         self.fc6 = nn.Linear(512 * 7 * 7, 4096)
         self.fc7 = nn.Linear(4096, 4096)
-        self.fc8_101 = nn.Linear(4096, classes)
+        self.fc8_101 = nn.Linear(4096, 101)
 
     def forward(self, x: Tensor) -> Tensor:
         """Faces [N, 3, H, W] in [-1, 1], resized to 224 px -> logits [N, 101]."""

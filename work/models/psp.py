@@ -150,21 +150,20 @@ class PSP(nn.Layer):
         latent_mask: Sequence[int] | None = None,
         inject_latent: Tensor | None = None,
         alpha: float | None = None,
-        input_code: bool = False,
         randomize_noise: bool = True,
         return_latents: bool = False,
     ):
-        """The reference's call: encode (or take z codes), mix styles, decode.
+        """The reference's call: encode, mix styles, decode.
 
         Args:
-            x: inputs [N, input_nc, 256, 256], or z [N, 512] if `input_code`.
+            x: inputs [N, input_nc, 256, 256].
             resize: pool the output to 256 px.
             latent_mask, inject_latent, alpha: see `mix_styles`.
 
         Returns:
             Images [N, 3, S, S]; with `return_latents` also the w_plus that made them.
         """
-        codes = self.map(x) if input_code else self.encode(x)
+        codes = self.encode(x)
         if codes.ndim == 2:
             codes = codes.unsqueeze(1).tile([1, self.n_styles, 1])
         codes = mix_styles(codes, latent_mask, inject_latent, alpha)

@@ -118,7 +118,7 @@ def optimise(jobs: list[ProjectedFace], projector: Projector, options: ProjectOp
     stride = -(-(options.step + 1) // FRAMES)
     with progress(total=todo, unit="step") as bar:
 
-        def on_step(active: list[Projection], images: paddle.Tensor) -> None:
+        def on_share(active: list[Projection], images: paddle.Tensor) -> None:
             for projection, image in zip(active, images):
                 job, step = owners[id(projection)], projection.steps
                 if options.save_mp4 and (step % stride == 0 or projection.waiting):
@@ -129,7 +129,7 @@ def optimise(jobs: list[ProjectedFace], projector: Projector, options: ProjectOp
             bar.set_note(f"LPIPS {lpips:.3f} MSE {mse:.4f}")
             bar.update(len(active))
 
-        run(projector, [job.projection for job in jobs], on_step)
+        run(projector, [job.projection for job in jobs], on_share)
 
 
 def encode_jpeg(image: paddle.Tensor) -> bytes:

@@ -98,17 +98,17 @@ class Projector:
 def run(
     projector: Projector,
     projections: list[Projection],
-    on_step: Optional[Callable[[list[Projection], Tensor], None]] = None,
+    on_share: Optional[Callable[[list[Projection], Tensor], None]] = None,
 ) -> list[Projection]:
     """Advance a batch until every face is done.
 
     Args:
-        on_step: called after each step with the faces that took part and their images.
+        on_share: called after each step with the faces that took part and their images.
     """
     while True:
         active = [p for p in projections if not p.done]
         if not active:
             return projections
         pictures = projector.advance(active)
-        if on_step:
-            on_step(active, pictures)
+        if on_share:
+            on_share(active, pictures)

@@ -24,8 +24,10 @@ COURSE: tuple[str, ...] = (
     "mse_weight",
     "lpips_net",
     "no_encoder",
+    "optimize_noise",
+    "noise_weight",
+    "seed",
 )
-COURSE += ("optimize_noise", "noise_weight", "seed")
 
 
 @dataclass

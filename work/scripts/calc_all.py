@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     from work.metrics.results import list_results
 
     data, gt, workers = options.data_path, options.gt_path, options.num_threads
-    in_ages = any(result.age for result in list_results(data, gt))
+    in_ages = any(result.has_target for result in list_results(data, gt))
     runtime.setup(options.device)
     metrics = [losses.measure("lpips", data, gt, options.batch_size, workers)]
     network = id_similarity.choose_network(options.id_network)

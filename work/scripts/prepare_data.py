@@ -45,10 +45,9 @@ class PrepareOptions(Options):
     def __post_init__(self) -> None:
         for flag in ("data_path", "out_path"):
             require(bool(getattr(self, flag)), f"--{flag} is needed")
-        require(
-            Path(self.data_path).resolve() != Path(self.out_path).resolve(),
-            "--out_path is another folder than --data_path",
-        )
+        data, out = Path(self.data_path).resolve(), Path(self.out_path).resolve()
+        require(data not in (out, *out.parents), "--out_path lies outside --data_path")
+        require(self.seed >= 0, "--seed is 0 or more")
         require(self.size >= 16, "--size is at least 16")
         require(self.workers >= 0, "--workers is 0 or more")
         require(self.hold_out >= 0, "--hold_out is 0 or more")

@@ -195,8 +195,8 @@ def build_objective(options: TrainOptions) -> Objective:
     """The objective with the loss networks that its lambdas need.
 
     Raises:
-        UserError: weights are missing. With `allow_missing` their terms are switched off instead, but SAM cannot do
-            without an age network.
+        UserError: no term has a weight, or weights are missing. With `allow_missing` their terms are switched off
+            instead, but SAM cannot do without an age network.
     """
     names = {f.name for f in dataclasses.fields(Lambdas)}
     lambdas = Lambdas(**{k: v for k, v in options.plain().items() if k in names})
@@ -215,6 +215,10 @@ def build_objective(options: TrainOptions) -> Objective:
         if lpips is None:
             off: dict[str, Any] = {n: 0.0 for n in names if n.startswith("lpips")}
             lambdas = dataclasses.replace(lambdas, **off)
+    if not lambdas.any:
+        raise UserError(
+            "no loss is switched on: type --l2_lambda, --lpips_lambda, ...; docs/training.md has the published ones"
+        )
     aging = AgingLoss(build_age_net(options.age_net)) if options.ages else None
     return Objective(lambdas, identity, lpips, aging)
 

@@ -9,7 +9,7 @@ crop terms of the cycle pass are logged under names of their own and do not over
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Optional
 
 import paddle
@@ -48,6 +48,15 @@ class Lambdas:
         """
         weight = getattr(self, f"{name}_lambda")
         return getattr(self, f"{name}_lambda_aging") if ages and weight > 0 else weight
+
+    @property
+    def any(self) -> bool:
+        """Whether a term has a weight: `cycle_lambda` only scales a pass, a `_lambda_aging` replaces a `_lambda`."""
+        weights = {f.name: getattr(self, f.name) for f in fields(self)}
+        alone = [
+            n for n in weights if n.endswith(("_lambda", "_lambda_crop")) and n != "cycle_lambda"
+        ]
+        return max(weights[name] for name in alone) > 0
 
     @property
     def need_lpips(self) -> bool:

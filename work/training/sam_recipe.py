@@ -91,7 +91,8 @@ class SAMRecipe:
     def run_batch(self, batch: Batch, place: Place, backward: Backward) -> Outcome:
         """See Recipe."""
         faces, key = paddle.to_tensor(batch.faces), (place.part, *place.key)
-        start, codes = self.start_codes(faces, batch), None
+        start = self.start_codes(faces, batch) if self.options.ages else None
+        codes = None
         if self.options.renders and place.part == TRAIN:
             codes = draw_codes(self.net, self.options, key, place.rank)
             with paddle.no_grad():

@@ -21,7 +21,7 @@ from work.errors import UserError
 from work.faces.aligned import AlignedFace
 from work.files import atomic_write, check_folder, size_of
 from work.inference.load import load_model
-from work.inference.model import ONE_PASS, AgeingModel
+from work.inference.model import ONE_PASS, AgeingModel, AgeRefused
 from work.progress import progress, say
 from work.video.effect import AgedTrack, prepare
 from work.video.join import CONTAINERS
@@ -57,9 +57,7 @@ def age_film(
     model = (model or load_model(options)).per_frame
     if not model.additive:
         raise UserError(ONE_PASS)
-    for target in () if options.people else options.all_targets:
-        if not target.relative:
-            model.require_age(float(target.text))
+    model.require_targets(() if options.people else options.all_targets)
     passes = Passes(source, options, model, follow)
     tracker = passes.watch()
     people = find_people(tracker.finish())
@@ -119,7 +117,7 @@ def _aged_tracks(
 ) -> list[AgedTrack]:
     """The tracks of the people to change. People whose ages the model refuses stay as they are, with a message."""
     found: list[AgedTrack] = []
-    refused: Optional[UserError] = None
+    refused: Optional[AgeRefused] = None
     for person in people:
         if person.number in chosen:
             target = chosen[person.number].years(person.age)
@@ -129,7 +127,7 @@ def _aged_tracks(
                     prepare(track, model, person.ages[track.shot], target, smallest)
                     for track in person.tracks
                 ]
-            except UserError as error:
+            except AgeRefused as error:
                 say(f"person {person.number} stays: {error}")
                 refused = error
     if refused and not found:
@@ -138,7 +136,7 @@ def _aged_tracks(
 
 
 def _try(person: Person, target: float, model: AgeingModel) -> None:
-    """Raises UserError if the model refuses these ages, before the film is read again."""
+    """Raises AgeRefused if the model refuses these ages, before the film is read again."""
     face, quick = AlignedFace(person.picture()), model.for_size(1)
     for own in sorted({int(age) for age in person.ages.values()}):  # groups of ages have whole ends
         quick.transform(quick.encode_known([face], [float(own)]), paddle.full([1], target))

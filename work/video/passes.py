@@ -127,8 +127,8 @@ class Passes:
         files = sorted(weights.glob("*.pdparams")) if weights.is_dir() else [weights]
         states = [path.stat() for path in (self.source.path, *files)]
         chosen["files"] = [[state.st_size, state.st_mtime_ns] for state in states]
-        for name in ("paths", "people", "report", "resume"):
-            chosen.pop(name, None)
+        for name in ("people", "report", "resume"):
+            del chosen[name]
         return chosen
 
     def _changed(

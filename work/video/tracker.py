@@ -60,7 +60,6 @@ class Tracker:
     def finish(self) -> list[Track]:
         """The tracks of all shots."""
         self._end_shot()
-        self.is_cut = CutFinder()
         return sorted(self.done, key=lambda track: (track.first, track.landmarks()[0, :, 0].mean()))
 
     def _end_shot(self) -> None:

@@ -24,8 +24,8 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters: one i
 
 
 def is_page_path(method: str, path: str) -> bool:
-    """Whether the page's browser side sends such requests. Gradio 5 begins most paths with /gradio_api."""
-    path = path[len("/gradio_api") :] if path.startswith("/gradio_api/") else path
+    """Whether the page's browser side sends such requests."""
+    path = _own(path)
     if not path.isprintable():
         return False
     if method in ("GET", "HEAD"):
@@ -35,12 +35,17 @@ def is_page_path(method: str, path: str) -> bool:
 
 def is_call(method: str, path: str) -> bool:
     """Whether a request calls one of the page's handlers."""
-    return method == "POST" and bool(CALL.fullmatch(path.replace("/gradio_api", "", 1)))
+    return method == "POST" and bool(CALL.fullmatch(_own(path)))
 
 
 def is_upload_path(path: str) -> bool:
     """Whether a request brings a file."""
-    return path.replace("/gradio_api", "", 1).rstrip("/") == "/upload"
+    return _own(path).rstrip("/") == "/upload"
+
+
+def _own(path: str) -> str:
+    """A request's path without what Gradio 5 puts before it."""
+    return path[len("/gradio_api") :] if path.startswith("/gradio_api/") else path
 
 
 def _number(low: float, high: float) -> Callable[[Any], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable
 
 from work.errors import UserError
-from work.inference.steps import OnStep, within
+from work.inference.shares import OnShare, within
 
 Say = Callable[[float, str], None]  # progress 0..1 and the key of a text
 
@@ -18,6 +18,6 @@ class Problem(UserError):
         self.key, self.values = key, values
 
 
-def learning(say: Say, what: str = "learning") -> OnStep:
+def learning(say: Say, what: str = "learning") -> OnShare:
     """Says how far a face is learned; `what` is the key of the words, e.g. "drafting"."""
     return within(lambda share: say(share, what), 0.1, 0.85)

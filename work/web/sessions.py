@@ -6,10 +6,11 @@ import secrets
 import shutil
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Deque, Dict, Optional, Tuple
+from typing import Any, DefaultDict, Deque, Dict, Optional, Tuple
 
 from paddle import Tensor
 from PIL import Image
@@ -20,7 +21,7 @@ from work.web.private import Uploads
 
 IDLE = 3600  # seconds without use after which a session is forgotten
 MOST = 256  # sessions; beyond it the one unused longest is closed
-RESULTS = 60  # files that a visitor can still download; older ones are deleted
+RESULTS = 60  # files of each tab that a visitor can still download; older ones are deleted
 Said = Tuple[str, Dict[str, Any]]  # key of a text, and its values
 
 
@@ -35,13 +36,13 @@ class Session:
         photo, name, faces: the current photo, its name without suffix, and the faces in it.
         subjects: what the model knows about the faces (learned once each), by number and quality.
         which: number of the face that is aged.
-        reference: path and code of the latest style photo.
+        reference: path and quality, and code, of the latest style photo.
         shown_quality: that of the pictures that are shown.
         language: of the page.
         said: the latest message in each place of the page.
         stopped: set when the visitor no longer wants the film that is being made.
         used: when it was last used.
-        results: folders of what can be downloaded, oldest first.
+        results: folders of what can be downloaded, by tab, oldest first.
     """
 
     folder: Path
@@ -52,13 +53,13 @@ class Session:
     faces: list[AlignedFace] = field(default_factory=list)
     subjects: dict[tuple[int, str], Subject] = field(default_factory=dict)
     which: int = 0
-    reference: Optional[tuple[Path, Tensor]] = None
+    reference: Optional[tuple[tuple[Path, str], Tensor]] = None
     shown_quality: Optional[str] = None
     language: str = "en"
     said: dict[str, Said] = field(default_factory=lambda: {"status": ("hello", {})})
     stopped: threading.Event = field(default_factory=threading.Event)
     used: float = field(default_factory=time.monotonic)
-    results: Deque[Path] = field(default_factory=deque)
+    results: DefaultDict[str, Deque[Path]] = field(default_factory=partial(defaultdict, deque))
 
     def take(self, kind: str, path: Optional[Path]) -> None:
         """Remember an upload and release the one that it replaces."""
@@ -74,13 +75,14 @@ class Session:
         """Free the memory; the upload stays, so that all of it can be computed again."""
         self.photo, self.faces, self.subjects, self.reference = None, [], {}, None
 
-    def result(self, name: str) -> Path:
-        """A new place for a result; the name is what a download is called."""
+    def result(self, tab: str, name: str) -> Path:
+        """A new place for a result of a tab; the name is what a download is called."""
         folder = self.folder / secrets.token_hex(8)
         folder.mkdir(parents=True)
-        self.results.append(folder)
-        if len(self.results) > RESULTS:
-            shutil.rmtree(self.results.popleft(), ignore_errors=True)
+        kept = self.results[tab]
+        kept.append(folder)
+        if len(kept) > RESULTS:
+            shutil.rmtree(kept.popleft(), ignore_errors=True)
         return folder / name
 
     def close(self) -> None:

@@ -12,11 +12,12 @@ from work.configs.options import STEPS
 from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, TooManyPixels, read_image, save_image
 from work.datasets.transforms import to_picture
+from work.errors import UserError
 from work.faces.aligned import AlignedFace
 from work.faces.paste import paste
 from work.inference.films import write_caption
 from work.inference.photos import PhotoAger, Subject
-from work.inference.steps import within
+from work.inference.shares import within
 from work.models.psp import mix_styles
 from work.web.films import lifespan_film, recast_film
 from work.web.problems import Problem, Say, learning
@@ -38,6 +39,10 @@ class Studio:
     def __init__(self, options: WebOptions):
         self.options = options
         self.ager = PhotoAger(options.photo_options())
+        if self.ager.model.youngest > 0:
+            raise UserError(
+                f"{options.checkpoint_path}: the page shows children too, and this model draws none"
+            )
         self.steps = {**STEPS, options.quality: options.steps}  # --refine may differ
 
     @property
@@ -136,13 +141,13 @@ class Studio:
         suffix = ".png" if "rgba" in photo.info else ".jpg"  # JPEG has no transparency
         name, before = f"{session.name}_{years:g}", subject.face.picture(DRAWN)
         files = {
-            "face": save_image(new.image, session.result(f"{name}_face.jpg")),
-            "face_before": save_image(before, session.result("face.jpg")),
-            "pasted": save_image(photo, session.result(f"{name}{suffix}")),
+            "face": save_image(new.image, session.result("age", f"{name}_face.jpg")),
+            "face_before": save_image(before, session.result("age", "face.jpg")),
+            "pasted": save_image(photo, session.result("age", f"{name}{suffix}")),
         }
         for key, whole in (("preview", photo), ("preview_before", subject.face.photo.copy())):
             whole.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
-            files[key] = save_image(whole, session.result(f"{name}_preview.jpg"))
+            files[key] = save_image(whole, session.result("age", f"{name}_preview.jpg"))
         return files, subject
 
     def strip(
@@ -154,17 +159,17 @@ class Studio:
             image = self.ager.age(subject, age, learning(say)).image
             say(0.85 + 0.0014 * age, "ageing")
             cells.append(image.resize((STRIP_CELL, STRIP_CELL), Image.Resampling.LANCZOS))
-        files = [save_image(cell, session.result("face.jpg")) for cell in cells]
+        files = [save_image(cell, session.result("strip", "face.jpg")) for cell in cells]
         for age, cell in zip(STRIP_AGES, cells):
             write_caption(cell, str(age))
         row = Image.fromarray(np.concatenate([np.asarray(cell) for cell in cells], axis=1))
-        whole = save_image(row, session.result(f"{session.name}_0_to_100.jpg"))
+        whole = save_image(row, session.result("strip", f"{session.name}_0_to_100.jpg"))
         return [(path, str(age)) for path, age in zip(files, STRIP_AGES)], whole
 
     def film(self, session: Session, quality: str, seconds: float, what: str, say: Say) -> Path:
         """An MP4 of the face from 0 to 100 years and back; `what` is "face", or "whole" for the whole photo."""
         subject = self.subject(session, quality, say)
-        out = session.result(f"{session.name}_0_to_100.mp4")
+        out = session.result("film", f"{session.name}_0_to_100.mp4")
         return lifespan_film(self.ager.model, subject, seconds, what == "whole", out, say)
 
     def recast(self, session: Session, clip: Path, years: float, say: Say) -> Path:
@@ -173,7 +178,7 @@ class Studio:
         Raises:
             Problem: it is no film, is too long, shows nobody, or the visitor stopped it.
         """
-        out = session.result(f"{clip.stem[:60]}_{years:g}.mp4")
+        out = session.result("recast", f"{clip.stem[:60]}_{years:g}.mp4")
         options = self.options.video_options(f"{years:g}")
         limit, model = self.options.max_film_seconds, self.ager.model.per_frame
         return recast_film(model, options, clip, out, limit, say, session.stopped)
@@ -198,9 +203,10 @@ class Studio:
             Problem: the reference is unreadable, too large or without a face.
         """
         self.recall(session, say)
-        if session.reference is None or session.reference[0] != reference:
+        key = reference, self.own_quality(quality)
+        if session.reference is None or session.reference[0] != key:
             say(0.05, "looking")
-            session.reference = reference, self._style(reference, quality, say)
+            session.reference = key, self._style(reference, quality, say)
         subject = self.subject(session, quality, say)
         say(0.9, "ageing")
         model = self.ager.model
@@ -210,7 +216,8 @@ class Studio:
         name = f"{session.name}_{years:g}"
         plain, styled = (
             save_image(
-                to_picture(model.render(code)[0].numpy()), session.result(f"{name}_{kind}.jpg")
+                to_picture(model.render(code)[0].numpy()),
+                session.result("mix", f"{name}_{kind}.jpg"),
             )
             for code, kind in ((codes, "plain"), (mixed, "mixed"))
         )

@@ -155,6 +155,7 @@ REASONS = {
     "a HEIC photo": "这是 HEIC 照片，服务器未安装读取它的 pillow-heif",
     "not enough memory": "内存不足",
     "damaged": "文件已损坏",
+    "is damaged": "文件已损坏",
     "is no film": "不是能读取的视频",
     "frames of": "画面过大，最大 4K（4096 x 2304）",
 }

@@ -9,7 +9,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from work.inference.steps import OnStep, ignore_progress
+from work.inference.shares import OnShare, ignore_progress
 
 PREVIEWED = 0.7  # share of the steps that are made on the generator's cheap preview
 
@@ -75,7 +75,7 @@ class Inverter(nn.Layer):
         return loss + weights.prior * middle.square().mean()
 
     def refine(
-        self, face: Tensor, white: Tensor, steps: int, on_step: OnStep = ignore_progress
+        self, face: Tensor, white: Tensor, steps: int, on_share: OnShare = ignore_progress
     ) -> Tensor:
         """Whitened codes [1, n_styles, 512] after `steps` Adam steps towards the photo `face` [1, 3, 256, 256]."""
         if steps < 1:
@@ -97,7 +97,7 @@ class Inverter(nn.Layer):
                 optimizer.set_lr(rate * rate_share(step, steps))
                 optimizer.step()
                 optimizer.clear_grad()
-            on_step((step + 1) / steps)
+            on_share((step + 1) / steps)
         return (middle + offsets).detach()
 
 

@@ -26,7 +26,7 @@ from work.inference.embedded.person_reader import fill, load_person_reader, read
 from work.inference.embedded.readings import Readings
 from work.inference.engines.mobile import fast_generator
 from work.inference.model import AgeingModel
-from work.inference.steps import OnStep, ignore_progress, within
+from work.inference.shares import OnShare, ignore_progress, within
 from work.loading import load_lpips, load_network
 from work.models.mobile_stylegan import MobileStyleGAN
 from work.models.pretrained import require_weights
@@ -86,7 +86,7 @@ class EmbeddedModel(AgeingModel):
         self.hats = hats
 
     def invert(
-        self, faces: Tensor, steps: Optional[int] = None, on_step: OnStep = ignore_progress
+        self, faces: Tensor, steps: Optional[int] = None, on_share: OnShare = ignore_progress
     ) -> Tensor:
         """See AgeingModel; by the encoder and gradient steps, `refine` by default."""
         steps, count = self.refine if steps is None else steps, len(faces)
@@ -94,7 +94,7 @@ class EmbeddedModel(AgeingModel):
             start = self.encoder(faces)
         white = []
         for i in range(count):
-            part = within(on_step, i / count, (i + 1) / count)
+            part = within(on_share, i / count, (i + 1) / count)
             white.append(self.inverter.refine(faces[i : i + 1], start[i : i + 1], steps, part))
         with paddle.no_grad():
             return self.inverter.to_w_plus(paddle.concat(white))
@@ -104,25 +104,25 @@ class EmbeddedModel(AgeingModel):
         faces: Sequence[AlignedFace],
         w_plus: Optional[Tensor] = None,
         steps: Optional[int] = None,
-        on_step: OnStep = ignore_progress,
+        on_share: OnShare = ignore_progress,
     ) -> list[CalibratedFace]:
         """See AgeingModel; every face is inverted, unless its codes are known, and calibrated."""
         steps = self.refine if steps is None else steps
         inverted = 0.0 if w_plus is not None else steps / (steps + CALIBRATION)
         if w_plus is None:
-            w_plus = self.invert(stack(faces), steps, within(on_step, 0.0, inverted))
-        on_step(inverted)
+            w_plus = self.invert(stack(faces), steps, within(on_share, 0.0, inverted))
+        on_share(inverted)
         encoded = []
         with paddle.no_grad():
             for i, face in enumerate(faces):
                 start, end = (inverted + (1 - inverted) * k / len(faces) for k in (i, i + 1))
                 encoded.append(
-                    self._calibrate(face, w_plus[i : i + 1], within(on_step, start, end))
+                    self._calibrate(face, w_plus[i : i + 1], within(on_share, start, end))
                 )
-                on_step(end)
+                on_share(end)
         return encoded
 
-    def _calibrate(self, face: AlignedFace, w_plus: Tensor, on_step: OnStep) -> CalibratedFace:
+    def _calibrate(self, face: AlignedFace, w_plus: Tensor, on_share: OnShare) -> CalibratedFace:
         inverted, photo = self.inverter.generator(w_plus), face.tensor()
         small = F.avg_pool2d(inverted, self.output_size // READ_SIZE).clip(-1, 1)
         readings = Readings(self.reader, photo, small, self.composites)
@@ -130,7 +130,7 @@ class EmbeddedModel(AgeingModel):
         probes = itertools.count(1)
 
         def probe(shift: np.ndarray, step: float) -> Rung:
-            on_step(min(1.0, next(probes) / PROBES))
+            on_share(min(1.0, next(probes) / PROBES))
             codes = self.moved(w_plus, shift, step)
             aged = F.avg_pool2d(self.inverter.generator(codes, half=True), 2).clip(-1, 1)
             return readings.read_rung(shift, aged, _blend(seen, aged, step > 0), step > 0)

@@ -51,8 +51,6 @@ class Generator(nn.Layer):
         style_dim: length of z and w.
         n_mlp: layers of the mapping network.
         channel_multiplier: 2 for config-f, 1 for config-e.
-        blur_kernel: taps of the up-sampling FIR filter.
-        lr_mlp: learning-rate factor of the mapping network.
     """
 
     def __init__(
@@ -61,8 +59,6 @@ class Generator(nn.Layer):
         style_dim: int = 512,
         n_mlp: int = 8,
         channel_multiplier: int = 2,
-        blur_kernel: Sequence[float] = (1, 3, 3, 1),
-        lr_mlp: float = 0.01,
     ):
         super().__init__()
         if size < 8 or size & (size - 1):
@@ -70,7 +66,7 @@ class Generator(nn.Layer):
         self.size, self.style_dim, self.n_latent = size, style_dim, n_styles(size)
         self.recompute = False  # True: save memory and compute each level's activations twice
         mapping = [
-            EqualLinear(style_dim, style_dim, lr_mul=lr_mlp, activation=True) for _ in range(n_mlp)
+            EqualLinear(style_dim, style_dim, lr_mul=0.01, activation=True) for _ in range(n_mlp)
         ]
         self.style = nn.Sequential(PixelNorm(), *mapping)
         channels = channels_at(4, channel_multiplier)
@@ -80,11 +76,9 @@ class Generator(nn.Layer):
         self.convs, self.to_rgbs = nn.LayerList(), nn.LayerList()
         for level in range(3, int(math.log2(size)) + 1):
             out = channels_at(2**level, channel_multiplier)
-            self.convs.append(
-                StyledConv(channels, out, 3, style_dim, upsample=True, taps=blur_kernel)
-            )
+            self.convs.append(StyledConv(channels, out, 3, style_dim, upsample=True))
             self.convs.append(StyledConv(out, out, 3, style_dim))
-            self.to_rgbs.append(ToRGB(out, style_dim, taps=blur_kernel))
+            self.to_rgbs.append(ToRGB(out, style_dim))
             channels = out
         self.noises = StoredNoise(size)
 

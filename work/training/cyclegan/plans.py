@@ -43,12 +43,6 @@ class Planner(Protocol):
         """The plan of some positions; `key` sets the draws apart from those of other uses of the same positions."""
 
 
-def batch_positions(batch: int, size: int, rank: int = 0, world: int = 1) -> range:
-    """The positions that one rank reads in a batch."""
-    start = (batch * world + rank) * size
-    return range(start, start + size)
-
-
 class GroupPlanner:
     """Faces of a young group and of an old one, the same number of each however many there are.
 

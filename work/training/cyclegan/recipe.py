@@ -13,20 +13,14 @@ from PIL import Image
 from work.configs.age_groups import parse_groups
 from work.configs.cyclegan_options import FA, CycleGANOptions
 from work.datasets.ages import read_ages
-from work.datasets.training import Batch, FaceFolder, random_generator
+from work.datasets.training import POOLS, Batch, FaceFolder, batch_positions, random_generator
 from work.errors import UserError
 from work.models.checkpoint import load_state, read_checkpoint
 from work.models.cyclegan.cyclegan import DISCRIMINATORS, GENERATORS, CycleGAN
 from work.models.cyclegan.generator import blocks_for
 from work.training import networks
 from work.training.cyclegan.passes import CyclePasses, Estimator, Weights
-from work.training.cyclegan.plans import (
-    GroupPlanner,
-    Plan,
-    Planner,
-    YearsPlanner,
-    batch_positions,
-)
+from work.training.cyclegan.plans import GroupPlanner, Plan, Planner, YearsPlanner
 from work.training.cyclegan.pool import ImagePool
 from work.training.ema import Average
 from work.training.optimizers import make_optimizer
@@ -38,7 +32,6 @@ from work.training.train_state import Player, TrainState
 
 BETAS = (0.5, 0.999)
 WARMUP_RATE = 5.0  # times the learning rate
-POOLS = 7  # first number of the pools' draws, see work/datasets/training.py
 EARLY = 2000  # steps before which outputs may be alike: new generators make grey
 LEAST_DIVERSITY = 0.2
 
@@ -53,7 +46,7 @@ class CycleRecipe:
     best_by: Optional[str] = None  # no loss of a GAN says how good its faces are
 
     def __init__(self, options: CycleGANOptions, ranks: Ranks):
-        self.options, self.ranks, self.seed = options, ranks, options.seed or 0
+        self.options, self.ranks, self.seed = options, ranks, options.seed
         self.conditioned = options.only == FA
         self.train_faces, train = self._faces(options.train_root, options.ages_csv)
         self.test_faces, test = self._faces(options.test_root, options.test_ages_csv)
@@ -63,6 +56,10 @@ class CycleRecipe:
     def _faces(self, root: Optional[str], table: Optional[str]) -> tuple[FaceFolder, Planner]:
         faces = FaceFolder(Path(root or ""), self.options.size)
         ages = read_ages(faces.root, faces.paths, Path(table) if table else None)
+        order = np.argsort(
+            ages, kind="stable"
+        )  # the next face, for one that cannot be read, is about as old
+        faces.paths, ages = [faces.paths[i] for i in order], ages[order]
         try:
             return faces, self._planner(ages)
         except UserError as error:
@@ -136,7 +133,7 @@ class CycleRecipe:
             yield self.plan(Place(TRAIN, batch, (), self.ranks.rank, self.ranks.world)).keys
 
     def validation_keys(self) -> list[Keys]:
-        """See Recipe; as many batches as it takes to see each face of the smaller groups."""
+        """See Recipe; about as many faces as the smallest group has."""
         count = min(map(len, self.planners[TEST].groups)) // self.options.test_batch_size or 1
         batches = min(count, self.options.max_test_batches or count)
         return [self.plan(Place(TEST, batch, ())).keys for batch in range(batches)]

@@ -37,7 +37,7 @@ def train_runs(options: CycleGANOptions) -> int:
     After each run `generators.pdparams` in the folder is written anew, with all that is trained so far.
     """
     folder = Path(options.exp_dir)
-    ranks = join_ranks(options.device, options.seed or 0)
+    ranks = join_ranks(options.device, options.seed)
     if ranks.first:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "opt.json") as path:

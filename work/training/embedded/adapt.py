@@ -104,7 +104,7 @@ def main(argv=None) -> int:
         optimizer.step()
         optimizer.clear_grad()
         schedule.step()
-    if report("after") > before:
+    if not report("after") <= before:  # nan is no improvement either
         raise UserError("the encoder did not improve on the photos held out; nothing was written")
     learned = adapter.learned.numpy()
     expand, bias = learned[:-1] / adapter.size[:, None], learned[-1]

@@ -16,6 +16,7 @@ import paddle
 import paddle.nn.functional as F
 
 from work import runtime
+from work.configs.flags import require
 from work.datasets.images import find_images, read_image
 from work.errors import run
 from work.loading import load_lpips, load_network
@@ -95,7 +96,10 @@ def main(argv=None) -> int:
                 rng = np.random.RandomState(int(path.stem[-4:]))
                 save_arrays(target, **reader.read(strip, rng))
         if not (args.out / "photos.npz").exists():
-            paths = find_images(args.photos)[: -args.keep_aside]
+            paths = find_images(args.photos)
+            more = f"--photos {args.photos}: more than {args.keep_aside} photos are needed"
+            require(len(paths) > args.keep_aside, more)
+            paths = paths[: len(paths) - args.keep_aside]
             pictures = [np.asarray(read_image(p)) for p in paths]
             save_arrays(args.out / "photos.npz", **reader.read(pictures))
     return 0

@@ -18,6 +18,7 @@ import paddle.nn.functional as F
 
 from work import runtime
 from work.configs.flags import require
+from work.datasets.ages import age_in_name
 from work.datasets.images import find_images, read_image
 from work.datasets.transforms import to_input
 from work.errors import run
@@ -62,12 +63,13 @@ def main(argv=None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     runtime.setup("auto", args.seed)
-    paths = choose(find_images(args.people), args.per_decade, args.seed)[: args.count]
-    require(len(paths) >= CHUNK, f"--people {args.people}: holds fewer than {CHUNK} photos")
+    named = [path for path in find_images(args.people) if age_in_name(path) is not None]
+    require(len(named) > 0, f"--people {args.people}: no photo is named as in UTKFace")
+    paths = choose(named, args.per_decade, args.seed)[: args.count]
     args.out.mkdir(parents=True, exist_ok=True)
     networks = Backbones(load_network("age_v1"), load_network("dlib_face"), load_lpips())
     reader = AgeGenderReader(networks)
-    for start in range(0, len(paths) - CHUNK + 1, CHUNK):
+    for start in range(0, len(paths), CHUNK):
         target = args.out / f"people_{start // CHUNK:03d}.npz"
         if not target.exists():
             rng = np.random.default_rng(args.seed + start)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from convert_weights.openvino_ir import mapped_samples
+from work.configs.flags import require
 from work.errors import run
 from work.models.mobile_stylegan import N_STYLES
 from work.training.arrays import save_arrays
@@ -83,6 +84,7 @@ def main(argv=None) -> int:
     from work.models.checkpoint import read_checkpoint
     from work.models.pretrained import weights_path
 
+    require(args.count % CHUNK == 0 and args.count > 0, f"--count is a multiple of {CHUNK}")
     runtime.setup("auto", args.seed)
     checkpoint = read_checkpoint(weights_path("mobile_stylegan"))
     net = load_network("mobile_stylegan").freeze()

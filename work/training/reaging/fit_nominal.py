@@ -64,7 +64,9 @@ def main() -> int:
     parser.add_argument("--checkpoint_path", type=Path, required=True, help="a run, or its file")
     parser.add_argument("--photos", type=Path, required=True, help="aligned faces")
     parser.add_argument("--count", type=int, default=120, help="photos that are read")
-    parser.add_argument("--ladders", type=Path, help="what was read is kept in this JSON file")
+    parser.add_argument(
+        "--ladders", type=Path, help="what was read of this network is kept in this JSON file"
+    )
     options = parser.parse_args()
     runtime.setup("auto", 0)
     model = load_direct(options.checkpoint_path)
@@ -72,13 +74,14 @@ def main() -> int:
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, options.count).astype(int)]
     file = options.ladders
     known = json.loads(file.read_text()) if file and file.exists() else {}
-    for path in progress(chosen, unit="photo"):
-        if path.stem not in known:
-            known[path.stem] = read_ladder(model, path)
+    names = {path: path.relative_to(options.photos).as_posix() for path in chosen}
+    for path, name in progress(names.items(), len(names), unit="photo"):
+        if name not in known:
+            known[name] = read_ladder(model, path)
             if file:
                 with atomic_write(file) as temporary:
                     temporary.write_text(json.dumps(known))
-    adults = [known[path.stem] for path in chosen if known[path.stem][0] >= YOUNGEST]
+    adults = [known[name] for name in names.values() if known[name][0] >= YOUNGEST]
     if len(adults) < 2:
         raise UserError(f"{options.photos}: two photos of people from {YOUNGEST:.0f} years on")
     own, readings = np.array([a for a, _ in adults]), np.array([row for _, row in adults])

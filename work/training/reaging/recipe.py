@@ -9,7 +9,7 @@ from typing import Any, Iterator, Optional
 from PIL import Image
 
 from work.configs.reaging_options import WEIGHTS, ReagingOptions
-from work.datasets.training import NOISE, Batch, random_generator
+from work.datasets.training import NOISE, Batch, batch_positions, random_generator, validation_keys
 from work.errors import UserError
 from work.loading import load_lpips, load_network
 from work.models.checkpoint import load_state, read_checkpoint
@@ -48,7 +48,7 @@ class ReagingRecipe:
     """
 
     def __init__(self, options: ReagingOptions, ranks: Ranks):
-        self.options, self.ranks, self.seed = options, ranks, options.seed or 0
+        self.options, self.ranks, self.seed = options, ranks, options.seed
         people, aside = self._people()
         photos, photos_aside = self._photos()
         kinds = batch_kinds(options, photos is not None)
@@ -114,16 +114,12 @@ class ReagingRecipe:
         """See Recipe: the positions of the batches in the stream of samples."""
         size, ranks = self.options.batch_size, self.ranks
         for batch in itertools.count(first_batch):
-            start = (batch * ranks.world + ranks.rank) * size
-            yield [(position, False) for position in range(start, start + size)]
+            positions = batch_positions(batch, size, ranks.rank, ranks.world)
+            yield [(position, False) for position in positions]
 
     def validation_keys(self) -> list[Keys]:
         """See Recipe; the same samples every time."""
-        size, count = self.options.test_batch_size, self.test_count
-        batches = [
-            [(i, False) for i in range(start, min(start + size, count))]
-            for start in range(0, count, size)
-        ]
+        batches = validation_keys(self.test_count, self.options.test_batch_size)
         return batches[: self.options.max_test_batches]
 
     def train_mode(self) -> None:
@@ -156,7 +152,7 @@ class ReagingRecipe:
 def batch_kinds(options: ReagingOptions, photos: bool) -> list[str]:
     """What the faces of a batch are, in order: crops, whole rendered faces, photos."""
     size = options.batch_size
-    real = round(options.photos_share * size) if photos else 0
+    real = options.photos if photos else 0
     whole = round(options.whole_share * (size - real))
     return [CROP] * (size - real - whole) + [WHOLE] * whole + [PHOTO] * real
 

@@ -58,7 +58,7 @@ def render_folder(out: Path, count: int, workers: int) -> tuple[int, int]:
     Raises:
         UserError: the folder cannot be written, has no room, or another process renders into it.
     """
-    check_folder(out, count * PERSON_BYTES)
+    check_folder(out)
     with lock_folder(out, "--out_path"):
         for stale in out.glob(".person-*"):
             shutil.rmtree(stale)
@@ -66,10 +66,11 @@ def render_folder(out: Path, count: int, workers: int) -> tuple[int, int]:
         people = read_rows(out / PEOPLE, Rendered)
         done, counts, block = {person.seed for person in people}, np.zeros(GROUPS, int), 0
         begun = min(count, passed(people))
+        check_folder(out, (count - begun) * PERSON_BYTES)
         with progress(total=count, unit="person", label="rendering", done=begun) as bar:
             while True:
                 if passed(people) >= count:
-                    return count, len(people) - passed(people)
+                    return passed(people), len(people) - passed(people)
                 seeds = range(block * BLOCK, (block + 1) * BLOCK)
                 known = candidates[seeds.start : seeds.stop]
                 if not known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from work.inference.steps import LEARNING, LearnThenDraw, within
+from work.inference.shares import LEARNING, LearnThenDraw, within
 
 
 def test_a_part_of_the_whole():
