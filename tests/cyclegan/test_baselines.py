@@ -6,6 +6,7 @@ import numpy as np
 import paddle
 import pytest
 from PIL import Image
+from work.configs.kinds import GANS
 
 from work.configs.age_groups import parse_groups
 from work.configs.options import TestOptions
@@ -17,7 +18,6 @@ from work.inference.load import load_model
 from work.models.age_v1 import AgeV1
 from work.models.checkpoint import read_checkpoint, save_checkpoint
 from work.models.cyclegan.cyclegan import CycleGAN
-from work.models.cyclegan.generators import KIND
 
 GROUPS = parse_groups("coarse")
 PAIRS = ["00-20_20-40", "00-20_40-60", "00-20_60+", "20-40_40-60", "20-40_60+", "40-60_60+"]
@@ -77,7 +77,7 @@ def save(path, runs, **changes):
         size=64, ngf=2, blocks=1, residual=True, crop="utkface", groups="coarse", age_net="age_v1"
     )
     save_checkpoint(
-        path, KIND, arrays, None, {**opts, "oldest": 85.0, "runs": list(runs), **changes}
+        path, GANS, arrays, None, {**opts, "oldest": 85.0, "runs": list(runs), **changes}
     )
     return path
 

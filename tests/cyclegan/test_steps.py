@@ -16,7 +16,7 @@ from work.training.cyclegan.losses import (
     least_squares,
     mismatch_loss,
 )
-from work.training.cyclegan.passes import CyclePasses, Side, Weights
+from work.training.cyclegan.passes import CyclePasses, Lambdas, Side
 from work.training.cyclegan.plans import GroupPlanner, Plan, YearsPlanner
 from work.training.cyclegan.pool import ImagePool
 
@@ -131,7 +131,7 @@ def brightness(x):
 @pytest.fixture
 def recipe():
     net = CycleGAN(2, 2, 1, conditioned=True, seed=0)
-    return CyclePasses(net, Weights(), brightness, pool_size=0)
+    return CyclePasses(net, Lambdas(), brightness, pool_size=0)
 
 
 def test_a_generators_loss_leaves_the_discriminators_gradients_alone(recipe):
@@ -171,7 +171,7 @@ def test_discriminators_refuse_sources_as_faces_of_the_wanted_age(recipe):
     plan = Plan([], np.array([20, -10], np.float32), np.array([60, 30], np.float32))
     faces, terms = pictures(4, 64), {}
     for mismatch in (0.0, 2.0):
-        passes = CyclePasses(recipe.net, Weights(mismatch=mismatch), brightness, pool_size=0)
+        passes = CyclePasses(recipe.net, Lambdas(mismatch=mismatch), brightness, pool_size=0)
         terms[mismatch] = passes(faces, plan, lambda loss: None).terms
     scores = recipe.net.judge_older(faces[:1], tensor(60))
     expected = float((scores**2).mean()) / 4  # half of it, for half of the most years
@@ -184,7 +184,7 @@ def test_discriminators_refuse_sources_as_faces_of_the_wanted_age(recipe):
 def test_the_age_network_looks_at_outputs_in_random_ways_in_training_alone(recipe):
     plan = Plan([], np.array([20, -10], np.float32), np.array([60, 30], np.float32))
     faces = pictures(4, 64)
-    passes = CyclePasses(recipe.net, Weights(), brightness, pool_size=0, looks=2)
+    passes = CyclePasses(recipe.net, Lambdas(), brightness, pool_size=0, looks=2)
     plain = recipe(faces, plan, lambda loss: None).numbers["age_real"].tolist()
     assert passes(faces, plan, lambda loss: None).numbers["age_real"].tolist() == plain
     looked = passes(faces, plan, lambda loss: None, np.random.default_rng(0)).numbers["age_real"]
@@ -202,15 +202,15 @@ def test_the_wanted_age_is_the_estimated_one_plus_the_years(recipe):
 
 def test_group_gan_asks_that_a_face_of_the_target_group_stays():
     net, faces = CycleGAN(2, 2, 1), pictures(2, 64)
-    terms = CyclePasses(net, Weights(), pool_size=0)(faces, Plan([]), lambda loss: None).terms
+    terms = CyclePasses(net, Lambdas(), pool_size=0)(faces, Plan([]), lambda loss: None).terms
     expected = (net.older(faces[1:]) - faces[1:]).abs().mean()
     assert float(terms["identity_older"]) == pytest.approx(float(expected), rel=1e-5)
-    without = CyclePasses(net, Weights(identity=0), pool_size=0)(faces, Plan([]), lambda loss: None)
+    without = CyclePasses(net, Lambdas(identity=0), pool_size=0)(faces, Plan([]), lambda loss: None)
     assert "identity_older" not in without.terms
 
 
 def test_validation_leaves_the_pools_as_they_are():
-    recipe = CyclePasses(CycleGAN(2, 2, 1), Weights())
+    recipe = CyclePasses(CycleGAN(2, 2, 1), Lambdas())
     recipe(pictures(4, 64), Plan([]), lambda loss: None)
     assert not recipe.pools["older"].faces
     recipe(pictures(4, 64), Plan([]), lambda loss: None, np.random.default_rng(0))
@@ -233,7 +233,7 @@ def test_discriminators_know_real_from_made_and_the_way_back_is_as_long(recipe):
     real_back = Side.back
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Side, "back", lambda side, *_: asked.append(side) or real_back(side, *_))
-        passes = CyclePasses(recipe.net, Weights(mismatch=0), brightness, pool_size=0)
+        passes = CyclePasses(recipe.net, Lambdas(mismatch=0), brightness, pool_size=0)
         terms = passes(faces, plan, lambda loss: None).terms
     net, older = recipe.net, asked[0]
     ages, years = brightness(faces[:1]), tensor(20)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.unit.training_kit import TinyLPIPS
 from work.models.reaging.unet import ReagingNet
-from work.training.reaging.passes import Judges
+from work.training.reaging.passes import LossNetworks
 
 AGES = (20, 45, 70)
 TinyNet = partial(ReagingNet, widths=(4, 4, 8, 8), depth=1)
@@ -45,14 +45,16 @@ def make_photos(root: Path, count: int = 6) -> Path:
     return root
 
 
-def tiny_judges() -> Judges:
+def tiny_networks() -> LossNetworks:
     """Identity is the mean colour; brighter is older."""
-    return Judges(TinyLPIPS(), lambda x: x.mean([2, 3]), lambda x: 50 + 50 * x.mean([1, 2, 3]))
+    return LossNetworks(
+        TinyLPIPS(), lambda x: x.mean([2, 3]), lambda x: 50 + 50 * x.mean([1, 2, 3])
+    )
 
 
 @contextmanager
 def tiny():
-    """Within it, runs train a tiny network before tiny judges."""
+    """Within it, runs train a tiny network before tiny loss networks."""
     net = mock.patch("work.models.reaging.reaging.ReagingNet", TinyNet)
-    with net, mock.patch("work.training.reaging.recipe.load_judges", tiny_judges):
+    with net, mock.patch("work.training.reaging.recipe.load_loss_networks", tiny_networks):
         yield

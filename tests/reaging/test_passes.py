@@ -8,10 +8,10 @@ import numpy as np
 import paddle
 import pytest
 
-from tests.reaging.kit import TinyNet, tiny_judges
+from tests.reaging.kit import TinyNet, tiny_networks
 from work.models.reaging.reaging import Reaging
 from work.training.reaging.faces import CROP, PHOTO, WHOLE
-from work.training.reaging.passes import Faces, ReagingPasses, Weights, to_faces
+from work.training.reaging.passes import Faces, Lambdas, ReagingPasses, to_faces
 
 SIDE = 64
 
@@ -31,8 +31,8 @@ def batch(kinds, own, target, seed=0) -> Faces:
     return Faces(*faces, *(paddle.to_tensor(x, dtype="float32") for x in (own, target)), kinds)
 
 
-def run(net, faces, weights=None, backward=lambda loss: None, seed=0):
-    passes = ReagingPasses(net, tiny_judges(), weights or Weights())
+def run(net, faces, lambdas=None, backward=lambda loss: None, seed=0):
+    passes = ReagingPasses(net, tiny_networks(), lambdas or Lambdas())
     return passes(faces, backward, np.random.default_rng(seed))
 
 
@@ -45,8 +45,8 @@ def test_without_a_change_the_terms_compare_input_and_wanted_face(net):
     assert terms["id"] == pytest.approx(((means[0][1] - means[1][1]) ** 2).sum(), rel=1e-4)
     assert [terms[name] for name in ("cycle", "stays", "id_photo")] == [0, 0, 0]
     assert 0 < terms["age"] < 1 and 0 < terms["age_photo"] < 1
-    judges = tiny_judges()
-    apart = judges.lpips.distance(*([z[:2]] for z in map(blocks, (x, y)))).mean()
+    networks = tiny_networks()
+    apart = networks.lpips.distance(*([z[:2]] for z in map(blocks, (x, y)))).mean()
     assert terms["lpips"] == pytest.approx(float(apart), rel=1e-4)
     assert terms["apart"] == pytest.approx(terms["l1"] + terms["lpips"], rel=1e-5)
 
@@ -59,13 +59,13 @@ def blocks(x: np.ndarray) -> paddle.Tensor:
 
 def test_the_loss_is_the_weighted_sum_and_zero_switches_a_term_off(net):
     faces = batch([CROP, WHOLE, PHOTO], [20, 30, 40], [60, 70, 80])
-    weights = Weights(l1=2.0, lpips=3.0, gan=0.5, id=0.7, age=0.4, cycle=1.5)
-    terms = run(net, faces, weights).terms
+    lambdas = Lambdas(l1=2.0, lpips=3.0, gan=0.5, id=0.7, age=0.4, cycle=1.5)
+    terms = run(net, faces, lambdas).terms
     wanted = 2 * terms["l1"] + 3 * terms["lpips"] + 0.5 * terms["gan"]
     wanted += 0.7 * (terms["id"] + terms["id_photo"]) + 0.4 * (terms["age"] + terms["age_photo"])
     wanted += 1.5 * terms["cycle"]
     assert float(terms["loss"]) == pytest.approx(float(wanted), rel=1e-5)
-    off = run(net, faces, Weights(gan=0, id=0, age=0)).terms
+    off = run(net, faces, Lambdas(gan=0, id=0, age=0)).terms
     assert set(off) == {"l1", "lpips", "cycle", "loss", "apart"}
 
 
@@ -95,7 +95,7 @@ def test_steps_bring_the_output_closer_to_the_wanted_face(net):
     optimizer = paddle.optimizer.Adam(1e-2, parameters=net.reager.parameters())
     apart = []
     for step in range(30):
-        outcome = run(net, faces, Weights(gan=0, id=0, age=0), lambda loss: loss.backward(), step)
+        outcome = run(net, faces, Lambdas(gan=0, id=0, age=0), lambda loss: loss.backward(), step)
         optimizer.step()
         optimizer.clear_grad()
         apart.append(float(outcome.terms["apart"]))

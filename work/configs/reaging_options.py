@@ -8,7 +8,7 @@ from typing import ClassVar, Optional
 from work.configs.flags import option, require
 from work.configs.loop_options import LoopFlags
 
-WEIGHTS = ("l1", "lpips", "gan", "id", "age", "cycle")
+LAMBDAS = ("l1", "lpips", "gan", "id", "age", "cycle")
 
 
 @dataclass
@@ -67,7 +67,7 @@ class ReagingOptions(LoopFlags):
         require(named, "--train_root is needed: a folder of rendered people, PERSON/AGE.jpg")
         require(self.size >= 128 and self.size % 16 == 0, "--size is 128 or more, a multiple of 16")
         require(self.size <= 512, "--size is at most 512")
-        for name in WEIGHTS:
+        for name in LAMBDAS:
             require(getattr(self, f"{name}_lambda") >= 0, f"--{name}_lambda is 0 or more")
         for name in ("photos_share", "whole_share"):
             require(0 <= getattr(self, name) <= 1, f"--{name} lies between 0 and 1")

@@ -11,6 +11,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from work.configs.kinds import REAGER
 from work.errors import UserError
 from work.faces.aligned import AlignedFace
 from work.inference.composite import is_grey, without_colours
@@ -22,9 +23,9 @@ from work.inference.skin_tone import keep_tone
 from work.installation import PACKAGE_FOLDER, command
 from work.loading import load_network
 from work.models.reaging.nominal import OLDEST, YOUNGEST, NominalAges, read_nominal, split_nominal
-from work.models.reaging.shipped import FILE, load_reager
+from work.models.reaging.shipped import load_reager
 
-SHIPPED = PACKAGE_FOLDER / FILE
+SHIPPED = PACKAGE_FOLDER / REAGER
 SIZE = 512  # px of the face that it sees
 # Px of faces that are no larger than this in a film, of faces whose age is estimated, and of resized pictures.
 SMALL = 256

@@ -15,6 +15,7 @@ if __package__ in (None, ""):  # run as a file
 
 from work.configs.command_line import parse
 from work.configs.flags import option, require
+from work.configs.kinds import REAGING
 from work.configs.options import ModelOptions
 from work.configs.saved_options import with_saved
 from work.errors import run
@@ -58,10 +59,10 @@ def _parts(source: Path, options: ExportOptions) -> tuple[dict[str, Any], dict[s
     from work.inference import direct
     from work.inference.export_parts import reaging_parts, sam_parts
     from work.loading import load_psp, open_model
-    from work.models.reaging.shipped import KIND, load_reager
+    from work.models.reaging.shipped import load_reager
 
     checkpoint = open_model(source)
-    if checkpoint.kind == KIND:
+    if checkpoint.kind == REAGING:
         shipped = load_reager(source)
         table = {name: value.tolist() for name, value in shipped.nominal.arrays().items()}
         return reaging_parts(shipped.net, direct.SIZE), {"output_size": direct.SIZE, **table}

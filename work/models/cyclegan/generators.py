@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from work.configs.cyclegan_options import FA
+from work.configs.kinds import GANS, GANS_FILE
 from work.errors import UserError
 from work.models.checkpoint import (
     Checkpoint,
@@ -20,10 +21,8 @@ from work.models.cyclegan.cyclegan import GENERATORS
 from work.models.cyclegan.generator import Generator, blocks_for
 from work.models.freezing import freeze
 
-KIND = "ageing_gans"
-FILE = "generators.pdparams"
 SHAPE = ("size", "ngf", "blocks", "residual", "upsample", "crop", "groups", "age_net", "oldest")
-NOTED = ("runs", "size", "ngf", "blocks", "residual", "crop", "groups", "age_net")
+LATER = ("upsample", "oldest")  # files of older versions lack these
 
 
 def collect(folder: Path) -> Path:
@@ -51,8 +50,8 @@ def collect(folder: Path) -> Path:
             other["groups"] = shape["groups"]  # FA-GAN's only say how its sources were drawn
         if other != shape:
             raise UserError(f"{folder}: the runs {first} and {run} differ in their options")
-    path = folder / FILE
-    save_checkpoint(path, KIND, arrays, None, {**shape, "runs": list(shapes)}, checksum=True)
+    path = folder / GANS_FILE
+    save_checkpoint(path, GANS, arrays, None, {**shape, "runs": list(shapes)}, checksum=True)
     return path
 
 
@@ -62,8 +61,9 @@ def read_generators(path: Path) -> Checkpoint:
     Raises:
         UserError: there is none, or it holds something else, or less.
     """
-    checkpoint = read_result(path, FILE, KIND, "train_cyclegan.py")[0]
-    missing = [name for name in NOTED if name not in checkpoint.opts]
+    checkpoint = read_result(path, GANS_FILE, GANS, "train_cyclegan.py")[0]
+    needed = [name for name in ("runs", *SHAPE) if name not in LATER]
+    missing = [name for name in needed if name not in checkpoint.opts]
     if missing:
         raise UserError(f"{path}: its options lack {', '.join(missing)}")
     return checkpoint

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from work.configs.kinds import REAGER, REAGING
 from work.models.checkpoint import (
     Checkpoint,
     load_state,
@@ -18,8 +19,6 @@ from work.models.freezing import freeze
 from work.models.reaging.nominal import NominalAges, read_nominal
 from work.models.reaging.unet import ReagingNet
 
-KIND = "reaging"
-FILE = "reaging.pdparams"
 PREFIX = "reager."
 
 
@@ -33,13 +32,13 @@ class Shipped:
 
 
 def ship(folder: Path) -> Path:
-    """Write the network of a run's last checkpoint, `FILE` in the run's folder, in float16.
+    """Write the network of a run's last checkpoint, `REAGER` in the run's folder, in float16.
 
     Raises:
         UserError: the run has saved nothing yet.
     """
     last = read_checkpoint(folder / "checkpoints" / "last.pdparams")
-    return _save(folder / FILE, _weights(last))
+    return _save(folder / REAGER, _weights(last))
 
 
 def add_nominal(path: Path, nominal: NominalAges) -> Path:
@@ -48,7 +47,7 @@ def add_nominal(path: Path, nominal: NominalAges) -> Path:
     Raises:
         UserError: it holds something else.
     """
-    checkpoint, file = read_result(path, FILE, KIND, "train_reaging.py")
+    checkpoint, file = read_result(path, REAGER, REAGING, "train_reaging.py")
     return _save(file, {**_weights(checkpoint), **nominal.arrays()})
 
 
@@ -60,7 +59,7 @@ def _weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     half = {name: value.astype(np.float16) for name, value in arrays.items()}
-    save_checkpoint(path, KIND, half, None, {}, checksum=True)
+    save_checkpoint(path, REAGING, half, None, {}, checksum=True)
     return path
 
 
@@ -70,7 +69,7 @@ def load_reager(path: Path) -> Shipped:
     Raises:
         UserError: there is none, or it holds something else.
     """
-    checkpoint, file = read_result(path, FILE, KIND, "train_reaging.py")
+    checkpoint, file = read_result(path, REAGER, REAGING, "train_reaging.py")
     net, state = ReagingNet(), checkpoint.state_dict
     load_state(net, state.part(PREFIX), file)
     return Shipped(freeze(net), read_nominal(state), file)

@@ -66,8 +66,8 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Of the terms of the generators' loss."""
+class Lambdas:
+    """The weights of the terms of the generators' loss."""
 
     cycle: float = 10.0
     identity: float = 5.0  # Group-GAN: a face of the target group stays as it is
@@ -88,12 +88,12 @@ class CyclePasses:
     def __init__(
         self,
         net: CycleGAN,
-        weights: Weights,
+        lambdas: Lambdas,
         estimate: Optional[Estimator] = None,
         pool_size: int = 50,
         looks: int = 0,
     ):
-        self.net, self.weights, self.looks = net, weights, looks
+        self.net, self.lambdas, self.looks = net, lambdas, looks
         self.estimate = estimate or _no_ages
         self.pools = {name: ImagePool(pool_size) for name in GENERATORS}
 
@@ -161,26 +161,26 @@ class CyclePasses:
         rng: Optional[np.random.Generator],
     ) -> tuple[Tensor, list[Tensor]]:
         """The faces that a generator made of its sources, and these after the way back, if it was taken."""
-        generator, weights = getattr(self.net, name), self.weights
+        generator, lambdas = getattr(self.net, name), self.lambdas
         made = side.there(generator, side.sources)
         terms = {
             "gan": least_squares(self._judged(name, made, side.asked), True),
             "l1": F.l1_loss(made, side.sources),
         }
-        loss, recovered = terms["gan"] + weights.l1 * terms["l1"], []
+        loss, recovered = terms["gan"] + lambdas.l1 * terms["l1"], []
         if cycle > 0:
             recovered = [side.back(getattr(self.net, OPPOSITE[name]), made)]
             terms["cycle"] = F.l1_loss(recovered[0], side.sources)
-            loss = loss + cycle * weights.cycle * terms["cycle"]
+            loss = loss + cycle * lambdas.cycle * terms["cycle"]
         if side.asked:
             wanted = side.asked.ages + side.asked.years
             found = self._age(side.sources, side.asked.ages, made, rng)
             terms["age"] = F.l1_loss(found, wanted)
-            loss = loss + weights.age * terms["age"] / 10
+            loss = loss + lambdas.age * terms["age"] / 10
             _note(outcome, source_age=side.asked.ages, target_age=wanted, age_real=found.detach())
-        elif weights.identity > 0:
+        elif lambdas.identity > 0:
             terms["identity"] = F.l1_loss(generator(side.reals), side.reals)
-            loss = loss + weights.identity * terms["identity"]
+            loss = loss + lambdas.identity * terms["identity"]
         backward(loss)
         outcome.terms.update({f"{term}_{name}": value.detach() for term, value in terms.items()})
         outcome.terms[f"loss_{name}"] = loss.detach()
@@ -213,11 +213,11 @@ class CyclePasses:
             asked = asked and Asked(asked.ages, asked.years, targets)
         real, fake = self._judged(name, side.reals, side.asked), self._judged(name, shown, asked)
         loss = discriminator_loss(real, fake)
-        if side.asked and self.weights.mismatch > 0:
+        if side.asked and self.lambdas.mismatch > 0:
             wrong = self._judged(name, side.sources, side.asked)
             mismatch = mismatch_loss(wrong, side.asked.years)
             outcome.terms[f"mismatch_{name}"] = mismatch.detach()
-            loss = loss + self.weights.mismatch * mismatch
+            loss = loss + self.lambdas.mismatch * mismatch
         backward(loss)
         outcome.terms[f"judge_{name}"] = loss.detach()
         if made.shape[0] > 1:

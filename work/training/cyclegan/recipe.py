@@ -19,7 +19,7 @@ from work.models.checkpoint import load_state, read_checkpoint
 from work.models.cyclegan.cyclegan import DISCRIMINATORS, GENERATORS, CycleGAN
 from work.models.cyclegan.generator import blocks_for
 from work.training import networks
-from work.training.cyclegan.passes import CyclePasses, Estimator, Weights
+from work.training.cyclegan.passes import CyclePasses, Estimator, Lambdas
 from work.training.cyclegan.plans import GroupPlanner, Plan, Planner, YearsPlanner
 from work.training.cyclegan.pool import ImagePool
 from work.training.ema import Average
@@ -102,9 +102,9 @@ class CycleRecipe:
     def _passes(self, net: CycleGAN) -> CyclePasses:
         options = self.options
         names = ("cycle", "identity", "l1", "age", "mismatch")
-        weights = Weights(**{name: getattr(options, f"{name}_lambda") for name in names})
+        lambdas = Lambdas(**{name: getattr(options, f"{name}_lambda") for name in names})
         estimate = self._estimator() if self.conditioned else None
-        return CyclePasses(net, weights, estimate, options.pool_size, options.age_looks)
+        return CyclePasses(net, lambdas, estimate, options.pool_size, options.age_looks)
 
     def _estimator(self) -> Estimator:
         net: Any = networks.build_age_net(self.options.age_net)

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 from work.configs.cyclegan_options import CycleGANOptions
+from work.configs.kinds import GANS_FILE
 from work.configs.loop_options import resolve
 from work.errors import UserError
 from work.files import atomic_write
-from work.models.cyclegan.generators import FILE, collect
+from work.models.cyclegan.generators import collect
 from work.training.coach import Coach
 from work.training.cyclegan.recipe import CycleRecipe
 from work.training.ranks import join_ranks
@@ -53,5 +54,5 @@ def train_runs(options: CycleGANOptions) -> int:
             break
     ranks.leave()
     if not code:
-        print(f"all generators: {folder / FILE}")
+        print(f"all generators: {folder / GANS_FILE}")
     return code

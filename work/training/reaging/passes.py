@@ -28,8 +28,8 @@ DECADE = 10.0
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Of the terms; `id` and `age` also of photos, `cycle` also of photos that stay."""
+class Lambdas:
+    """The weights of the terms; `id` and `age` also of photos, `cycle` also of photos that stay."""
 
     l1: float = 1.0
     lpips: float = 1.0
@@ -44,7 +44,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Judges:
+class LossNetworks:
     """Frozen networks: LPIPS; faces [N, 3, S, S] -> embeddings [N, D]; faces -> years [N]."""
 
     lpips: Any
@@ -83,8 +83,8 @@ class ReagingPasses:
         looks: at how many random crops and blurs an age is read.
     """
 
-    def __init__(self, net: Reaging, judges: Judges, weights: Weights, looks: int = 2):
-        self.net, self.judges, self.weights, self.looks = net, judges, weights, looks
+    def __init__(self, net: Reaging, networks: LossNetworks, lambdas: Lambdas, looks: int = 2):
+        self.net, self.networks, self.lambdas, self.looks = net, networks, lambdas, looks
 
     def __call__(self, faces: Faces, backward: Backward, rng: np.random.Generator) -> Outcome:
         """A batch through all passes; `backward` gets the network's loss, then the discriminator's.
@@ -96,14 +96,14 @@ class ReagingPasses:
         window = _window(made.shape[-1], rng)
         terms = {**self._paired(faces, made), **self._unpaired(faces, made)}
         terms.update(self._read(faces, made, rng))
-        if self.weights.gan > 0:
+        if self.lambdas.gan > 0:
             opinion = self.net.judge(window(made), faces.target)
             terms["gan"] = least_squares(opinion, True)
-        loss = paddle.add_n([self.weights.of(name) * value for name, value in terms.items()])
+        loss = paddle.add_n([self.lambdas.of(name) * value for name, value in terms.items()])
         backward(loss)
         self.net.freeze_judge(False)
         terms["loss"], made = loss, made.detach()
-        if self.weights.gan > 0:
+        if self.lambdas.gan > 0:
             shown = [self.net.judge(window(x), faces.target) for x in (faces.companions, made)]
             terms["judge"] = discriminator_loss(*shown)
             backward(terms["judge"])
@@ -136,7 +136,7 @@ class ReagingPasses:
         return terms
 
     def _lpips(self, output: Tensor, wanted: Tensor) -> Tensor:
-        lpips = self.judges.lpips
+        lpips = self.networks.lpips
         with paddle.no_grad():
             features = lpips.features(wanted)
         return lpips.distance(lpips.features(output), features).mean()
@@ -150,16 +150,16 @@ class ReagingPasses:
                 continue
             output, companion = _take(made, rows), _take(faces.companions, rows)
             same = companion if kind == WHOLE else _take(faces.sources, rows)
-            if self.weights.id > 0:
+            if self.lambdas.id > 0:
                 with paddle.no_grad():
-                    person = self.judges.embed(same)
-                away = ((self.judges.embed(output) - person) ** 2).sum(axis=1)
+                    person = self.networks.embed(same)
+                away = ((self.networks.embed(output) - person) ** 2).sum(axis=1)
                 if kind == PHOTO:
                     ages = [_take(x, rows) / 100 for x in (faces.target, faces.own)]
                     away = away * age_gap_weights(*ages)
                 terms[f"id{end}"] = away.mean()
-            if self.weights.age > 0:
-                years = change_of_age(self.judges.read_age, companion, output, self.looks, rng)
+            if self.lambdas.age > 0:
+                years = change_of_age(self.networks.read_age, companion, output, self.looks, rng)
                 terms[f"age{end}"] = years.abs().mean() / DECADE
         return terms
 

@@ -8,13 +8,13 @@ from typing import Any, Iterator, Optional
 
 from PIL import Image
 
-from work.configs.reaging_options import WEIGHTS, ReagingOptions
+from work.configs.kinds import REAGING
+from work.configs.reaging_options import LAMBDAS, ReagingOptions
 from work.datasets.training import NOISE, Batch, batch_positions, random_generator, validation_keys
 from work.errors import UserError
 from work.loading import load_lpips, load_network
 from work.models.checkpoint import load_state, read_checkpoint
 from work.models.reaging.reaging import Reaging
-from work.models.reaging.shipped import KIND
 from work.training.ema import Average
 from work.training.optimizers import make_optimizer
 from work.training.precision import Precision
@@ -30,7 +30,7 @@ from work.training.reaging.faces import (
 )
 from work.training.reaging.pairs import Person, read_people, split_people
 from work.training.reaging.panel import reaging_panel
-from work.training.reaging.passes import TERMS, Judges, ReagingPasses, Weights, to_faces
+from work.training.reaging.passes import TERMS, Lambdas, LossNetworks, ReagingPasses, to_faces
 from work.training.recipes import Backward, Keys, Outcome, Place
 from work.training.train_state import Player, TrainState
 
@@ -78,13 +78,13 @@ class ReagingRecipe:
         net = self.net = Reaging(options.ndf, self.seed)
         if checkpoint_path:
             checkpoint = read_checkpoint(checkpoint_path)
-            if checkpoint.kind != KIND:
+            if checkpoint.kind != REAGING:
                 raise UserError(
-                    f"{checkpoint_path}: holds {checkpoint.kind} weights; {KIND} is trained here"
+                    f"{checkpoint_path}: holds {checkpoint.kind} weights; {REAGING} is trained here"
                 )
             load_state(net, checkpoint.state_dict, checkpoint_path)
-        weights = Weights(**{name: getattr(options, f"{name}_lambda") for name in WEIGHTS})
-        self.passes = ReagingPasses(net, load_judges(), weights, options.looks)
+        lambdas = Lambdas(**{name: getattr(options, f"{name}_lambda") for name in LAMBDAS})
+        self.passes = ReagingPasses(net, load_loss_networks(), lambdas, options.looks)
         rate, parts = options.learning_rate, {}
         for name in ("reager", "judge"):
             named = net.named_parameters()
@@ -104,7 +104,7 @@ class ReagingRecipe:
         ]
         precision = Precision(options.amp, options.amp_dtype, self.ranks.gpu)
         average = Average(players[0].trained, options.ema)
-        return TrainState(KIND, net, ("reager.", "judge."), players, precision, average)
+        return TrainState(REAGING, net, ("reager.", "judge."), players, precision, average)
 
     def faces_per_batch(self) -> int:
         """See Recipe."""
@@ -157,7 +157,7 @@ def batch_kinds(options: ReagingOptions, photos: bool) -> list[str]:
     return [CROP] * (size - real - whole) + [WHOLE] * whole + [PHOTO] * real
 
 
-def load_judges() -> Judges:
+def load_loss_networks() -> LossNetworks:
     """LPIPS with AlexNet, dlib's embedding and the small age network."""
     identity, age = load_network("dlib_face"), load_network("age_v1")
-    return Judges(load_lpips("alex"), identity.embed, age.predict_age)
+    return LossNetworks(load_lpips("alex"), identity.embed, age.predict_age)
