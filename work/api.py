@@ -157,11 +157,9 @@ class Ager:
         return age_film(Path(film), Path(path), options, self.model)
 
     def _largest(self, photo: Photo) -> Subject:
-        def size(subject: Subject) -> float:
-            corners = subject.face.corners()
-            return float(((corners[3] - corners[0]) ** 2).sum())
+        from work.faces.align import side_of
 
-        return max(self._learn(_open(photo)), key=size)
+        return max(self._learn(_open(photo)), key=lambda subject: side_of(subject.face.corners()))
 
     def _learn(self, picture: Image.Image) -> list[Subject]:
         """What the model knows about the faces of a photo; the last few photos are remembered."""

@@ -122,6 +122,11 @@ def align(image: Image.Image, landmarks: np.ndarray, output_size: int = 256) -> 
     return cut(image, ffhq_quad(landmarks), output_size)
 
 
+def side_of(quad: np.ndarray) -> np.ndarray:
+    """The length in pixels of a side of a quad [4, 2], or of several [n, 4, 2]."""
+    return np.hypot(*(quad[..., 3, :] - quad[..., 0, :]).T)
+
+
 def cut(image: Image.Image, quad: np.ndarray, output_size: int) -> Crop:
     """Cut a square [4, 2] (corners as `ffhq_quad` orders them) out of an RGB photo, turned upright.
 
@@ -164,7 +169,7 @@ def _surroundings(
     image: Image.Image, quad: np.ndarray, output_size: int
 ) -> tuple[Image.Image, np.ndarray]:
     """The part of the photo around the quad, reduced and filled in, and the affine [3, 3] from photo to part."""
-    side = np.hypot(*(quad[3] - quad[0]))
+    side = float(side_of(quad))
     margin = max(3, round(side * MARGIN))
     low, high = np.floor(quad.min(axis=0)) - margin, np.ceil(quad.max(axis=0)) + margin
     corner = np.clip(low, 0, np.array(image.size) - 1)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from work.faces.align import crop_matrix, cut, resample
+from work.faces.align import crop_matrix, cut, resample, side_of
 from work.faces.head_mask import border_mask, head_mask
 
 BORDER = 0.15  # in units of the crop's side: between two faces, the zone that they share
@@ -66,8 +67,7 @@ def paste(photo: Image.Image, faces: Sequence[NewFace]) -> Image.Image:
     """
     original, result = np.asarray(photo), np.array(photo)
     for face in faces:
-        low = np.clip(np.floor(face.quad.min(axis=0)), 0, photo.size).astype(int)
-        high = np.clip(np.ceil(face.quad.max(axis=0)), 0, photo.size).astype(int)
+        low, high = box_of(face.quad, photo.size)
         others = [other for other in faces if other is not face]
         layers = _Layers(photo, face)
         for top in range(low[1], high[1], STRIP):
@@ -103,14 +103,28 @@ def weight_of(face: NewFace, others: Iterable[NewFace], x: np.ndarray, y: np.nda
     return weight
 
 
+def box_of(quad: np.ndarray, size: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels of a picture (width, height) that a quad may touch: first [2], and one past the last [2]."""
+    low = np.clip(np.floor(quad.min(axis=0)), 0, size).astype(int)
+    return low, np.clip(np.ceil(quad.max(axis=0)), 0, size).astype(int)
+
+
+def sampled(layer: np.ndarray, quad: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    """A layer [s, s, C] in the pixels of a face's crop, in those of its photo: the box from `low` to `high`, (x, y)."""
+    matrix = np.linalg.inv(crop_matrix(quad, len(layer)))
+    matrix[:2, 2] += matrix[:2, :2] @ low
+    return resample(layer, matrix, (int(high[0] - low[0]), int(high[1] - low[1])))
+
+
 class _Layers:
     """What is known about a face in its crop's pixels, to be sampled in the photo's pixels."""
 
     def __init__(self, photo: Image.Image, face: NewFace):
         before = np.asarray(cut(photo, face.quad, face.image.width).image, np.float32)
         change = np.asarray(face.image, np.float32) - before
-        side = round(np.hypot(*(face.quad[3] - face.quad[0])))
-        size = min(face.image.width, max(1, side))  # reduced first: the sampling skips no pixel
+        size = min(
+            face.image.width, max(1, round(float(side_of(face.quad))))
+        )  # reduced first: the sampling skips no pixel
         small = _resized(change, SMALL)
         strength = _blurred(np.abs(small).max(axis=2, keepdims=True), CHANGE_BLUR)
         keep = np.exp(-((strength / GATE) ** 2))
@@ -123,13 +137,7 @@ class _Layers:
     def at(self, box) -> list[np.ndarray]:
         """At `box` of the photo, each [h, w, 3 or 1]: the change, the crop before it, what to add at the rim so
         that the colours meet, and the share 0..1 of the photo's finer detail to keep."""
-        return [self._sampled(layer, box) for layer in self.layers]
-
-    def _sampled(self, layer: np.ndarray, box) -> np.ndarray:
-        matrix = np.linalg.inv(crop_matrix(self.quad, len(layer)))
-        matrix[:2, 2] += matrix[:2, :2] @ box[:2]
-        size = (int(box[2] - box[0]), int(box[3] - box[1]))
-        return resample(layer, matrix, size)
+        return [sampled(layer, self.quad, box[:2], box[2:]) for layer in self.layers]
 
 
 def _rim_match(difference: np.ndarray) -> np.ndarray:

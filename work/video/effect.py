@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from work.faces.align import crop_matrix, head_quad, resample
+from work.faces.align import head_quad, side_of
 from work.faces.aligned import AlignedFace
-from work.faces.paste import NewFace, weight_of
+from work.faces.paste import NewFace, box_of, sampled, weight_of
 from work.inference.model import AgeingModel
 from work.video.track import Track
 
@@ -75,8 +75,7 @@ def prepare(
     """The smoothed positions of a track's face, and how strongly each frame changes."""
     landmarks = track.landmarks()
     quads = np.stack([head_quad(points) for points in landmarks])
-    sides = np.hypot(*(quads[:, 3] - quads[:, 0]).T)
-    pixels = int(np.clip(np.median(sides), 16, model.output_size))
+    pixels = int(np.clip(np.median(side_of(quads)), 16, model.output_size))
     strengths = track.strengths(landmarks, smallest)
     return AgedTrack(track, model.for_size(pixels), own, target, quads, strengths, pixels)
 
@@ -141,15 +140,11 @@ def add_change(
         face, others: whose quads share out the pixels; pictures do not matter.
         change: [s, s, 3] in the pixels of the aligned face, of 255.
     """
-    limits = np.array(frame.shape[1::-1])
-    low = np.clip(np.floor(face.quad.min(axis=0)), 0, limits).astype(int)
-    high = np.clip(np.ceil(face.quad.max(axis=0)), 0, limits).astype(int)
+    low, high = box_of(face.quad, frame.shape[1::-1])
     if (low >= high).any():
         return
     part = slice(low[1], high[1]), slice(low[0], high[0])
     x, y = np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1])[:, None] + 0.5
     weight = weight_of(face, others, x, y)[..., None]
-    matrix = np.linalg.inv(crop_matrix(face.quad, len(change)))
-    matrix[:2, 2] += matrix[:2, :2] @ low
-    moved = weight * resample(change, matrix, (int(high[0] - low[0]), int(high[1] - low[1])))
+    moved = weight * sampled(change, face.quad, low, high)
     result[part] = (result[part] + moved).round().clip(0, 255).astype(np.uint8)

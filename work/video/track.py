@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from work.datasets.images import open_image
-from work.faces.align import ffhq_quad
+from work.faces.align import ffhq_quad, side_of
 from work.video.motion import moved
 
 FAR = 48  # frames beyond the nearest detection at which another's weight is below 1e-7
@@ -117,7 +117,7 @@ class Track:
         nowhere changes by more than 1 / (2 FADE + 1) from one frame to the next.
         """
         quads = np.stack([ffhq_quad(points) for points in landmarks])
-        width = FACE * np.hypot(*(quads[:, 3] - quads[:, 0]).T)
+        width = FACE * side_of(quads)
         size = _ramp(width, 0.999 * smallest, WELL_ABOVE * smallest)
         raw = size * _ramp(frontal(landmarks), *TURNED)
         rim = [np.full(2 * FADE, raw[0] * self.begins), raw, np.full(2 * FADE, raw[-1] * self.ends)]

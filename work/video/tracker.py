@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from work.faces.align import align, ffhq_quad
+from work.faces.align import align, ffhq_quad, side_of
 from work.faces.detect import FoundFaces
 from work.video.motion import CutFinder, follow, similarity
 from work.video.track import FACE, Recognise, Track
@@ -114,7 +114,7 @@ class Tracker:
             self.live.remove(track)
             self._end(track)
         for k, points in enumerate(found):
-            wide = FACE * np.hypot(*(ffhq_quad(points)[3] - ffhq_quad(points)[0]))
+            wide = FACE * side_of(ffhq_quad(points))
             if k not in taken.values() and wide >= self.smallest:
                 track = Track(self.shot, self.count, begins)
                 self.live.append(track)

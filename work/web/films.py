@@ -14,6 +14,7 @@ from PIL import Image
 
 from work.configs.video_options import VideoOptions
 from work.errors import UserError
+from work.faces.align import side_of
 from work.faces.aligned import AlignedFace
 from work.faces.paste import NewFace, paste
 from work.inference.films import Film
@@ -66,7 +67,7 @@ def place_in_photo(
     size = width, height
     photo = face.photo.resize(size, Image.Resampling.LANCZOS)
     quad = face.corners() * np.array(size) / np.array(face.photo.size)
-    side = int(np.clip(np.hypot(*(quad[3] - quad[0])), 64, DRAWN))
+    side = int(np.clip(side_of(quad), 64, DRAWN))
 
     def place(picture: Image.Image) -> Image.Image:
         small = picture.resize((side, side), Image.Resampling.LANCZOS)

@@ -13,6 +13,7 @@ from work.configs.web_options import WebOptions
 from work.datasets.images import ImageError, TooManyPixels, read_image, save_image
 from work.datasets.transforms import to_picture
 from work.errors import UserError
+from work.faces.align import side_of
 from work.faces.aligned import AlignedFace
 from work.faces.paste import paste
 from work.inference.films import write_caption
@@ -67,7 +68,9 @@ class Studio:
         say(0.05, "looking")
         session.faces = self._find(photo)
         session.photo, session.name = photo, path.stem[:60]
-        session.which = max(range(len(session.faces)), key=lambda face: _side(session.faces[face]))
+        session.which = max(
+            range(len(session.faces)), key=lambda number: side_of(session.faces[number].corners())
+        )
 
     def _find(self, photo: Image.Image) -> list[AlignedFace]:
         faces = self.ager.find(photo)
@@ -224,11 +227,6 @@ class Studio:
         return plain, styled
 
     def _style(self, path: Path, quality: str, say: Say) -> paddle.Tensor:
-        largest = max(self._find(self._read(path)), key=_side)
+        largest = max(self._find(self._read(path)), key=lambda face: side_of(face.corners()))
         told = within(lambda share: say(share, "learning"), 0.1, 0.5)
         return self.ager.model.invert(largest.tensor(), self.steps[quality], told)
-
-
-def _side(face: AlignedFace) -> float:
-    top_left, _, _, top_right = face.corners()
-    return float(np.hypot(*(top_right - top_left)))
