@@ -9,12 +9,13 @@ import numpy as np
 import paddle
 import pytest
 
+from work.configs.kinds import REAGER
 from work.errors import UserError
 from work.models.checkpoint import save_checkpoint
 from work.models.ops import convolution
 from work.models.reaging import unet
 from work.models.reaging.reaging import Reaging
-from work.models.reaging.shipped import FILE, load_reager, ship
+from work.models.reaging.shipped import load_reager, ship
 from work.models.reaging.unet import STEP, ReagingNet, double, halve, smooth
 
 MOST_GMAC, MOST_MB = 15.0, 12.0  # at 512 px, in float16
@@ -116,12 +117,12 @@ def test_shipped_weights_draw_the_same_and_hold_no_discriminator(tmp_path):
     last = tmp_path / "checkpoints" / "last.pdparams"
     last.parent.mkdir()
     save_checkpoint(last, "reaging", net.state_dict(), None, {}, checksum=True)
-    assert ship(tmp_path) == tmp_path / FILE
-    assert (tmp_path / FILE).stat().st_size < MOST_MB * 1e6
+    assert ship(tmp_path) == tmp_path / REAGER
+    assert (tmp_path / REAGER).stat().st_size < MOST_MB * 1e6
     faces = paddle.to_tensor(drawn([1, 3, 2 * STEP, STEP]))
-    for source in (tmp_path, tmp_path / FILE):
+    for source in (tmp_path, tmp_path / REAGER):
         shipped = load_reager(source)
-        assert shipped.file == tmp_path / FILE
+        assert shipped.file == tmp_path / REAGER
         change = shipped.net(faces, ages(20), ages(80))
         assert change.stop_gradient
         assert np.allclose(change, net.reager(faces, ages(20), ages(80)), atol=2e-2)

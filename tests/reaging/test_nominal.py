@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from work.configs.kinds import REAGING
 from work.models.checkpoint import save_checkpoint
 from work.models.reaging.nominal import NominalAges, read_nominal, split_nominal
-from work.models.reaging.shipped import KIND, add_nominal, load_reager
+from work.models.reaging.shipped import add_nominal, load_reager
 from work.models.reaging.unet import ReagingNet
 from work.training.reaging.fit_nominal import RUNGS, fit_nominal
 
@@ -46,7 +47,7 @@ def test_beyond_what_the_network_knows_its_difference_grows():
 def test_a_file_keeps_its_network_and_gets_the_table(tmp_path):
     net, path = ReagingNet(), tmp_path / "reaging.pdparams"
     state = {f"reager.{name}": value for name, value in net.state_dict().items()}
-    save_checkpoint(path, KIND, state, None, {}, checksum=True)
+    save_checkpoint(path, REAGING, state, None, {}, checksum=True)
     add_nominal(path, TABLE)
     shipped = load_reager(path)
     assert np.array_equal(shipped.nominal.asked, TABLE.asked)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from work import runtime
+from work.configs.kinds import GANS, REAGER, REAGING
 from work.configs.options import ModelChoice
 from work.configs.saved_options import with_saved
 from work.errors import UserError
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from work.inference.direct import DirectModel
     from work.inference.model import AgeingModel
 
-GANS, REAGING = "ageing_gans", "reaging"  # kinds of checkpoints: of baselines, of the direct model
-REAGER = "reaging.pdparams"  # in the folder of a run of train_reaging.py
 NVIDIA_DRIVER = "/proc/driver/nvidia"
 
 
