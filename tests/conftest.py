@@ -15,6 +15,23 @@ from tests.golden_weights import save_light_sam, save_tiny_sam
 os.environ.setdefault("PADDLE_LOCAL_SIZE", os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
+# Files whose tests take longest, which begin first: at the end one worker would wait for the other.
+LONGEST = (
+    "test_notebook",
+    "test_page_in_browser",
+    "test_engines",
+    "test_small_sam_engines",
+    "test_train",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def place(item) -> int:
+        return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_works():
     """Processes of tests inherit it; shells let those that they start in the background ignore it."""

@@ -39,6 +39,7 @@ def weights(tmp_path_factory):
 def home(weights, monkeypatch, tmp_path):
     monkeypatch.setenv("PADDLE_SAM_HOME", str(weights))
     monkeypatch.setattr("work.models.pretrained.PACKAGE_FOLDER", tmp_path / "none")
+    monkeypatch.setattr("work.loading.MEAN_SAMPLES", 256)
 
 
 def test_sam_trains_and_its_checkpoint_ages_and_exports(home, tmp_path, capfd):
@@ -53,7 +54,12 @@ def test_sam_trains_and_its_checkpoint_ages_and_exports(home, tmp_path, capfd):
     assert " id_real " not in said and "continues without ir_se50" in said
     saved = tmp_path / "run" / "checkpoints" / "best_model.pdparams"
     argv = [f"--checkpoint_path={saved}", f"--data_path={tmp_path / 'data' / 'test'}"]
-    argv += [f"--exp_dir={tmp_path / 'grids'}", "--target_age=70", "--resize_outputs"]
+    argv += [
+        f"--exp_dir={tmp_path / 'grids'}",
+        "--target_age=70",
+        "--resize_outputs",
+        "--engine=paddle",
+    ]
     assert run(lambda: inference_side_by_side.main(argv)) == 0
     grid = Image.open(tmp_path / "grids" / "inference_side_by_side" / "0.png")
     assert grid.size == (2 * 256, 256)

@@ -142,13 +142,12 @@ def test_target_ages():
 
 @pytest.fixture
 def age_photo(light_sam, monkeypatch, capsys):
-    """Calls the script with a light SAM, loaded once."""
+    """Calls the script with a light SAM."""
     from work.scripts import age_photo as script
 
     def call(*arguments):
-        return script.main(
-            [*map(str, arguments), "--checkpoint_path", str(light_sam), "--device", "cpu"]
-        )
+        model = ["--checkpoint_path", str(light_sam), "--device=cpu", "--engine=paddle"]
+        return script.main([*map(str, arguments), *model])
 
     return call
 

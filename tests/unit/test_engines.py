@@ -31,11 +31,18 @@ def home(tmp_path_factory, monkeypatch):
     return folder
 
 
-def picture(model):
-    faces = np.linspace(-1, 1, 2 * 3 * 256 * 256, dtype="float32").reshape(2, 3, 256, 256)
+def picture(model, count=2):
+    """What a SAM draws of one or two faces, and their codes."""
+    faces = np.linspace(-1, 1, 2 * 3 * 256 * 256, dtype="float32").reshape(2, 3, 256, 256)[:count]
     encoded = model.encode([AlignedFace(to_picture(face)) for face in faces])
-    ages = paddle.to_tensor([20.0, 80.0])
-    return model.transform(encoded, ages).numpy(), model.codes(encoded, ages).numpy()
+    codes = model.codes(encoded, paddle.to_tensor([20.0, 80.0][:count]))
+    return model.render(codes).numpy(), codes.numpy()
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_sam):
+    """Paddle's own."""
+    return picture(load(tiny_sam, engine="paddle"))
 
 
 def load(path, **options):
@@ -51,10 +58,10 @@ def use_only(engine, monkeypatch):
 
 
 @pytest.mark.parametrize("engine", ["openvino", "paddle-inference"])
-def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
+def test_an_engine_is_paddle(engine, tiny_sam, expected, home, monkeypatch, capsys):
     if engine == "openvino":
         pytest.importorskip("openvino")
-    expected = picture(load(tiny_sam, engine="paddle"))
+    capsys.readouterr()
     model = load(tiny_sam, engine=engine)
     assert type(model.net.encoder).__name__ == "Graph"
     for found, wanted in zip(picture(model), expected):
@@ -69,7 +76,7 @@ def test_an_engine_is_paddle(engine, tiny_sam, home, monkeypatch, capsys):
     assert all(line.startswith("building graphs: ") for line in said) and "3/3 stage in" in said[-1]
     again = load(tiny_sam)
     assert type(again.net.encoder).__name__ == "Graph"
-    assert relative_rms(picture(again)[0], expected[0]) < 1e-4
+    assert relative_rms(picture(again, 1)[0], expected[0][:1]) < 1e-4
     assert again.random_codes(1).shape == [1, 4, 512]
     assert capsys.readouterr().err == ""
 
@@ -142,14 +149,14 @@ def test_nan_is_infinitely_wrong():
 
 def test_graphs_begin_to_load_before_they_are_asked_for(tiny_sam, home, monkeypatch):
     pytest.importorskip("openvino")
-    expected = picture(load(tiny_sam, engine="openvino"))[0]
+    before = picture(load(tiny_sam, engine="openvino"), 1)[0]
     options = {"checkpoint_path": str(tiny_sam), "engine": "openvino"}
     begin_early(TestOptions(device="cpu", **options))
     assert len(openvino_engine._begun) == 3
     monkeypatch.setattr(openvino_engine, "_compile", None)  # everything has begun already
-    found = picture(load(tiny_sam, engine="openvino"))[0]
+    found = picture(load(tiny_sam, engine="openvino"), 1)[0]
     assert not openvino_engine._begun
-    assert np.array_equal(found, expected)
+    assert np.array_equal(found, before)
 
 
 @pytest.mark.parametrize("reason", ["engine", "device", "driver", "unknown file"])

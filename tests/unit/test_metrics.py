@@ -107,7 +107,10 @@ def test_report_files_per_age(tmp_path, capsys):
     assert (tmp_path / "scores_lpips.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_plots_do_not_make_matplotlib_talk():
+def test_plots_do_not_make_matplotlib_talk(caplog):
+    caplog.set_level(logging.INFO)
+    logging.getLogger("matplotlib").setLevel(logging.NOTSET)
+    assert logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)
     report.figure()
     assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
@@ -173,9 +174,11 @@ def test_scripts_give_a_sign_of_life_while_they_import_paddle(tmp_path):
     assert ran.stderr == "".join(f"loading the networks\n{name} needs Paddle\n" for name in names)
 
 
-def test_what_is_said_is_not_held_back(capsys):
-    say("photo 1 of 2")
-    assert capsys.readouterr().out == "photo 1 of 2\n"
+def test_what_is_said_is_not_held_back():
+    pipe = io.BytesIO()
+    stream = io.TextIOWrapper(pipe, newline="\n")
+    say("photo 1 of 2", to=stream)
+    assert pipe.getvalue() == b"photo 1 of 2\n"
 
 
 @pytest.mark.parametrize(

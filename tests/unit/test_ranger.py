@@ -10,6 +10,7 @@ import paddle
 import pytest
 
 from work.errors import UserError
+from work.runtime import use_all_cores
 from work.training.ranger import Ranger
 from work.training.ranger_op.update_rule import gc_layout, radam_factor
 
@@ -71,7 +72,7 @@ def test_result_does_not_depend_on_the_number_of_threads():
         params = parameters(shapes)
         train(params, Ranger(parameters=params, impl="compiled"), 2, shapes=shapes)
         results.append(values(params))
-    paddle.base.core.set_num_threads(1)
+    use_all_cores()
     assert equal(*results)
 
 

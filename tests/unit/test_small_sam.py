@@ -60,7 +60,9 @@ class TinyGenerator(paddle.nn.Layer):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Runs with a tiny generator, tiny losses, and no known weights."""
+    """Runs with a narrow encoder, a tiny generator, tiny losses, and no known weights."""
+    for name, value in (("STEM", 8), ("HEAD", 8), ("STAGES", ((8, 1),) * 4)):
+        monkeypatch.setattr(f"work.models.encoders.light.{name}", value)
     monkeypatch.setattr("work.models.psp.MobileStyleGAN", TinyGenerator)
     monkeypatch.setattr(networks, "fast_generator", lambda net, *how: net)
     monkeypatch.setattr(networks, "find", lambda *args: None)

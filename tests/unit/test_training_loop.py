@@ -233,6 +233,7 @@ def test_kill_while_a_checkpoint_is_written_loses_one_interval_at_most(six, data
     wait_for(run, "step 3 ")
     deadline = time.time() + 60
     while not list((tmp_path / "checkpoints").glob(".last*")) and time.time() < deadline:
+        assert run.poll() is None, "it has ended: no temporary file was seen"
         time.sleep(0.001)  # the temporary file of the next save
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
