@@ -182,12 +182,14 @@ def test_graphs_that_will_not_be_used_are_not_loaded(tiny_sam, home, monkeypatch
     begin.assert_not_called()
 
 
-def test_noise_is_not_kept_as_large_as_feature_maps(tiny_sam, home):
+def test_noise_is_not_kept_as_large_as_feature_maps(light_sam, tmp_path, monkeypatch):
     """OpenVINO adds constants that follow each other, and kept 400 MB of sums of biases and noise at 1024 px."""
     pytest.importorskip("openvino")
-    load(tiny_sam, engine="openvino")
-    blobs = list(home.glob("engines/*/openvino.*/compiled/*.blob"))
-    assert len(blobs) == 3 and max(blob.stat().st_size for blob in blobs) < 1e6
+    monkeypatch.setenv("PADDLE_SAM_HOME", str(tmp_path))
+    load(light_sam, engine="openvino")
+    blobs = list(tmp_path.glob("engines/*/openvino.*/compiled/*.blob"))
+    # Graphs alone take up to 0.2 MB here, such sums would take 0.3 MB more.
+    assert len(blobs) == 3 and max(blob.stat().st_size for blob in blobs) < 3e5
 
 
 def test_before_paddle_is_imported_and_without_telemetry():
