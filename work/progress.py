@@ -85,13 +85,14 @@ def progress(
 def say(text: str, to: Optional[TextIO] = None) -> None:
     """Print a line, on stdout by default, at once and above any bar."""
     to = to or sys.stdout
-    try:
-        from tqdm import tqdm
-    except ImportError:  # install_paddle.py runs before anything is installed
+    # Whoever shows a bar has imported tqdm. It is not imported here: while another thread imports Paddle, an import in
+    # this one can wait for it forever, and it for this one.
+    bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    if bars is None:
         print(shown(text), file=to, flush=True)
-        return
-    tqdm.write(shown(text), file=to)
-    to.flush()
+    else:
+        bars.write(shown(text), file=to)
+        to.flush()
 
 
 @contextmanager

@@ -149,6 +149,24 @@ def test_loading_is_said_once_and_only_if_it_takes_a_while(monkeypatch, capsys):
     assert capsys.readouterr().err == "loading the networks\n"
 
 
+def test_the_sign_of_life_imports_nothing(tmp_path):
+    """It comes from a thread while another one imports Paddle: two that import can wait for each other forever."""
+    code = """import builtins, sys, threading
+from work.progress import _say_loading
+real, seen = builtins.__import__, []
+def watched(name, *rest):
+    seen.append(name)
+    return real(name, *rest)
+builtins.__import__ = watched
+thread = threading.Thread(target=_say_loading)
+thread.start()
+thread.join()
+assert not seen, seen
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0 and ran.stderr == "loading the networks\n", ran.stderr
+
+
 def test_scripts_give_a_sign_of_life_while_they_import_paddle(tmp_path):
     (tmp_path / "paddle.py").write_text("import time; time.sleep(0.2); raise ImportError")
     commands = [
