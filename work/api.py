@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 Age = Union[int, float, str]
 
 REMEMBERED = 4  # photos whose faces stay in memory
-PHOTO_FILES = {
-    "paths",
-    "target_age",
-    "per_face",
-    "skip_existing",
-    "jpeg_quality",
-}  # options of age_photo.py alone
+# Options of age_photo.py alone
+PHOTO_FILES = {"paths", "target_age", "per_face", "skip_existing", "jpeg_quality"}
 
 
 class Ager:

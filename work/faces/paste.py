@@ -122,9 +122,8 @@ class _Layers:
     def __init__(self, photo: Image.Image, face: NewFace):
         before = np.asarray(cut(photo, face.quad, face.image.width).image, np.float32)
         change = np.asarray(face.image, np.float32) - before
-        size = min(
-            face.image.width, max(1, round(float(side_of(face.quad))))
-        )  # reduced first: the sampling skips no pixel
+        side = round(float(side_of(face.quad)))
+        size = min(face.image.width, max(1, side))  # reduced first: the sampling skips no pixel
         small = _resized(change, SMALL)
         strength = _blurred(np.abs(small).max(axis=2, keepdims=True), CHANGE_BLUR)
         keep = np.exp(-((strength / GATE) ** 2))
