@@ -6,9 +6,9 @@ import numpy as np
 import paddle
 import pytest
 from PIL import Image
-from work.configs.kinds import GANS
 
 from work.configs.age_groups import parse_groups
+from work.configs.kinds import GANS
 from work.configs.options import TestOptions
 from work.errors import UserError, run
 from work.faces.align import UTKFACE_TEMPLATE, align
