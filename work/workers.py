@@ -20,13 +20,27 @@ AHEAD = 4  # items that wait per worker, so that none is ever idle
 _state: Any = None
 
 
-def _start(make_state: Callable[..., Any], arguments: tuple) -> None:
+def _start(make_state: Callable[..., Any], arguments: tuple, device: str | None) -> None:
     global _state
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
-        _state = make_state(*arguments)
+        _state = _make(make_state, arguments, device)
     except Exception as error:  # the pool would only say that a worker is gone
         _state = error
+
+
+def _make(make_state: Callable[..., Any], arguments: tuple, device: str | None) -> Any:
+    if device:
+        _set_one_thread(device)
+    return make_state(*arguments)
+
+
+def _set_one_thread(device: str) -> None:
+    """Set up the device and one CPU thread, since there are as many workers as are wanted."""
+    import paddle
+
+    setup(device)
+    paddle.base.core.set_num_threads(1)
 
 
 def _leave_with_parent() -> None:
@@ -43,20 +57,13 @@ def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
     return function(_state, item)
 
 
-def one_thread_each(device: str) -> None:
-    """Set up a worker: the device, and one CPU thread, since there are as many workers as are wanted."""
-    import paddle
-
-    setup(device)
-    paddle.base.core.set_num_threads(1)
-
-
 def run_parallel(
     function: Callable[[Any, Any], Any],
     items: Sequence[Any],
     workers: int,
     make_state: Callable[..., Any],
     arguments: tuple = (),
+    device: str | None = None,
 ) -> Iterator[Any]:
     """Yield `function(state, item)` for every item, in the order in which they are finished.
 
@@ -64,6 +71,7 @@ def run_parallel(
         function, make_state: the workers (spawned processes) find them by name, so they cannot be lambdas.
         workers: processes; with 0 or 1 this process does the work.
         make_state: called once per process with `arguments`, to load networks and the like.
+        device: where Paddle computes, with one CPU thread per worker; None for work without Paddle.
 
     Raises:
         UserError: a worker was killed, most often for lack of memory.
@@ -71,11 +79,11 @@ def run_parallel(
     """
     if workers <= 1:
         try:
-            state = make_state(*arguments)
+            state = _make(make_state, arguments, device)
             yield from (function(state, item) for item in items)
         finally:
-            if "paddle" in sys.modules:
-                use_all_cores()  # after `one_thread_each`: a notebook goes on in this process
+            if device:
+                use_all_cores()  # a notebook goes on in this process
         return
     if "paddle" in sys.modules:
         take_from_paddle()  # SIGTERM has to reach the `finally` below
@@ -83,7 +91,7 @@ def run_parallel(
         min(workers, max(1, len(items))),
         multiprocessing.get_context("spawn"),
         _start,
-        (make_state, arguments),
+        (make_state, arguments, device),
     )
     waiting: set[Future] = set()
     rest = iter(items)

@@ -83,7 +83,7 @@ def test_ages_and_likeness_of_real_faces(fetched, portraits, tmp_path):
     from work.models.age_v1 import AgeV1
 
     fetched("age_v1")
-    estimator = AgeEstimator("age_v1", "cpu")
+    estimator = AgeEstimator("age_v1")
     assert isinstance(estimator.net, AgeV1)
     for image in portraits:  # grown-ups, all of them
         assert 25 < estimator.estimate(save_image(image, tmp_path / "a.png")) < 80

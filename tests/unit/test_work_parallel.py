@@ -14,7 +14,7 @@ import pytest
 
 from work.errors import UserError
 from work.runtime import cpu_count
-from work.workers import one_thread_each, run_parallel
+from work.workers import run_parallel
 
 
 def make(factor):
@@ -46,17 +46,12 @@ def test_a_dead_worker_is_a_clear_error():
         list(run_parallel(end, [1, 2, 3], 2, make, (3,)))
 
 
-def make_on_one_thread():
-    one_thread_each("cpu")
-
-
-def test_the_caller_keeps_its_threads(monkeypatch):
+def test_a_worker_has_one_thread_and_the_caller_keeps_its_own(monkeypatch):
     set_to = []
     monkeypatch.setattr(paddle.base.core, "set_num_threads", set_to.append)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert list(run_parallel(lambda _, item: set_to[-1], ["one item"], 1, make_on_one_thread)) == [
-        1
-    ]
+    threads = run_parallel(lambda _, item: set_to[-1], ["one item"], 1, make, (3,), "cpu")
+    assert list(threads) == [1]
     assert set_to[-1] == cpu_count()
 
 

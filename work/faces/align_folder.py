@@ -10,7 +10,7 @@ from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.errors import shown
 from work.files import atomic_write, check_folder
 from work.progress import progress, say
-from work.workers import one_thread_each, run_parallel
+from work.workers import run_parallel
 
 NO_FACE = "no_face.txt"
 
@@ -66,7 +66,7 @@ def align_folder(
         )
     results = []
     with progress(total=len(todo), unit="img") as bar:
-        for result in run_parallel(align_photo, todo, workers, _detector, (device,)):
+        for result in run_parallel(align_photo, todo, workers, _make_detector, device=device):
             results.append(result)
             bar.update()
     return _report(results, len(jobs) - len(todo), out)
@@ -81,10 +81,9 @@ def _numbered(path: Path, index: int) -> Path:
     return path.with_name(f"{path.stem}_{index}{path.suffix}")
 
 
-def _detector(device: str):
+def _make_detector():
     from work.faces.detect import FaceDetector
 
-    one_thread_each(device)
     return FaceDetector()
 
 

@@ -21,7 +21,7 @@ from work.metrics.results import Result, list_results, read_face
 from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
 from work.progress import progress
-from work.workers import one_thread_each, run_parallel
+from work.workers import run_parallel
 
 
 def choose_network(network: str) -> str:
@@ -32,10 +32,13 @@ def choose_network(network: str) -> str:
 
 
 class AgeEstimator:
-    """A detector and an age network, in one worker."""
+    """A detector and an age network.
 
-    def __init__(self, network: str, device: str):
-        one_thread_each(device)
+    Args:
+        network: "dex" or "age_v1".
+    """
+
+    def __init__(self, network: str):
         from work.faces.detect import FaceDetector
         from work.loading import load_network
 
@@ -76,8 +79,8 @@ def measure(data_path: Path, workers: int, network: str, device: str) -> Scores:
             "below inference_results"
         )
     scores, results = Scores("age"), own_share(results)
-    arguments = (choose_network(network), device)
-    found = run_parallel(_estimate, results, workers, AgeEstimator, arguments)
+    arguments = (choose_network(network),)
+    found = run_parallel(_estimate, results, workers, AgeEstimator, arguments, device)
     for result, age in progress(found, len(results), "picture", "age"):
         scores.add(result, age)
     return gather(scores)

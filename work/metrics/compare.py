@@ -11,7 +11,6 @@ import numpy as np
 import paddle
 from PIL import Image, ImageDraw
 
-from work import runtime
 from work.datasets.images import ImageError, find_images, read_image, save_image
 from work.datasets.transforms import to_picture
 from work.errors import UserError
@@ -145,7 +144,7 @@ class Comparison:
 
     def judge(self, methods: Sequence[str], workers: int, network: str, device: str) -> list[Row]:
         """Measure the pictures of each method. Ages are read by `network` (see `age_error.choose_network`)."""
-        own = self._own_ages(network, device)
+        own = self._own_ages(network)
         rows = []
         for method in methods:
             measured = self._measure(method, workers, network, device)
@@ -179,11 +178,9 @@ class Comparison:
             losses.measure("lpips", folder, inputs, 4, 2),
         ]
 
-    def _own_ages(self, network: str, device: str) -> dict[str, float]:
-        estimator = age_error.AgeEstimator(age_error.choose_network(network), device)
-        own = {name: estimator.age_of(face) for name, face in self.faces.items()}
-        runtime.use_all_cores()  # the estimator, made for workers, has taken one
-        return own
+    def _own_ages(self, network: str) -> dict[str, float]:
+        estimator = age_error.AgeEstimator(age_error.choose_network(network))
+        return {name: estimator.age_of(face) for name, face in self.faces.items()}
 
     def write(self, rows: Sequence[Row], notes: str) -> None:
         """Print the table and leave it as text and CSV; draw the grid."""

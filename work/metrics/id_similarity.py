@@ -15,7 +15,7 @@ from work.metrics.results import Result, list_results, no_partner, read_face
 from work.metrics.share import gather, own_share
 from work.models.pretrained import installed
 from work.progress import progress
-from work.workers import one_thread_each, run_parallel
+from work.workers import run_parallel
 
 if TYPE_CHECKING:
     from work.faces.aligned import AlignedFace
@@ -38,15 +38,14 @@ def choose_network(network: str) -> str:
 
 
 class FaceEmbedder:
-    """A detector and a face recognition network, in one worker.
+    """A detector and a face recognition network.
 
     Args:
         network: "curricularface" or "dlib".
         crop: how CurricularFace's crop is cut, one of ID_CROPS; dlib's network has a crop of its own.
     """
 
-    def __init__(self, network: str, crop: str, device: str):
-        one_thread_each(device)
+    def __init__(self, network: str, crop: str):
         from work.faces.detect import FaceDetector
         from work.loading import load_network
 
@@ -129,7 +128,7 @@ def measure(
             matches = matches_of.setdefault(result.partner, Matches(result.partner, []))
             matches.results.append(result)
     own = own_share(list(matches_of.values()))
-    jobs = run_parallel(_compare, own, workers, FaceEmbedder, (network, crop, device))
+    jobs = run_parallel(_compare, own, workers, FaceEmbedder, (network, crop), device)
     total = sum(len(one.results) for one in own)
     found = (pair for pairs in jobs for pair in pairs)
     for result, value in progress(found, total, "picture", scores.label):

@@ -87,9 +87,11 @@ class CompareOptions(ModelChoice):
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(CompareOptions, argv, __doc__, EXAMPLES)
+    from work import runtime
     from work.inference.load import load_model
     from work.metrics.compare import Comparison
 
+    runtime.setup(options.device)
     ages = [target.text for target in targets(options.target_age)]
     comparison = Comparison(Path(options.exp_dir), ages)
     models = {name: load_model(options.choice(name)) for name in options.method_names()}

@@ -22,7 +22,7 @@ from work.progress import progress
 from work.training.reaging.pairs import PEOPLE
 from work.training.reaging.people import GROUPS, Candidate, choose
 from work.training.reaging.render import AGES, Renderer
-from work.workers import one_thread_each, run_parallel
+from work.workers import run_parallel
 
 BLOCK = 300  # candidates
 QUALITY = 95
@@ -74,12 +74,14 @@ def render_folder(out: Path, count: int, workers: int) -> tuple[int, int]:
                 seeds = range(block * BLOCK, (block + 1) * BLOCK)
                 known = candidates[seeds.start : seeds.stop]
                 if not known:
-                    found = run_parallel(_look, seeds, workers, _start)
+                    found = run_parallel(_look, seeds, workers, Renderer, device="cpu")
                     known = sorted(found, key=lambda candidate: candidate.seed)
                     candidates += known
                     write_rows(out / CANDIDATES, candidates)
                 rest = [c for c in choose(known, counts) if c.seed not in done]
-                for person in run_parallel(_render, [(c, out) for c in rest], workers, _start):
+                for person in run_parallel(
+                    _render, [(c, out) for c in rest], workers, Renderer, device="cpu"
+                ):
                     people.append(person)
                     write_rows(out / PEOPLE, people)
                     bar.reach(passed(people))
@@ -112,11 +114,6 @@ def write_rows(path: Path, rows: Sequence[Any]) -> None:
 def passed(people: list[Rendered]) -> int:
     """How many people were kept."""
     return sum(person.passed for person in people)
-
-
-def _start() -> Renderer:
-    one_thread_each("cpu")
-    return Renderer()
 
 
 def _look(renderer: Renderer, seed: int) -> Candidate:
