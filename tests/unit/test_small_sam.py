@@ -17,7 +17,7 @@ from work.errors import UserError
 from work.inference.engines.cache import relative_rms
 from work.loading import load_psp
 from work.models.checkpoint import read_checkpoint
-from work.models.encoders.light import FARTHEST, LightStyleEncoder
+from work.models.encoders.light import AXES, FARTHEST, LightStyleEncoder
 from work.models.ops.batch_norm import BatchNorm2D
 from work.models.psp import PSP
 from work.scripts.train import main as train_main
@@ -97,9 +97,8 @@ def test_an_age_encoder_starts_from_the_body_of_a_light_psp():
 def test_an_age_encoder_moves_codes_as_people_differ(tiny):
     net = networks.build_network(options(SAM_FLAGS))
     assert not net.pretrained_encoder.white
-    weight, scatter = net.decoder.linear.weight.numpy(), net.encoder.scatter.numpy()
-    axes = scatter[-networks.SCATTER_AXES :]
-    assert not scatter[: -len(axes)].any()
+    weight, axes = net.decoder.linear.weight.numpy(), net.encoder.scatter.numpy()
+    assert axes.shape == (AXES, 512)
     variances = (axes**2).sum(axis=1)
     assert relative_rms(axes @ axes.T, np.diag(variances)) < 1e-4
     spread = np.linalg.eigvalsh(weight.T @ weight)  # of the codes' covariance
@@ -113,8 +112,8 @@ def test_an_age_encoder_moves_codes_as_people_differ(tiny):
     length = float(mean.norm())
     # It becomes 5 sin(arctan(length / 5)): the same if short, below 5 if long.
     assert 4 < length < 5.5
-    shift = mean / length * FARTHEST * math.sin(math.atan(length / FARTHEST)) @ net.encoder.scatter
-    expected = net.start_codes(faces[:, :3]) + shift
+    mean *= FARTHEST / length * math.sin(math.atan(length / FARTHEST))
+    expected = net.start_codes(faces[:, :3]) + mean[-AXES:] @ net.encoder.scatter
     np.testing.assert_allclose(net.encode(faces).numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 

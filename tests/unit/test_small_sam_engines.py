@@ -32,7 +32,7 @@ def small_sam(tmp_path_factory, fetched):
             shape = layer._mean.shape
             layer._mean.set_value(rng.normal(0, 0.3, shape).astype("float32"))
             layer._variance.set_value(rng.uniform(0.5, 2, shape).astype("float32"))
-    net.encoder.scatter.set_value(rng.normal(0, 0.04, [512, 512]).astype("float32"))
+    net.encoder.scatter.set_value(rng.normal(0, 0.11, net.encoder.scatter.shape).astype("float32"))
     net.decoder.set_state_dict(load_network("mobile_stylegan").state_dict())
     path = tmp_path_factory.mktemp("small") / "sam.pdparams"
     mean = rng.normal(0, 0.3, (net.n_styles, 512)).astype("float32")

@@ -21,13 +21,12 @@ from work.errors import UserError
 from work.inference.engines.mobile import fast_generator
 from work.loading import load_lpips, load_network, open_known, open_model, set_latent_avg
 from work.models.checkpoint import Checkpoint, load_state, read_checkpoint
-from work.models.encoders.light import LightStyleEncoder
+from work.models.encoders.light import AXES, LightStyleEncoder
 from work.models.psp import PSP
 from work.training.objective import Lambdas, Objective
 from work.training.whitening import whitening
 
 SCATTER_SAMPLES = 10_000  # mapped samples that show how codes are spread
-SCATTER_AXES = 64  # of 512 principal axes: four fifths of the codes' variance; the rest age no one, but add haze
 
 
 def build_network(options: TrainOptions, checkpoint_path: str | Path | None = None) -> PSP:
@@ -103,11 +102,9 @@ def _load_parts(net: PSP, parts: dict[str, Checkpoint | None], seed: int) -> Non
 
 @paddle.no_grad()
 def _scatter(net: PSP, seed: int) -> np.ndarray:
-    """`whitening` of the generator's codes, [512, 512]: only their widest axes are kept, the other rows are 0."""
+    """The widest axes of the generator's codes, [AXES, 512], as long as the standard deviations: see `whitening`."""
     z = random_generator(seed, WEIGHTS).standard_normal((SCATTER_SAMPLES, 512), np.float32)
-    scatter = whitening(net.map(paddle.to_tensor(z)).numpy())  # the widest axes are the last
-    scatter[:-SCATTER_AXES] = 0
-    return scatter
+    return whitening(net.map(paddle.to_tensor(z)).numpy())[-AXES:]
 
 
 def start_encoder(encoder: nn.Layer, backbone: Any, seed: int) -> None:

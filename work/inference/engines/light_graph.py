@@ -8,7 +8,7 @@ import numpy as np
 
 from work.inference.engines.ops import Node, Ops, Weights
 from work.inference.engines.sam_graph import by_output, norm
-from work.models.encoders.light import FARTHEST, HEAD, SLOPE, STAGES
+from work.models.encoders.light import AXES, FARTHEST, HEAD, SLOPE, STAGES
 from work.models.encoders.psp_encoders import COARSE_END, MIDDLE_END
 
 SPATIAL = 8, 16, 32  # px of the maps
@@ -62,5 +62,7 @@ def light_encoder(ops: Ops, x: Node, w: Weights, n_styles: int) -> Node:
     mean = ops.reshape(ops.conv(layers, mean, np.zeros(1, np.float32)), [1, 512])
     squared = ops.matmul(ops.mul(mean, mean), np.full([512, 512], FARTHEST**-2, np.float32))
     mean = ops.mul(mean, ops.rsqrt(ops.add(squared, np.float32(1))))
-    shift = ops.matmul(mean, w["scatter"])
+    # The last numbers of the mean alone count.
+    scatter = np.pad(w["scatter"], ((512 - AXES, 0), (0, 0)))
+    shift = ops.matmul(mean, scatter)
     return ops.concat([ops.reshape(shift, [1, 1, 512])] * n_styles, 1)

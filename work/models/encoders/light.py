@@ -20,6 +20,7 @@ STEM = 24  # channels at a half of the resolution
 STAGES = ((32, 2), (64, 3), (128, 4), (192, 3))  # channels and blocks at a quarter, ... a 32nd
 WIDEN = 4  # times the channels within a block
 HEAD = 128  # channels of the pyramid and its heads
+AXES = 64  # of 512, along which white codes move people: four fifths of the codes' variance; the rest add haze
 FARTHEST = 5.0  # standard deviations by which a white code moves a person, at most
 SLOPE = 0.01  # of the heads' leaky ReLUs, as in pSp
 
@@ -82,17 +83,18 @@ class LightStyleEncoder(nn.Layer):
     """See GradualStyleEncoder; its maps have 8, 16 and 32 px.
 
     Args:
-        white: all layers share the mean of the heads' codes, smoothly limited to a norm below FARTHEST and multiplied
-            by a constant `scatter` [512, 512], which should turn white noise into the distribution of the generator's
-            codes. Steps of equal size then change faces the way people differ, by at most FARTHEST standard
-            deviations. Codes that are not whitened, differ by layer or are longer leave what the generator knows.
+        white: all layers share the mean of the heads' codes, smoothly limited to a norm below FARTHEST. Its last AXES
+            numbers are multiplied by a constant `scatter` [AXES, 512], which should turn white noise into the
+            distribution of the generator's codes along their widest axes. Steps of equal size then change faces the
+            way people differ, by at most FARTHEST standard deviations. Codes that are not whitened, differ by layer
+            or are longer leave what the generator knows.
     """
 
     def __init__(self, input_nc: int = 3, n_styles: int = 18, white: bool = False):
         super().__init__()
         self.n_styles, self.white = n_styles, white
         if white:
-            self.register_buffer("scatter", paddle.eye(512))
+            self.register_buffer("scatter", paddle.eye(AXES, 512))
         self.input_layer = Unit(input_nc, STEM, 3, 2)
         self.body = nn.LayerList()
         channels = STEM
@@ -128,7 +130,7 @@ class LightStyleEncoder(nn.Layer):
             return codes
         mean = codes.mean(axis=1, keepdim=True)
         mean *= paddle.rsqrt(1 + mean.square().sum(axis=2, keepdim=True) / FARTHEST**2)
-        return (mean @ self.scatter).tile([1, self.n_styles, 1])
+        return (mean[:, :, -AXES:] @ self.scatter).tile([1, self.n_styles, 1])
 
 
 def _double(x: Tensor) -> Tensor:
