@@ -68,6 +68,9 @@ def save_light_sam(path: Path) -> Path:
         if name.endswith("linear.weight"):  # a new head gives no codes
             state[name] = rng.normal(0, 1, value.shape).astype(np.float32)
     state["encoder.input_layer.0.weight"][:, 3] *= 20  # the age matters
+    # Codes move as far as they are long.
+    axes = rng.normal(0, 0.125, state["encoder.scatter"].shape)
+    state["encoder.scatter"] = axes.astype(np.float32)
     save_checkpoint(path, "sam", {**state, **golden}, latent_avg, {"output_size": 8, "input_nc": 4})
     return path
 
