@@ -61,6 +61,15 @@ def test_the_face_comes_nearer_and_codes_stay_together(inverter):
     assert spread < 0.05 * found.square().mean().item()
 
 
+def test_a_face_is_learned_where_no_gradients_are_wanted(inverter):
+    face, start = paddle.rand([1, 3, 256, 256]), paddle.zeros([1, 23, 512])
+    expected = inverter.refine(face, start, 3)
+    with paddle.no_grad():
+        found = inverter.refine(face, start, 3)
+    assert expected.abs().max() > 0
+    np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
 def test_every_step_is_told(inverter):
     told = []
     inverter.refine(paddle.zeros([1, 3, 256, 256]), paddle.ones([1, 23, 512]), 4, told.append)

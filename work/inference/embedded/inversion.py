@@ -74,6 +74,7 @@ class Inverter(nn.Layer):
         loss = loss + weights.common * (white - middle).square().mean()
         return loss + weights.prior * middle.square().mean()
 
+    @paddle.enable_grad()  # a grid learns a face in the midst of drawing
     def refine(
         self, face: Tensor, white: Tensor, steps: int, on_share: OnShare = ignore_progress
     ) -> Tensor:

@@ -122,6 +122,7 @@ def _graph(weights: Weights, how: dict, ops: GradientOps, w_plus: Node, *towards
     return graph.gradient(*towards) if towards else image
 
 
+@paddle.enable_grad()  # models may be loaded where none is wanted
 def _check(
     checks: Checks, found: EngineGenerator, net: MobileStyleGAN, precisions: dict[str, str]
 ) -> None:
